@@ -1,0 +1,105 @@
+"""Stand-ins for the globals that rebuild numpy arrays and scalars, as Paddle's files name them.
+
+The shape of a pickled array: numpy/_core/src/multiarray/methods.c, `array_reduce` and `array_setstate`, of
+https://github.com/numpy/numpy at v2.4.6; of a dtype: numpy/_core/src/multiarray/descriptor.c, `arraydescr_setstate`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.checkpoints.pickle_machine import Built, Global
+from convert.params import Shape
+
+MAX_NDIM = 32
+PLAIN_DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
+
+
+class PickledDtype(Built):
+    """A numeric dtype; its state says in which byte order."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(self._set_state)
+        self.code = code
+        self.byte_order = "<"
+
+    def _set_state(self, state: Any) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) >= 2 else None
+        if order not in ("<", "|", ">"):
+            raise ValueError("a dtype of unknown byte order")
+        if any(part is not None for part in state[2:5]):
+            raise ValueError("a structured dtype")
+        self.byte_order = order
+
+    def dtype(self) -> np.dtype[np.generic]:
+        return np.dtype(self.byte_order + self.code)
+
+
+class PickledArray(Built):
+    """An array: empty until its state names shape, dtype, order and bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(self._set_state)
+        self.array: Array | None = None
+
+    def _set_state(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise ValueError("no (version, shape, dtype, fortran, bytes)")
+        _, shape, dtype, fortran, data = state
+        if not isinstance(dtype, PickledDtype) or not isinstance(data, memoryview):
+            raise ValueError("an array of objects instead of numbers")
+        self.array = view_array(data, dtype.dtype(), checked_shape(shape), fortran=fortran is True)
+
+
+def checked_shape(shape: Any) -> Shape:
+    """The shape, if it is a tuple of sizes that an array can have; else a ValueError."""
+    if not isinstance(shape, tuple) or len(shape) > MAX_NDIM:
+        raise ValueError("a shape that is no tuple of at most 32 sizes")
+    if not all(type(size) is int and 0 <= size < 2**63 for size in shape):
+        raise ValueError("a shape with a size that is no whole number >= 0")
+    return shape
+
+
+def view_array(data: memoryview, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> Array:
+    """An array over those bytes, without a copy; a ValueError if they are too few or too many."""
+    wanted = dtype.itemsize
+    for size in shape:
+        wanted *= size
+    if wanted != data.nbytes:
+        raise ValueError(f"shape {shape} of {dtype} takes {wanted} bytes, the file carries {data.nbytes}")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _reconstruct(arguments: tuple[Any, ...]) -> PickledArray:
+    if len(arguments) != 3 or not isinstance(arguments[0], Global) or arguments[0].name != "ndarray":
+        raise ValueError("not numpy.ndarray")
+    if arguments[1] != (0,):  # a shape here is memory that numpy would take before the array's bytes are seen
+        raise ValueError("an array that is not empty at first")
+    return PickledArray()
+
+
+def _dtype(arguments: tuple[Any, ...]) -> PickledDtype:
+    if not arguments or arguments[0] not in PLAIN_DTYPES:
+        raise ValueError("a dtype that is no plain number")
+    return PickledDtype(arguments[0])
+
+
+def _encode(arguments: tuple[Any, ...]) -> memoryview:
+    """Protocol 2 has no opcode for bytes: they are text, to be encoded as latin1."""
+    text, codec = arguments
+    if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
+        raise ValueError("an encoding other than latin1")
+    return memoryview(text.encode("latin1"))
+
+
+def _table() -> dict[tuple[str, str], Global]:
+    rows = [Global("numpy", "ndarray"), Global("numpy", "dtype", _dtype), Global("_codecs", "encode", _encode)]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        rows.append(Global(module, "_reconstruct", _reconstruct))
+    return {(row.module, row.name): row for row in rows}
+
+
+NUMPY_GLOBALS = _table()

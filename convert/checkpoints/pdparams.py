@@ -1,0 +1,80 @@
+"""Paddle's `.pdparams`: one pickle of a dict from names to numpy arrays.
+
+Read through the opcode interpreter; written by hand, opcode by opcode, so that the bytes depend on the tensors
+alone. `paddle.save` names process-global tensors, and numpy's own pickles name a module that moved in numpy 2.
+What paddle.load accepts: python/paddle/framework/io.py of https://github.com/PaddlePaddle/Paddle at v3.3.1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
+from convert.checkpoints.pickle_machine import Global, PickleMachine
+from convert.checkpoints.strips import contiguous
+from convert.errors import RefusedCheckpoint
+from convert.params import Shape
+
+NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
+
+_PADDLE_GLOBALS = NUMPY_GLOBALS | {("collections", "OrderedDict"): Global("collections", "OrderedDict", lambda _: {})}
+
+_RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" + b"K\x00\x85" + b"C\x01b" + b"\x87R"
+_DTYPE_STATE = b"(K\x03%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+
+
+def read_pdparams(buffer: memoryview) -> Any:
+    """The pickled object with arrays as views of the buffer, the name table left out.
+
+    Raises:
+        RefusedCheckpoint: anything that is not a dict of names and numbers.
+    """
+    machine = PickleMachine(buffer, _PADDLE_GLOBALS)
+    found = machine.run()
+    if machine.position != len(buffer):
+        raise RefusedCheckpoint(f"{len(buffer) - machine.position} bytes follow the pickle's end")
+    if not isinstance(found, dict):
+        raise RefusedCheckpoint(f"the pickle holds a {type(found).__name__}, not a dict of tensors")
+    found.pop(NAME_TABLE, None)
+    return {name: _array(value) for name, value in found.items()}
+
+
+def _array(value: Any) -> Any:
+    return value.array if isinstance(value, PickledArray) and value.array is not None else value
+
+
+def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
+    """The file's bytes in order, at most one tensor in memory at a time.
+
+    Args:
+        tensors: Paddle names to arrays in Paddle's layout; any strides. Written in the mapping's order.
+    """
+    yield b"\x80\x04}"
+    for name, array in tensors.items():
+        yield _text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"
+        data = contiguous(array)
+        yield b"\x8e" + struct.pack("<Q", data.nbytes)
+        yield memoryview(data).cast("B") if data.size else b""
+        yield b"tbs"
+    yield b"."
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def _shape(shape: Shape) -> bytes:
+    return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", size) for size in shape) + b"t"
+
+
+def _dtype(dtype: np.dtype[Any]) -> bytes:
+    order = b"|" if dtype.itemsize == 1 else b"<"
+    code = dtype.str[1:].encode()
+    new = b"cnumpy\ndtype\n" + b"X" + struct.pack("<I", len(code)) + code + b"\x89\x88\x87R"
+    return new + _DTYPE_STATE % (b"X\x01\x00\x00\x00" + order)

@@ -1,0 +1,309 @@
+"""An interpreter of the few pickle opcodes that state dicts use. It calls nothing that a stream names.
+
+Python's own unpickler imports and calls whatever the bytes ask for, and allocates what they claim. Here a global
+is a name that either stands in the caller's table, where one of our own functions stands in for it, or ends the
+reading. Nothing is allocated that the stream does not itself carry: byte strings are views of the buffer.
+
+Opcodes: Lib/pickletools.py of https://github.com/python/cpython at v3.11.7.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from convert.errors import RefusedCheckpoint
+
+Reducer = Callable[[tuple[Any, ...]], Any]
+PersistentLoader = Callable[[Any], Any]
+
+KEY_TYPES = (str, int, float, bool, type(None))  # hashing one of these costs no more than its bytes
+MAX_INT_BYTES = 16  # dimensions, seeds and torch's magic number fit; a longer integer is no part of a state dict
+
+
+class Inert:
+    """Stands where a file has an object that no state dict needs: it holds nothing and does nothing."""
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name that the stream asks for and the table has.
+
+    Attributes:
+        module: as in the stream.
+        name: as in the stream.
+        reduce: called with the argument tuple where the stream calls the global; None where it may not be called.
+    """
+
+    module: str
+    name: str
+    reduce: Reducer | None = None
+
+
+@dataclass
+class Built:
+    """What a reducer returns when the stream completes the object with a state afterwards (BUILD)."""
+
+    set_state: Callable[[Any], None]
+
+
+class _Mark:
+    pass
+
+
+_MARK = _Mark()
+
+
+class PickleMachine:
+    """Runs one stream of a buffer.
+
+    Args:
+        buffer: the bytes; views of them may live on in the result.
+        allowed: every global that may be named, by (module, name).
+        load_persistent: turns a persistent id into a value; without it such ids are refused.
+    """
+
+    def __init__(
+        self,
+        buffer: memoryview,
+        allowed: Mapping[tuple[str, str], Global],
+        *,
+        load_persistent: PersistentLoader | None = None,
+    ) -> None:
+        self.buffer = buffer
+        self.allowed = allowed
+        self.load_persistent = load_persistent
+        self.position = 0
+        self.opcode_at = 0
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, start: int = 0) -> Any:
+        """The object that the stream at `start` describes; `position` is then the byte after it.
+
+        Raises:
+            RefusedCheckpoint: a global that is not allowed, an unknown opcode, or bytes that make no sense; the
+                text has the name or the byte offset.
+        """
+        self.position = start
+        self.stack, self.memo = [], {}
+        while True:
+            self.opcode_at = self.position
+            opcode = self._take(1)[0]
+            if opcode == STOP:
+                return self._finish()
+            handler = _HANDLERS.get(opcode)
+            if handler is None:
+                self.refuse(f"opcode 0x{opcode:02x} has no place in a state dict")
+            handler(self)
+
+    def refuse(self, what: str) -> NoReturn:
+        raise RefusedCheckpoint(f"{what} (byte {self.opcode_at} of the pickle)")
+
+    def _finish(self) -> Any:
+        if len(self.stack) != 1 or self.stack[0] is _MARK:
+            self.refuse("the stream ends with an unbalanced stack")
+        return self.stack.pop()
+
+    def _take(self, count: int) -> memoryview:
+        end = self.position + count
+        if end > len(self.buffer):
+            self.refuse(f"the pickle is cut short: {count} bytes wanted, {len(self.buffer) - self.position} left")
+        taken = self.buffer[self.position : end]
+        self.position = end
+        return taken
+
+    def _number(self, form: str) -> Any:
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+
+    def _line(self) -> str:
+        limit = min(len(self.buffer), self.position + 256)
+        line = bytes(self.buffer[self.position : limit])
+        end = line.find(b"\n")
+        if end < 0:
+            self.refuse("a line without an end")
+        self.position += end + 1
+        return self._decode(line[:end])
+
+    def _decode(self, raw: bytes | memoryview) -> str:
+        try:
+            return str(raw, "utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            self.refuse("text that is not UTF-8")
+
+    def _pop(self) -> Any:
+        if not self.stack or self.stack[-1] is _MARK:
+            self.refuse("the stack is empty")
+        return self.stack.pop()
+
+    def _pop_to_mark(self) -> list[Any]:
+        for i in range(len(self.stack) - 1, -1, -1):
+            if self.stack[i] is _MARK:
+                items = self.stack[i + 1 :]
+                del self.stack[i:]
+                return items
+        self.refuse("a mark is missing")
+
+    def _top(self, kind: type) -> Any:
+        if not self.stack or not isinstance(self.stack[-1], kind):
+            self.refuse(f"a {kind.__name__} is missing on the stack")
+        return self.stack[-1]
+
+    def _set_items(self, target: dict[Any, Any], items: list[Any]) -> None:
+        if len(items) % 2:
+            self.refuse("a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, KEY_TYPES):
+                self.refuse(f"a dict key of type {type(key).__name__}")
+            target[key] = value
+
+    def _push_tuple(self, count: int) -> None:
+        items = [self._pop() for _ in range(count)]
+        self.stack.append(tuple(reversed(items)))
+
+    def _push_global(self, module: Any, name: Any) -> None:
+        found = self.allowed.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+        if found is None:
+            self.refuse(
+                f"the file names {str(module)[:80]}.{str(name)[:80]}, which no state dict needs; it was not run"
+            )
+        self.stack.append(found)
+
+    def _memoize(self, index: int) -> None:
+        if not self.stack or self.stack[-1] is _MARK:
+            self.refuse("nothing to remember")
+        self.memo[index] = self.stack[-1]
+
+    def _recall(self, index: int) -> None:
+        if index not in self.memo:
+            self.refuse(f"memo {index} was never set")
+        self.stack.append(self.memo[index])
+
+    # One method an opcode that does more than push a constant.
+
+    def proto(self) -> None:
+        version = self._take(1)[0]
+        if version > 5:
+            self.refuse(f"pickle protocol {version} is unknown")
+
+    def frame(self) -> None:
+        length = self._number("<Q")
+        if length > len(self.buffer) - self.position:
+            self.refuse(f"the pickle is cut short: a frame of {length} bytes")
+
+    def unicode_(self, form: str) -> None:
+        self.stack.append(self._decode(self._take(self._number(form))))
+
+    def bytes_(self, form: str) -> None:
+        self.stack.append(self._take(self._number(form)))
+
+    def long1(self) -> None:
+        count = self._take(1)[0]
+        if count > MAX_INT_BYTES:
+            self.refuse(f"an integer of {count} bytes")
+        self.stack.append(int.from_bytes(self._take(count), "little", signed=True))
+
+    def tuple_(self) -> None:
+        self.stack.append(tuple(self._pop_to_mark()))
+
+    def append(self) -> None:
+        item = self._pop()
+        self._top(list).append(item)
+
+    def appends(self) -> None:
+        items = self._pop_to_mark()
+        self._top(list).extend(items)
+
+    def setitem(self) -> None:
+        value, key = self._pop(), self._pop()
+        self._set_items(self._top(dict), [key, value])
+
+    def setitems(self) -> None:
+        items = self._pop_to_mark()
+        self._set_items(self._top(dict), items)
+
+    def global_(self) -> None:
+        module = self._line()
+        self._push_global(module, self._line())
+
+    def stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        self._push_global(module, name)
+
+    def reduce(self) -> None:
+        arguments, function = self._pop(), self._pop()
+        if not isinstance(arguments, tuple) or not isinstance(function, Global):
+            self.refuse("a call of something that is no function")
+        if function.reduce is None:
+            self.refuse(f"a call of {function.module}.{function.name}, which no state dict calls")
+        try:
+            self.stack.append(function.reduce(arguments))
+        except (TypeError, ValueError) as error:
+            self.refuse(f"{function.module}.{function.name} with arguments that it does not take: {error}")
+
+    def build(self) -> None:
+        state, target = self._pop(), self._top(object)
+        if isinstance(target, Built):
+            try:
+                target.set_state(state)
+            except (TypeError, ValueError) as error:
+                self.refuse(f"an object with a state that it does not take: {error}")
+        elif not isinstance(target, (Inert, dict)):  # an OrderedDict's attributes (`_metadata`) carry no tensor
+            self.refuse(f"a state for a {type(target).__name__}")
+
+    def persistent(self) -> None:
+        if self.load_persistent is None:
+            self.refuse("a persistent id, which only PyTorch's files have")
+        identifier = self._pop()
+        try:
+            self.stack.append(self.load_persistent(identifier))
+        except (TypeError, ValueError) as error:
+            self.refuse(f"a persistent id that names no storage: {error}")
+
+
+STOP = ord(".")
+
+_Handler = Callable[[PickleMachine], None]
+_HANDLERS: dict[int, _Handler] = {
+    0x80: PickleMachine.proto,
+    0x95: PickleMachine.frame,
+    ord("("): lambda m: m.stack.append(_MARK),
+    ord("N"): lambda m: m.stack.append(None),
+    0x88: lambda m: m.stack.append(True),
+    0x89: lambda m: m.stack.append(False),
+    ord("J"): lambda m: m.stack.append(m._number("<i")),
+    ord("K"): lambda m: m.stack.append(m._number("<B")),
+    ord("M"): lambda m: m.stack.append(m._number("<H")),
+    0x8A: PickleMachine.long1,
+    ord("G"): lambda m: m.stack.append(m._number(">d")),
+    ord("X"): lambda m: m.unicode_("<I"),
+    0x8C: lambda m: m.unicode_("<B"),
+    0x8D: lambda m: m.unicode_("<Q"),
+    ord("B"): lambda m: m.bytes_("<I"),
+    ord("C"): lambda m: m.bytes_("<B"),
+    0x8E: lambda m: m.bytes_("<Q"),
+    ord("}"): lambda m: m.stack.append({}),
+    ord("]"): lambda m: m.stack.append([]),
+    ord(")"): lambda m: m.stack.append(()),
+    ord("t"): PickleMachine.tuple_,
+    0x85: lambda m: m._push_tuple(1),
+    0x86: lambda m: m._push_tuple(2),
+    0x87: lambda m: m._push_tuple(3),
+    ord("a"): PickleMachine.append,
+    ord("e"): PickleMachine.appends,
+    ord("s"): PickleMachine.setitem,
+    ord("u"): PickleMachine.setitems,
+    ord("h"): lambda m: m._recall(m._number("<B")),
+    ord("j"): lambda m: m._recall(m._number("<I")),
+    ord("q"): lambda m: m._memoize(m._number("<B")),
+    ord("r"): lambda m: m._memoize(m._number("<I")),
+    0x94: lambda m: m._memoize(len(m.memo)),
+    ord("c"): PickleMachine.global_,
+    0x93: PickleMachine.stack_global,
+    ord("R"): PickleMachine.reduce,
+    0x81: PickleMachine.reduce,  # NEWOBJ: the same stack, and here too only a stand-in of ours is called
+    ord("b"): PickleMachine.build,
+    ord("Q"): PickleMachine.persistent,
+}

@@ -1,0 +1,101 @@
+"""PyTorch's zip container: `data.pkl` describes the tensors, `data/<key>` holds each storage.
+
+Written by caffe2/serialize/inline_container.cc of https://github.com/pytorch/pytorch at v2.14.0, which stores every
+entry uncompressed with a CRC-32 that torch itself never checks on reading. It is checked here.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from convert.arrays import Array
+from convert.checkpoints.pickle_machine import PickleMachine
+from convert.checkpoints.torch_pickles import TORCH_GLOBALS, TensorRef, load_persistent
+from convert.errors import CheckpointError, RefusedCheckpoint
+
+MAGIC = b"PK\x03\x04"
+LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, length of the name, length of the extra field
+
+
+class TorchZip:
+    """The entries of one zip file over a buffer.
+
+    Args:
+        path: for messages and for the central directory.
+        buffer: the whole file, usually a memory map.
+
+    Raises:
+        CheckpointError: no zip file, or one that torch.save did not write.
+        RefusedCheckpoint: two entries of one name, which readers resolve differently.
+    """
+
+    def __init__(self, path: Path, buffer: memoryview) -> None:
+        self.buffer = buffer
+        try:
+            with zipfile.ZipFile(path) as archive:
+                infos = archive.infolist()
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
+            raise CheckpointError(
+                f"the zip container is damaged or cut short: {error}; fetch the file again and compare its digest"
+            ) from error
+        self.entries = {info.filename: info for info in infos}
+        if len(self.entries) != len(infos):
+            raise RefusedCheckpoint("the zip container has two entries of one name")
+        self.root = self._root()
+        self._storages: dict[str, memoryview] = {}
+
+    def _root(self) -> str:
+        roots = [name.removesuffix("data.pkl") for name in self.entries if name.endswith("/data.pkl")]
+        if len(roots) != 1 or roots[0].count("/") != 1:
+            raise CheckpointError("a zip file, but not one of torch.save: it has no data.pkl")
+        if f"{roots[0]}constants.pkl" in self.entries:
+            raise CheckpointError("a TorchScript program, not a state dict; save model.state_dict() instead")
+        return roots[0]
+
+    def read(self) -> Any:
+        """The pickled object, every tensor in it a `TensorRef`."""
+        order = self.entries.get(f"{self.root}byteorder")
+        if order is not None and bytes(self._entry(order.filename)) != b"little":
+            raise CheckpointError("written on a big-endian machine, which is not supported")
+        pickle = self._entry(f"{self.root}data.pkl")
+        return PickleMachine(pickle, TORCH_GLOBALS, load_persistent=load_persistent).run()
+
+    def tensor(self, ref: TensorRef) -> Array:
+        """A tensor over the file's bytes, without a copy.
+
+        Raises:
+            CheckpointError: its storage is absent, fails its CRC, or is smaller than the tensor.
+        """
+        key = ref.storage.key
+        if key not in self._storages:
+            self._storages[key] = self._entry(f"{self.root}data/{key}")
+        data = self._storages[key]
+        if data.nbytes != ref.storage.numel * ref.storage.dtype.itemsize:
+            raise RefusedCheckpoint(
+                f"storage {key} is said to hold {ref.storage.numel} elements, it has {data.nbytes} bytes"
+            )
+        return ref.view(data)
+
+    def _entry(self, name: str) -> memoryview:
+        info = self.entries.get(name)
+        if info is None:
+            raise CheckpointError(f"the zip container lacks {name}")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
+            raise RefusedCheckpoint(f"{name} is compressed or encrypted, which torch.save never does")
+        data = self.buffer[self._data_start(info) :][: info.file_size]
+        if data.nbytes != info.file_size:
+            raise CheckpointError(f"the zip container is cut short within {name}")
+        if zlib.crc32(data) != info.CRC:
+            raise CheckpointError(f"{name} fails its checksum: the file is damaged; fetch it again")
+        return data
+
+    def _data_start(self, info: zipfile.ZipInfo) -> int:
+        header = self.buffer[info.header_offset :][: LOCAL_HEADER.size]
+        if header.nbytes != LOCAL_HEADER.size or bytes(header[:4]) != MAGIC:
+            raise CheckpointError(f"the zip container has no header for {info.filename}")
+        _, name_length, extra_length = LOCAL_HEADER.unpack(header)
+        return info.header_offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)

@@ -1,0 +1,59 @@
+"""What a user can cause. Anything else that escapes is a bug and keeps its traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHOWN_PROBLEMS = 8
+
+
+class FerryError(Exception):
+    """Base of every error that input, not a bug, brings about. Its text says what, where and what to do."""
+
+
+class UnknownArch(FerryError):
+    """An architecture name that no table has."""
+
+
+class CheckpointError(FerryError):
+    """A file that cannot be read as a checkpoint, or holds no state dict."""
+
+
+class RefusedCheckpoint(CheckpointError):
+    """A file that asks for more than tensors: code to run, or memory that it does not carry."""
+
+
+class TargetError(FerryError):
+    """A target that cannot or may not be written. What stood there before stands there still."""
+
+
+class CheckpointMismatch(FerryError):
+    """A state dict that does not fit its architecture.
+
+    Attributes:
+        arch: the architecture's name.
+        problems: every problem found, a line each, in the order of the parameter table.
+        subject: what does not fit: a file, or the state dict that was passed in.
+    """
+
+    def __init__(self, arch: str, problems: Sequence[str], subject: str = "the state dict") -> None:
+        self.arch = arch
+        self.problems = tuple(problems)
+        self.subject = subject
+        super().__init__(arch, self.problems, subject)
+
+    def __str__(self) -> str:
+        return self.describe(SHOWN_PROBLEMS)
+
+    def describe(self, limit: int) -> str:
+        """The message with at most `limit` of the problems."""
+        lines = [f"{self.subject} does not fit {self.arch}: {counted(len(self.problems), 'problem')}"]
+        lines += [f"  {problem}" for problem in self.problems[:limit]]
+        if (hidden := len(self.problems) - limit) > 0:
+            lines.append(f"  ... and {hidden} more; --plan prints them all")
+        return "\n".join(lines)
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 problem", "2 problems"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,90 @@
+"""The parameter table: one `Param` a tensor, the contract between converter, models and verifier."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convert.arrays import Array
+
+Shape = tuple[int, ...]
+
+
+class Layout(enum.Enum):
+    """How a tensor's axes differ between the frameworks, stated from its layer's class.
+
+    Facts of paddle.nn.Linear (weight is (in_features, out_features)) and torch.nn.Linear (the other way round):
+    https://www.paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/Linear_en.html
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+    """
+
+    SAME = "copy"
+    LINEAR = "transpose"  # nn.Linear.weight: (out, in) -> (in, out)
+
+    def to_paddle(self, array: Array) -> Array:
+        """View of a tensor in PyTorch's layout as Paddle lays it out; no data is copied."""
+        return array.T if self is Layout.LINEAR else array
+
+    def to_torch(self, array: Array) -> Array:
+        """Inverse of `to_paddle`; no data is copied."""
+        return array.T if self is Layout.LINEAR else array
+
+    def paddle_shape(self, shape: Shape) -> Shape:
+        """Shape in Paddle of a tensor of that shape in PyTorch."""
+        return shape[::-1] if self is Layout.LINEAR else shape
+
+
+@dataclass(frozen=True)
+class Param:
+    """One tensor of an architecture.
+
+    Attributes:
+        torch_name: key in a PyTorch state dict.
+        shape: shape in PyTorch's layout.
+        layout: what changes on the way to Paddle.
+        paddle_name: key in a Paddle state dict; the same as in PyTorch unless given.
+    """
+
+    torch_name: str
+    shape: Shape
+    layout: Layout = Layout.SAME
+    paddle_name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.paddle_name:
+            object.__setattr__(self, "paddle_name", self.torch_name)
+
+    @property
+    def paddle_shape(self) -> Shape:
+        return self.layout.paddle_shape(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+def linear(name: str, *, out: int, in_: int) -> Iterator[Param]:
+    """Rows of an nn.Linear with bias."""
+    yield Param(f"{name}.weight", (out, in_), Layout.LINEAR)
+    yield Param(f"{name}.bias", (out,))
+
+
+def conv(name: str, *, out: int, in_per_group: int, kernel: int) -> Iterator[Param]:
+    """Rows of a square nn.Conv2d with bias; (out, in / groups, height, width) in both frameworks."""
+    yield Param(f"{name}.weight", (out, in_per_group, kernel, kernel))
+    yield Param(f"{name}.bias", (out,))
+
+
+def norm(name: str, dim: int) -> Iterator[Param]:
+    """Rows of an nn.LayerNorm with scale and shift."""
+    yield Param(f"{name}.weight", (dim,))
+    yield Param(f"{name}.bias", (dim,))
+
+
+def parameter_count(params: Iterable[Param]) -> int:
+    """Number of scalars in the table's tensors."""
+    return sum(param.size for param in params)

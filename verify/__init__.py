@@ -1,0 +1,1 @@
+"""Proves that two checkpoints of two frameworks are one model. The frameworks load only in its worker processes."""

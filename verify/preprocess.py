@@ -1,0 +1,92 @@
+"""From an image file to the models' input, once, for both frameworks.
+
+Every step is that of torchvision's transforms on PIL images, which the authors' evaluation uses: `Resize`,
+`CenterCrop`, `ToTensor`, `Normalize` of https://github.com/pytorch/vision at v0.29.2.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from verify.recipe import SQUASH, Recipe
+
+Pixels = npt.NDArray[np.float32]
+
+# What Pillow raises for files that it cannot decode. DecompressionBombError, for one, is no OSError.
+DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+# An image of 90 to 179 megapixels is large, not broken; above that Pillow raises.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as the models get it.
+
+    Attributes:
+        pixels: (3, size, size) float32, normalised; None if the file could not be decoded.
+        width: of the file's image, in pixels.
+        height: likewise.
+        mode: Pillow's word for the file's own pixel format ("RGB", "CMYK", "L").
+        error: why it could not be decoded; empty otherwise.
+    """
+
+    pixels: Pixels | None
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    error: str = ""
+
+
+def decode(path: Path, recipe: Recipe) -> Decoded:
+    """Reads and preprocesses one file; a file that cannot be decoded is returned as such, never replaced.
+
+    Every mode is converted to RGB as Pillow does it, and EXIF orientation is not applied, as in torchvision's ImageFolder.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = preprocess(image.convert("RGB"), recipe)
+            return Decoded(pixels, image.width, image.height, image.mode)
+    except DECODE_ERRORS as error:
+        return Decoded(None, error=" ".join(str(error).replace(str(path), path.name).split()) or type(error).__name__)
+
+
+def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
+    """An RGB image as (3, size, size) float32, channels first, normalised."""
+    image = _crop(_resize(image, recipe), recipe.size)
+    pixels = np.asarray(image, np.uint8).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (recipe.mean, recipe.std))
+    return np.ascontiguousarray((pixels - mean) / std)
+
+
+def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
+    if recipe.resize == SQUASH:
+        return image.resize((recipe.size, recipe.size), Image.Resampling.BICUBIC)
+    short, long = sorted(image.size)
+    scaled = int(recipe.resize), int(int(recipe.resize) * long / short)
+    size = scaled if image.width <= image.height else scaled[::-1]
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _crop(image: Image.Image, size: int) -> Image.Image:
+    left, top = (round((edge - size) / 2) for edge in image.size)
+    return image.crop((left, top, left + size, top + size))

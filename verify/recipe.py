@@ -1,0 +1,38 @@
+"""The evaluation protocol: how an image becomes the models' input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SQUASH = "squash"
+SQUASH_FROM = 384  # the authors resize to (size, size) without a crop from here on
+CROP_FRACTION = 0.875
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Bicubic resize, centre crop, normalisation.
+
+    Defaults are those of the ConvNeXt authors at 224: datasets.py of https://github.com/facebookresearch/ConvNeXt
+    at 048efce.
+
+    Attributes:
+        size: side of the square input, in pixels.
+        resize: the short edge before the centre crop, or "squash" for (size, size) whatever the aspect ratio.
+        mean: subtracted from each channel, of values between 0 and 1.
+        std: each channel is divided by it.
+    """
+
+    size: int = 224
+    resize: int | str = 256
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __str__(self) -> str:
+        resized = f"squash to {self.size}" if self.resize == SQUASH else f"short edge {self.resize}, crop {self.size}"
+        return f"bicubic, {resized}, mean {self.mean}, std {self.std}"
+
+
+def official_resize(size: int) -> int | str:
+    """The authors' resize for an input size: 256 for 224, and a squash from 384 on."""
+    return SQUASH if size >= SQUASH_FROM else int(size / CROP_FRACTION)

@@ -1,0 +1,14 @@
+"""The bundled sample: a small trained ConvNeXt and the handwritten digits that were held out from its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from verify.recipe import Recipe
+
+# scripts/train_sample.py made both; the digits are UCI's, https://doi.org/10.24432/C50P49 (CC BY 4.0).
+FOLDER = Path(__file__).parent / "sample"
+CHECKPOINT = FOLDER / "convnext_digits.pth"
+IMAGES = FOLDER / "images"
+ARCH = "convnext_digits"
+RECIPE = Recipe(size=64, resize=72, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
