@@ -77,7 +77,7 @@ def write_pdparams(path: Path, tensors: Mapping[str, Array], *, force: bool = Fa
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, hexadecimal."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
 
 
@@ -89,7 +89,7 @@ def _digest(file: Any) -> str:
 
 
 def _map(path: Path) -> memoryview:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise CheckpointError("is empty (0 bytes); the download may have failed, fetch it again")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -48,7 +48,7 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], *, force:
     try:
         size, sha256 = _write(temporary, chunks)
         check_target(path, force=force)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise TargetError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -59,7 +59,7 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], *, force:
 
 def _write(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
-    with open(path, "xb") as file:
+    with path.open("xb") as file:
         for chunk in chunks:
             file.write(chunk)
             digest.update(chunk)
