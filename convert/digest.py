@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from convert.arrays import Array, dtype_name
-from convert.checkpoints.strips import contiguous
+from convert.checkpoints.strips import flat_bytes
 
 
 def tensor_digests(tensors: Mapping[str, Array]) -> dict[str, str]:
@@ -26,7 +26,5 @@ def combined_digest(digests: Mapping[str, str]) -> str:
 
 def _digest(array: Array) -> str:
     digest = hashlib.sha256(f"{dtype_name(array.dtype)} {array.shape} ".encode())
-    data = contiguous(array)
-    if data.size:
-        digest.update(memoryview(data).cast("B"))
+    digest.update(flat_bytes(array))
     return digest.hexdigest()

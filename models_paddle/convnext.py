@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 
 import paddle
 from paddle import nn
@@ -45,7 +46,7 @@ class LayerNorm2d(nn.LayerNorm):
 
 
 class Block(nn.Layer):
-    """Depthwise convolution, LayerNorm, two Linear layers with a GELU between them, LayerScale; (N, C, H, W) in and out."""
+    """Depthwise convolution, LayerNorm, two Linear layers around a GELU, LayerScale; (N, C, H, W) in and out."""
 
     def __init__(self, dim: int, *, eps: float, drop_path: float, layer_scale_init_value: float):
         super().__init__()
@@ -88,7 +89,7 @@ class ConvNeXt(nn.Layer):
         self.downsample_layers.append(
             nn.Sequential(nn.Conv2D(spec.in_chans, dims[0], PATCH, stride=PATCH), LayerNorm2d(dims[0], epsilon=eps))
         )
-        for dim, next_dim in zip(dims, dims[1:], strict=False):
+        for dim, next_dim in pairwise(dims):
             self.downsample_layers.append(
                 nn.Sequential(LayerNorm2d(dim, epsilon=eps), nn.Conv2D(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE))
             )

@@ -6,6 +6,7 @@ After models/convnext.py of https://github.com/facebookresearch/ConvNeXt at 048e
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ class LayerNorm2d(nn.LayerNorm):
 
 
 class Block(nn.Module):
-    """Depthwise convolution, LayerNorm, two Linear layers with a GELU between them, LayerScale; (N, C, H, W) in and out."""
+    """Depthwise convolution, LayerNorm, two Linear layers around a GELU, LayerScale; (N, C, H, W) in and out."""
 
     def __init__(self, dim: int, *, eps: float, drop_path: float, layer_scale_init_value: float):
         super().__init__()
@@ -87,7 +88,7 @@ class ConvNeXt(nn.Module):
         self.downsample_layers.append(
             nn.Sequential(nn.Conv2d(spec.in_chans, dims[0], PATCH, stride=PATCH), LayerNorm2d(dims[0], eps=eps))
         )
-        for dim, next_dim in zip(dims, dims[1:], strict=False):
+        for dim, next_dim in pairwise(dims):
             self.downsample_layers.append(
                 nn.Sequential(LayerNorm2d(dim, eps=eps), nn.Conv2d(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE))
             )

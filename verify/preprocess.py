@@ -60,7 +60,7 @@ class Decoded:
 def decode(path: Path, recipe: Recipe) -> Decoded:
     """Reads and preprocesses one file; a file that cannot be decoded is returned as such, never replaced.
 
-    Every mode is converted to RGB as Pillow does it, and EXIF orientation is not applied, as in torchvision's ImageFolder.
+    As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
     """
     try:
         with Image.open(path) as image:

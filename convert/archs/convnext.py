@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from convert.params import Param, Shape, conv, linear, norm
 
@@ -74,7 +75,7 @@ def _params(spec: ConvNeXtSpec) -> Iterator[Param]:
 def _downsample_layers(spec: ConvNeXtSpec) -> Iterator[Param]:
     yield from conv("downsample_layers.0.0", out=spec.dims[0], in_per_group=spec.in_chans, kernel=PATCH)
     yield from norm("downsample_layers.0.1", spec.dims[0])
-    for i, (dim, next_dim) in enumerate(zip(spec.dims, spec.dims[1:], strict=False), start=1):
+    for i, (dim, next_dim) in enumerate(pairwise(spec.dims), start=1):
         yield from norm(f"downsample_layers.{i}.0", dim)
         yield from conv(f"downsample_layers.{i}.1", out=next_dim, in_per_group=dim, kernel=DOWNSAMPLE)
 

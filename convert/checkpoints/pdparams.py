@@ -16,7 +16,7 @@ import numpy as np
 from convert.arrays import Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
-from convert.checkpoints.strips import contiguous
+from convert.checkpoints.strips import flat_bytes
 from convert.errors import RefusedCheckpoint
 from convert.params import Shape
 
@@ -57,9 +57,9 @@ def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview
     yield b"\x80\x04}"
     for name, array in tensors.items():
         yield _text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"
-        data = contiguous(array)
+        data = flat_bytes(array)
         yield b"\x8e" + struct.pack("<Q", data.nbytes)
-        yield memoryview(data).cast("B") if data.size else b""
+        yield data
         yield b"tbs"
     yield b"."
 
@@ -76,5 +76,5 @@ def _shape(shape: Shape) -> bytes:
 def _dtype(dtype: np.dtype[Any]) -> bytes:
     order = b"|" if dtype.itemsize == 1 else b"<"
     code = dtype.str[1:].encode()
-    new = b"cnumpy\ndtype\n" + b"X" + struct.pack("<I", len(code)) + code + b"\x89\x88\x87R"
+    new: bytes = b"cnumpy\ndtype\n" + b"X" + struct.pack("<I", len(code)) + code + b"\x89\x88\x87R"
     return new + _DTYPE_STATE % (b"X\x01\x00\x00\x00" + order)

@@ -139,12 +139,14 @@ class PickleMachine:
         return self.stack.pop()
 
     def _pop_to_mark(self) -> list[Any]:
-        for i in range(len(self.stack) - 1, -1, -1):
-            if self.stack[i] is _MARK:
-                items = self.stack[i + 1 :]
-                del self.stack[i:]
-                return items
-        self.refuse("a mark is missing")
+        at = len(self.stack) - 1
+        while at >= 0 and self.stack[at] is not _MARK:
+            at -= 1
+        if at < 0:
+            self.refuse("a mark is missing")
+        items = self.stack[at + 1 :]
+        del self.stack[at:]
+        return items
 
     def _top(self, kind: type) -> Any:
         if not self.stack or not isinstance(self.stack[-1], kind):
@@ -166,9 +168,8 @@ class PickleMachine:
     def _push_global(self, module: Any, name: Any) -> None:
         found = self.allowed.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if found is None:
-            self.refuse(
-                f"the file names {str(module)[:80]}.{str(name)[:80]}, which no state dict needs; it was not run"
-            )
+            named = f"{_shown(module)}.{_shown(name)}"
+            self.refuse(f"the file names {named}, which no state dict needs; it was not run")
         self.stack.append(found)
 
     def _memoize(self, index: int) -> None:
@@ -261,6 +262,10 @@ class PickleMachine:
             self.stack.append(self.load_persistent(identifier))
         except (TypeError, ValueError) as error:
             self.refuse(f"a persistent id that names no storage: {error}")
+
+
+def _shown(name: Any) -> str:
+    return name[:80] if isinstance(name, str) else f"<{type(name).__name__}>"
 
 
 STOP = ord(".")

@@ -9,6 +9,11 @@ from convert.arrays import Array
 STRIP = 16  # rows: one cache line of float32 on each side; 20 x faster than one plain copy of a (2048, 8192)
 
 
+def flat_bytes(array: Array) -> memoryview:
+    """The array's bytes in C order, little-endian, without a copy where it lies so already."""
+    return memoryview(contiguous(array).reshape(-1).view(np.uint8))
+
+
 def contiguous(array: Array) -> Array:
     """The array in C order, little-endian: itself if it is so already, else a copy written strip by strip."""
     dtype = array.dtype.newbyteorder("<")

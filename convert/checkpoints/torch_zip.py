@@ -75,9 +75,8 @@ class TorchZip:
             self._storages[key] = self._entry(f"{self.root}data/{key}")
         data = self._storages[key]
         if data.nbytes != ref.storage.numel * ref.storage.dtype.itemsize:
-            raise RefusedCheckpoint(
-                f"storage {key} is said to hold {ref.storage.numel} elements, it has {data.nbytes} bytes"
-            )
+            claimed = f"{ref.storage.numel} elements of {ref.storage.dtype}"
+            raise RefusedCheckpoint(f"storage {key} is said to hold {claimed}, it has {data.nbytes} bytes")
         return ref.view(data)
 
     def _entry(self, name: str) -> memoryview:
