@@ -11,7 +11,7 @@ STRIP = 16  # rows: one cache line of float32 on each side; 20 x faster than one
 
 def flat_bytes(array: Array) -> memoryview:
     """The array's bytes in C order, little-endian, without a copy where it lies so already."""
-    return memoryview(contiguous(array).reshape(-1).view(np.uint8))
+    return contiguous(array).reshape(-1).view(np.uint8).data
 
 
 def contiguous(array: Array) -> Array:
