@@ -1,0 +1,167 @@
+"""From the run store's rows to accuracy, flips and the paired gate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convert.errors import counted
+from verify.compare import Gate, gate
+from verify.parity import FLOAT32_MAX_ABS
+from verify.store import FRAMEWORKS, ImageRow
+
+TOP1_POINTS = 0.02  # percentage points: two PyTorch evaluators of one checkpoint differ by that much over 50,000 images
+NAME = "paired accuracy"
+LIMIT = f"no unexplained flip, |top-1 difference| <= {TOP1_POINTS}, every image read"
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image whose best class is not the same in both frameworks.
+
+    Attributes:
+        name: the image.
+        label: its class, or None.
+        torch: PyTorch's best class.
+        paddle: Paddle's.
+        torch_margin: PyTorch's logit of its best class less that of its second.
+        paddle_margin: likewise.
+        max_abs: the largest difference between the frameworks' logits on this image.
+        explained: whether rounding can have turned it.
+    """
+
+    name: str
+    label: int | None
+    torch: int
+    paddle: int
+    torch_margin: float
+    paddle_margin: float
+    max_abs: float
+    explained: bool
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One framework's score, in per cent of the images that were read; None without labels."""
+
+    top1: float | None
+    top5: float | None
+
+
+@dataclass(frozen=True)
+class PairedResult:
+    """Both frameworks over a data set.
+
+    Attributes:
+        images: in the set.
+        read: that could be decoded and have predictions of both.
+        unreadable: name and reason of each of the others.
+        accuracy: by framework.
+        agreement: per cent of the read images with the same best class.
+        flips: the others.
+        noise: the logit difference against which flips are judged.
+        max_abs: the largest logit difference over all images; NaN if a logit is not a number.
+    """
+
+    images: int
+    read: int
+    unreadable: tuple[tuple[str, str], ...]
+    accuracy: dict[str, Accuracy]
+    agreement: float
+    flips: tuple[Flip, ...]
+    noise: float
+    max_abs: float
+
+    @property
+    def unexplained(self) -> int:
+        return sum(not flip.explained for flip in self.flips)
+
+    @property
+    def top1_difference(self) -> float | None:
+        """Percentage points, Paddle's top-1 less PyTorch's; None without labels."""
+        torch, paddle = (self.accuracy[framework].top1 for framework in FRAMEWORKS)
+        return None if torch is None or paddle is None else paddle - torch
+
+
+def summarise(rows: Sequence[ImageRow]) -> PairedResult:
+    """Scores the rows of a run.
+
+    A flip is explained when its smaller margin is under twice the noise. The noise is the largest logit difference
+    over the images that did *not* flip, and no more than the float32 gate allows: an image's own difference is always
+    at least half its margin when it flips, so measured against that, every flip would count as explained.
+    """
+    read = [row for row in rows if set(row.predictions) == set(FRAMEWORKS)]
+    flipped = [row for row in read if len({row.predictions[framework].classes[0] for framework in FRAMEWORKS}) > 1]
+    calm = [row.max_abs for row in read if row not in flipped and not math.isnan(row.max_abs)]
+    noise = min(max(calm, default=0.0), FLOAT32_MAX_ABS)
+    differences = [row.max_abs for row in read]
+    return PairedResult(
+        images=len(rows),
+        read=len(read),
+        unreadable=tuple((row.name, row.error or "no prediction") for row in rows if row not in read),
+        accuracy={framework: _accuracy(read, framework) for framework in FRAMEWORKS},
+        agreement=_percent(len(read) - len(flipped), len(read)),
+        flips=tuple(_flip(row, noise) for row in flipped),
+        noise=noise,
+        max_abs=math.nan if any(map(math.isnan, differences)) else max(differences, default=math.nan),
+    )
+
+
+def paired_gate(result: PairedResult) -> Gate:
+    """Holds when every image was read, no flip is unexplained, and the top-1 differ by no more than the limit.
+
+    One image is more than 0.02 points of a set of under 5,000; there, an explained flip of one image may stand.
+    """
+    difference = result.top1_difference
+    limit = max(TOP1_POINTS, 100 / result.read if result.read else 0.0) + 1e-9
+    problems = [f"not read    {name}: {error}" for name, error in result.unreadable]
+    problems += [f"unexplained flip  {_describe(flip)}" for flip in result.flips if not flip.explained]
+    if not result.read:
+        problems.append("no image could be read")
+    if not result.max_abs <= FLOAT32_MAX_ABS:
+        problems.append(f"logits differ by {result.max_abs:.2e}, the limit is {FLOAT32_MAX_ABS:.0e}")
+    if difference is not None and abs(difference) > limit:
+        problems.append(f"top-1 differs by {difference:+.3f} points")
+    measured = f"{counted(len(result.flips), 'flip')}, {result.unexplained} unexplained"
+    measured += f", {result.read:,} of {result.images:,} images"
+    if difference is not None:
+        measured += f", top-1 differs by {difference:.3f}"
+    return gate(
+        NAME,
+        not problems,
+        measured,
+        LIMIT,
+        problems=tuple(problems),
+        flips=len(result.flips),
+        unexplained=result.unexplained,
+        top1_difference=difference,
+        max_abs=result.max_abs,
+    )
+
+
+def _accuracy(rows: Sequence[ImageRow], framework: str) -> Accuracy:
+    if not rows or any(row.label is None for row in rows):
+        return Accuracy(None, None)
+    classes = [(row.label, row.predictions[framework].classes) for row in rows]
+    top1 = sum(label == best[0] for label, best in classes)
+    top5 = sum(label in best for label, best in classes)
+    return Accuracy(_percent(top1, len(rows)), _percent(top5, len(rows)))
+
+
+def _flip(row: ImageRow, noise: float) -> Flip:
+    torch, paddle = (row.predictions[framework] for framework in FRAMEWORKS)
+    explained = min(torch.margin, paddle.margin) < 2 * noise and row.max_abs <= FLOAT32_MAX_ABS
+    classes = torch.classes[0], paddle.classes[0]
+    return Flip(row.name, row.label, *classes, torch.margin, paddle.margin, row.max_abs, explained)
+
+
+def _describe(flip: Flip) -> str:
+    return (
+        f"{flip.name}: torch {flip.torch} (margin {flip.torch_margin:.2e}), "
+        f"paddle {flip.paddle} (margin {flip.paddle_margin:.2e})"
+    )
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else math.nan

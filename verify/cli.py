@@ -1,0 +1,158 @@
+"""The `verify` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert import __version__
+from convert.errors import FerryError
+from verify import sample
+from verify.recipe import SQUASH, Recipe, official_resize
+
+if TYPE_CHECKING:
+    from verify.run import Options
+
+EXAMPLES = """\
+examples:
+  verify --sample
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
+  verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val --size 384
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+
+gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy
+exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    pair = (args.arch, args.src, args.dst)
+    if args.sample and (any(pair) or args.data):
+        parser.error("--sample brings its own --arch, --src, --dst and --data")
+    if not args.sample and not all(pair):
+        parser.error("--arch, --src and --dst are needed, or --sample")
+    recipe = _recipe(parser, args)
+    try:
+        return _run(args, recipe)
+    except FerryError as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nverify: interrupted; no verdict", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace, recipe: Recipe) -> int:
+    from verify.report import as_json, as_text, write_reports  # numpy and Pillow load here, not for --help
+    from verify.run import verify
+
+    if args.report:
+        _make_folder(args.report)
+    with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
+        result = verify(_options(args, recipe, Path(scratch)))
+    if args.report:
+        write_reports(result, args.report)
+    print(as_json(result) if args.json else as_text(result))
+    return 0 if result.ok else 1
+
+
+def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
+    from verify.run import Options, convert_sample
+    from verify.workers import Compute
+
+    arch, src, dst, data = args.arch, args.src, args.dst, args.data
+    if args.sample:
+        arch, src, dst, data = sample.ARCH, sample.CHECKPOINT, convert_sample(scratch), sample.IMAGES
+    return Options(
+        arch=arch,
+        src=src,
+        dst=dst,
+        weights=args.weights,
+        data=data,
+        labelled=not args.unlabelled,
+        recipe=recipe,
+        report=args.report,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        compute=Compute(device=args.device),
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FerryError(f"{folder}: cannot be made into a folder for the report: {error.strerror}") from error
+
+
+def _recipe(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Recipe:
+    default = sample.RECIPE if args.sample else Recipe()
+    size = args.size or default.size
+    resize = args.resize or (default.resize if args.size is None else official_resize(size))
+    if isinstance(resize, int) and resize < size:
+        parser.error(f"--resize {resize} is smaller than --size {size}: there would be nothing to crop from")
+    mean, std = (tuple(values) for values in (args.mean or default.mean, args.std or default.std))
+    if 0.0 in std:
+        parser.error("--std: a value of 0 would divide by zero")
+    return Recipe(size=size, resize=resize, mean=mean, std=std)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify",
+        description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
+        "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--arch", metavar="NAME", help="architecture, for example convnext_tiny")
+    parser.add_argument("--src", type=Path, metavar="X.pth", help="PyTorch's checkpoint")
+    parser.add_argument("--dst", type=Path, metavar="X.pdparams", help="Paddle's checkpoint")
+    parser.add_argument("--sample", action="store_true", help="verify the bundled sample, images included")
+    parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where --src holds several")
+    parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    data = parser.add_argument_group("validation set")
+    data.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="class folders, whose sorted order is the label, or images with a val_list.txt of `name label` lines",
+    )
+    data.add_argument(
+        "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"
+    )
+    data.add_argument("--size", type=_positive, metavar="N", help="side of the models' input in pixels (default 224)")
+    data.add_argument(
+        "--resize",
+        type=_resize,
+        metavar="N|squash",
+        help="short edge before the centre crop, or squash to the size without one "
+        "(default: size / 0.875, and squash from 384 on, as the authors evaluate)",
+    )
+    data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
+    data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+    run = parser.add_argument_group("the run")
+    run.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="images a forward pass (default 32)")
+    run.add_argument("--workers", type=_positive, default=2, metavar="N", help="threads that decode (default 2)")
+    run.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where both models run (default cpu)")
+    run.add_argument("--report", type=Path, metavar="DIR", help="write report.json, report.md and run.sqlite there")
+    run.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
+
+
+def _resize(text: str) -> int | str:
+    return SQUASH if text == SQUASH else _positive(text)

@@ -1,0 +1,140 @@
+"""A validation set on disk: which images, and which label each has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import FerryError, counted
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff", ".gif"})
+LIST_NAME = "val_list.txt"
+
+
+class DatasetError(FerryError):
+    """A folder that is no validation set, or whose labels do not fit the model."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image.
+
+    Attributes:
+        name: its path under the data set's folder, with forward slashes.
+        path: the file.
+        label: its class, or None in a set without labels.
+    """
+
+    name: str
+    path: Path
+    label: int | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every image exactly once, in an order that does not depend on the file system.
+
+    Attributes:
+        root: the folder.
+        layout: how the labels were found: "class folders", "val_list.txt" or "no labels".
+        items: the images.
+        classes: name of each label, where folders name them.
+        ignored: files that are no images by their name, and hidden files.
+    """
+
+    root: Path
+    layout: str
+    items: tuple[Item, ...]
+    classes: tuple[str, ...] = ()
+    ignored: int = 0
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every image's name, size in bytes and label."""
+        lines = (f"{item.name} {item.path.stat().st_size} {item.label}\n" for item in self.items)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read_dataset(root: Path, num_classes: int, *, labelled: bool = True) -> Dataset:
+    """Finds the images and labels under a folder.
+
+    Args:
+        root: class folders whose sorted order is the label, or images and a `val_list.txt` of `name label` lines.
+        num_classes: of the model; the labels must fit it.
+        labelled: False takes every image under the folder and no label, for comparing predictions only.
+
+    Raises:
+        DatasetError: no folder, no images, or labels that do not fit; the text says which and what to do.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; --data takes a folder of images")
+    if not labelled:
+        dataset = _unlabelled(root)
+    elif (root / LIST_NAME).is_file():
+        dataset = _listed(root, num_classes)
+    else:
+        dataset = _class_folders(root, num_classes)
+    if not dataset.items:
+        raise DatasetError(f"{root}: no images; files ending in {', '.join(sorted(EXTENSIONS))} count")
+    return dataset
+
+
+def _unlabelled(root: Path) -> Dataset:
+    images, ignored = _split(path for path in root.rglob("*"))
+    return Dataset(root, "no labels", tuple(_item(root, path, None) for path in images), ignored=ignored)
+
+
+def _class_folders(root: Path, num_classes: int) -> Dataset:
+    folders = sorted((path for path in root.iterdir() if path.is_dir() and path.name[:1] != "."), key=lambda p: p.name)
+    if not folders:
+        raise DatasetError(
+            f"{root}: has neither class folders nor a {LIST_NAME}; --unlabelled compares predictions without labels"
+        )
+    if len(folders) != num_classes:
+        raise DatasetError(
+            f"{root}: {counted(len(folders), 'class folder')}, but the model has {num_classes} classes. "
+            "A missing folder would shift every later label; --unlabelled compares predictions without labels"
+        )
+    items: list[Item] = []
+    _, ignored = _split(path for path in root.iterdir() if path.is_file())
+    for label, folder in enumerate(folders):
+        images, litter = _split(folder.rglob("*"))
+        if not images:
+            raise DatasetError(f"{folder}: this class folder has no images")
+        items += [_item(root, path, label) for path in images]
+        ignored += litter
+    return Dataset(root, "class folders", tuple(items), tuple(folder.name for folder in folders), ignored)
+
+
+def _listed(root: Path, num_classes: int) -> Dataset:
+    items: dict[str, Item] = {}
+    for number, line in enumerate((root / LIST_NAME).read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{root / LIST_NAME}, line {number}"
+        name, _, label = line.strip().rpartition(" ")
+        if not name or not label.isascii() or not label.isdigit():
+            raise DatasetError(f"{where}: expected `name label`, found {line[:80]!r}")
+        if int(label) >= num_classes:
+            raise DatasetError(
+                f"{where}: label {label}, but the model's {num_classes} classes are 0 to {num_classes - 1}; "
+                "--unlabelled compares predictions without labels"
+            )
+        if name in items:
+            raise DatasetError(f"{where}: {name} is listed twice")
+        items[name] = Item(name, root / name, int(label))
+    absent = [name for name, item in items.items() if not item.path.is_file()]
+    if absent:
+        raise DatasetError(f"{root / LIST_NAME}: {counted(len(absent), 'listed file')} missing, first {absent[0]}")
+    return Dataset(root, LIST_NAME, tuple(items.values()))
+
+
+def _split(paths: Iterator[Path]) -> tuple[list[Path], int]:
+    files = [path for path in paths if path.is_file()]
+    images = [path for path in files if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+    return sorted(images, key=lambda path: path.as_posix()), len(files) - len(images)
+
+
+def _item(root: Path, path: Path, label: int | None) -> Item:
+    return Item(path.relative_to(root).as_posix(), path, label)

@@ -1,0 +1,75 @@
+"""What the parent and its two worker processes say to each other."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convert.archs.convnext import ConvNeXtSpec
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """Asks a worker to build a model of a checkpoint.
+
+    Attributes:
+        spec: the architecture.
+        path: the checkpoint file.
+        wrapper: the key that its state dict stands under; empty for a bare one.
+        keys: the framework's own name of each tensor to the file's key.
+        dtype: "float32" or "float64".
+        digest: whether to return the digests of what the model then holds.
+        builder: "module:function" in place of the model package's `build_with`; for tests that plant a fault.
+    """
+
+    spec: ConvNeXtSpec
+    path: Path
+    wrapper: str
+    keys: Mapping[str, str]
+    dtype: str = "float32"
+    digest: bool = False
+    builder: str = ""
+
+    def factory(self, default: Any) -> Any:
+        if not self.builder:
+            return default
+        module, _, name = self.builder.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A worker holds the model.
+
+    Attributes:
+        reader: what read the file.
+        digests: name in PyTorch to the digest of the model's own tensor in PyTorch's layout, where asked for.
+    """
+
+    reader: str
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForwardJob:
+    """Asks for the logits of the batch that lies in shared memory.
+
+    Attributes:
+        memory: name of the shared memory.
+        shape: (N, C, H, W).
+        dtype: "float32" or "float64".
+    """
+
+    memory: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The worker's user error, to be raised in the parent."""
+
+    text: str

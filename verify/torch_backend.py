@@ -1,0 +1,81 @@
+"""PyTorch's side of a worker process. Loaded there only."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+import models_torch
+from convert.archs.convnext import ConvNeXtSpec
+from convert.arrays import Array
+from convert.checkpoints import read_checkpoint
+from convert.digest import tensor_digests
+from convert.errors import FerryError
+from verify.messages import Loaded, LoadJob
+
+Pixels = Any
+
+
+class TorchBackend:
+    """Holds one model on one device.
+
+    Args:
+        device: "cpu" or "gpu".
+        threads: of PyTorch's math, on a CPU.
+
+    Raises:
+        FerryError: no GPU that this build of PyTorch can use.
+    """
+
+    def __init__(self, device: str, threads: int) -> None:
+        if device == "gpu" and not torch.cuda.is_available():
+            raise FerryError(f"--device gpu: torch {torch.__version__} sees no GPU; --device cpu runs without one")
+        torch.set_num_threads(threads)
+        # TF32 keeps 10 bits of the mantissa: its logits differ by 1e-3, ten times the limit.
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        self.device = "cuda" if device == "gpu" else "cpu"
+        self.model: Any = None
+
+    def version(self) -> str:
+        return f"torch {torch.__version__}"
+
+    def load(self, job: LoadJob) -> Loaded:
+        """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
+        reader, tensors = _read(job)
+        weights = {name: tensors[key] for name, key in job.keys.items()}
+        self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
+        return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
+
+    def forward(self, batch: Array) -> Array:
+        """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        with torch.inference_mode():
+            try:
+                logits: Array = self.model(torch.from_numpy(batch).to(self.device)).cpu().numpy()
+            except torch.OutOfMemoryError as error:
+                raise FerryError(
+                    f"torch ran out of GPU memory at --batch-size {len(batch)}; take a smaller one"
+                ) from error
+        return logits
+
+
+def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
+    """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(job.path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # Safe, but more than weights_only knows (a numpy scalar beside the weights): the report names the reader.
+        return "paddleferry's reader", read_checkpoint(job.path, weights=job.wrapper).tensors
+    state_dict = found[job.wrapper] if job.wrapper else found
+    return "torch.load", {key: np.asarray(state_dict[key].detach().numpy()) for key in job.keys.values()}
+
+
+def _digests(spec: ConvNeXtSpec, model: Any) -> dict[str, str]:
+    state_dict = model.state_dict()
+    return tensor_digests({p.torch_name: state_dict[p.torch_name].cpu().numpy() for p in spec.params()})
