@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -77,13 +78,11 @@ class Result:
         facts: what was verified: architecture, files and their SHA-256, protocol, versions.
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
-        dataset: what it ran on.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
-    dataset: Dataset | None = None
 
     @property
     def ok(self) -> bool:
@@ -113,8 +112,10 @@ def verify(options: Options) -> Result:
         facts = _facts(options, pair, [worker.version for worker in workers.values()])
         if dataset is None:
             return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
-        paired = _paired(options, dataset, workers, {**facts, **_dataset_facts(dataset)})
-    return Result({**facts, **_dataset_facts(dataset)}, (*gates, paired_gate(paired)), paired, dataset)
+        facts |= _dataset_facts(dataset)
+        paired, seconds = _paired(options, dataset, workers, facts)
+    facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
+    return Result(facts, (*gates, paired_gate(paired)), paired)
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -142,15 +143,15 @@ def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gat
 
 def _paired(
     options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: Mapping[str, str]
-) -> PairedResult:
+) -> tuple[PairedResult, float]:
     store = RunStore(options.report / STORE_NAME if options.report else None)
     try:
         store.put_run(facts)
-        side = options.recipe.size
+        side, start = options.recipe.size, time.monotonic()
         with SharedBatch(options.batch_size * 3 * side * side * 4) as shared:
             for numbers, items, decoded in _batches(dataset.items, options):
                 _run_batch(store, shared, workers, numbers, items, decoded)
-        return summarise(store.rows())
+        return summarise(store.rows()), time.monotonic() - start
     finally:
         store.close()
 
