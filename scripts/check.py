@@ -1,0 +1,30 @@
+"""The second command of the README: format, lint, types and the whole test suite."""
+
+from __future__ import annotations
+
+import sys
+
+from environment import ensure, run_status, say
+
+STEPS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "tests": ["pytest", "--durations=10"],
+}
+
+
+def main() -> int:
+    """Runs every step, whichever fails; returns 1 if one did."""
+    python = ensure("cpu,test")
+    failed = [
+        name
+        for name, command in STEPS.items()
+        if run_status([python, "-m", *command], show=f"{name}: {' '.join(command)}")
+    ]
+    say(f"failed: {', '.join(failed)}" if failed else f"all of {', '.join(STEPS)} hold")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
