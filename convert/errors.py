@@ -54,6 +54,12 @@ class CheckpointMismatch(FerryError):
         return "\n".join(lines)
 
 
+def shown(name: object, limit: int = 80) -> str:
+    """A name out of a file, as a message may carry it: on one line, without control characters, not too long."""
+    text = str(name) if len(str(name)) <= limit else f"{str(name)[: limit - 3]}..."
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
 def counted(count: int, noun: str) -> str:
     """ "1 problem", "2 problems"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

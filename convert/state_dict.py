@@ -10,7 +10,7 @@ import numpy as np
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.arrays import Array, count_not_finite, dtype_name
-from convert.errors import CheckpointMismatch
+from convert.errors import CheckpointMismatch, shown
 from convert.params import Layout, Param, Shape
 
 DTYPE = np.dtype("float32")
@@ -96,16 +96,16 @@ def _side(params: Iterable[Param], side: Callable[[Param], tuple[str, Shape]]) -
 def _problems(
     source: Mapping[str, Array], expected: Mapping[str, Shape], dtype: np.dtype[Any], casting: Literal["safe", "equiv"]
 ) -> Iterator[str]:
-    width = max((len(name) for name in (*expected, *source)), default=0)
+    width = max((len(shown(name)) for name in (*expected, *source)), default=0)
     for name, shape in expected.items():
         if name not in source:
-            yield f"missing     {name:<{width}}  {shape}"
+            yield f"missing     {shown(name):<{width}}  {shape}"
         elif source[name].shape != shape:
-            yield f"shape       {name:<{width}}  expected {shape}, found {source[name].shape}"
+            yield f"shape       {shown(name):<{width}}  expected {shape}, found {source[name].shape}"
         elif source[name].dtype.kind != "f" or not np.can_cast(source[name].dtype, dtype, casting):
-            yield f"dtype       {name:<{width}}  expected {dtype}, found {dtype_name(source[name].dtype)}"
+            yield f"dtype       {shown(name):<{width}}  expected {dtype}, found {dtype_name(source[name].dtype)}"
         elif bad := count_not_finite(source[name]):
-            yield f"not finite  {name:<{width}}  {bad} of {source[name].size} values are NaN or Inf"
+            yield f"not finite  {shown(name):<{width}}  {bad} of {source[name].size} values are NaN or Inf"
     for name in source:
         if name not in expected:
-            yield f"unexpected  {name:<{width}}  {source[name].shape}"
+            yield f"unexpected  {shown(name):<{width}}  {source[name].shape}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from convert.checkpoints import torch_zip
 from convert.checkpoints.atomic import Written, check_target, write_atomically
 from convert.checkpoints.pdparams import pdparams_chunks, read_pdparams
 from convert.checkpoints.torch_pickles import TensorRef
-from convert.errors import CheckpointError, FerryError
+from convert.errors import CheckpointError, FerryError, shown
 
 __all__ = ["Checkpoint", "Written", "check_target", "read_checkpoint", "sha256_of", "write_pdparams"]
 
 # Keys under which training code wraps a state dict: the official code's and timm's.
+LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # pickled, a file of torch < 1.6 begins so
+
 WRAPPERS = ("model", "model_ema", "state_dict", "state_dict_ema")
 
 
@@ -100,6 +102,8 @@ def _open(path: Path, buffer: memoryview) -> tuple[str, Any, Any]:
     if start.startswith(torch_zip.MAGIC):
         archive = torch_zip.TorchZip(path, buffer)
         return "torch zip", archive.read(), lambda value: archive.tensor(value)
+    if start.startswith(LEGACY_MAGIC):
+        raise CheckpointError("is in torch.save's format from before 1.6; load and save it anew with torch")
     if start[:1] == b"\x80":
         return "paddle pickle", read_pdparams(buffer), lambda value: value
     raise CheckpointError(_what_is(start))
@@ -136,12 +140,17 @@ def _choose(found: Any, weights: str) -> tuple[str, dict[str, Any]]:
 
 
 def _checked(state_dict: dict[Any, Any]) -> dict[str, Any]:
-    odd = [name for name, value in state_dict.items() if not isinstance(name, str) or not _is_tensor(value)]
+    odd = [
+        shown(repr(name)) for name, value in state_dict.items() if not isinstance(name, str) or not _is_tensor(value)
+    ]
     if odd:
-        raise CheckpointError(f"the state dict holds {len(odd)} entries that are no tensors: {_quoted(odd)}")
+        raise CheckpointError(f"the state dict holds {len(odd)} entries that are no tensors: {_listed(odd)}")
     return state_dict
 
 
-def _quoted(names: Any) -> str:
-    shown = [repr(name)[:60] if name else "the bare state dict" for name in list(names)[:6]]
-    return ", ".join(shown) + (", ..." if len(names) > 6 else "") if shown else "nothing"
+def _quoted(names: Iterable[Any]) -> str:
+    return _listed([shown(repr(name), 60) if name != "" else "the bare state dict" for name in names])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -29,11 +30,15 @@ class Written:
 
 def check_target(path: Path, *, force: bool) -> None:
     """Raises TargetError if that path cannot become a file, or is one already and `force` is not given."""
-    if path.is_dir():
+    try:
+        is_dir, has_folder, exists = path.is_dir(), path.parent.is_dir(), path.exists()
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
+    if is_dir:
         raise TargetError(f"{path}: is a directory; name a file in it")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise TargetError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.exists() and not force:
+    if exists and not force:
         raise TargetError(f"{path}: exists already and was left as it is; --force replaces it")
 
 
@@ -53,7 +58,8 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], *, force:
     except OSError as error:
         raise TargetError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what failed above may fail here too
+            temporary.unlink(missing_ok=True)
     return Written(path, size, sha256)
 
 

@@ -95,8 +95,16 @@ def _encode(arguments: tuple[Any, ...]) -> memoryview:
     return memoryview(text.encode("latin1"))
 
 
+def _empty_bytes(arguments: tuple[Any, ...]) -> memoryview:
+    """Protocol 2 writes the bytes of an array without elements as a call of bytes without arguments."""
+    if arguments:
+        raise ValueError("bytes of something")
+    return memoryview(b"")
+
+
 def _table() -> dict[tuple[str, str], Global]:
     rows = [Global("numpy", "ndarray"), Global("numpy", "dtype", _dtype), Global("_codecs", "encode", _encode)]
+    rows += [Global(module, "bytes", _empty_bytes) for module in ("__builtin__", "builtins")]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         rows.append(Global(module, "_reconstruct", _reconstruct))
     return {(row.module, row.name): row for row in rows}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import Array
+from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
 from convert.checkpoints.strips import flat_bytes
@@ -75,6 +75,6 @@ def _shape(shape: Shape) -> bytes:
 
 def _dtype(dtype: np.dtype[Any]) -> bytes:
     order = b"|" if dtype.itemsize == 1 else b"<"
-    code = dtype.str[1:].encode()
+    code = b"u2" if dtype == BFLOAT16 else dtype.str[1:].encode()  # Paddle keeps bfloat16 as its bits
     new: bytes = b"cnumpy\ndtype\n" + b"X" + struct.pack("<I", len(code)) + code + b"\x89\x88\x87R"
     return new + _DTYPE_STATE % (b"X\x01\x00\x00\x00" + order)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from convert.errors import RefusedCheckpoint
+from convert.errors import RefusedCheckpoint, shown
 
 Reducer = Callable[[tuple[Any, ...]], Any]
 PersistentLoader = Callable[[Any], Any]
@@ -79,6 +79,7 @@ class PickleMachine:
         self.opcode_at = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.made = 0  # bytes that reducers have made
 
     def run(self, start: int = 0) -> Any:
         """The object that the stream at `start` describes; `position` is then the byte after it.
@@ -168,7 +169,7 @@ class PickleMachine:
     def _push_global(self, module: Any, name: Any) -> None:
         found = self.allowed.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if found is None:
-            named = f"{_shown(module)}.{_shown(name)}"
+            named = f"{_word(module)}.{_word(name)}"
             self.refuse(f"the file names {named}, which no state dict needs; it was not run")
         self.stack.append(found)
 
@@ -240,9 +241,14 @@ class PickleMachine:
         if function.reduce is None:
             self.refuse(f"a call of {function.module}.{function.name}, which no state dict calls")
         try:
-            self.stack.append(function.reduce(arguments))
+            made = function.reduce(arguments)
         except (TypeError, ValueError) as error:
             self.refuse(f"{function.module}.{function.name} with arguments that it does not take: {error}")
+        if isinstance(made, memoryview):  # remembered arguments can be used again and again
+            self.made += made.nbytes
+            if self.made > len(self.buffer):
+                self.refuse(f"{function.module}.{function.name} makes more bytes than the file has")
+        self.stack.append(made)
 
     def build(self) -> None:
         state, target = self._pop(), self._top(object)
@@ -264,8 +270,8 @@ class PickleMachine:
             self.refuse(f"a persistent id that names no storage: {error}")
 
 
-def _shown(name: Any) -> str:
-    return name[:80] if isinstance(name, str) else f"<{type(name).__name__}>"
+def _word(name: Any) -> str:
+    return shown(name) if isinstance(name, str) else f"<{type(name).__name__}>"
 
 
 STOP = ord(".")

@@ -71,7 +71,9 @@ class TensorRef:
             return np.empty(self.shape, flat.dtype)
         if last >= flat.size:
             raise ValueError(f"shape {self.shape} reaches element {last}, its storage ends at {flat.size}")
-        byte_strides = [stride * flat.itemsize for stride in self.stride]
+        # The stride of an axis of one element means nothing, and may be more than a machine's word holds.
+        strides = [stride if size > 1 else 1 for size, stride in zip(self.shape, self.stride, strict=True)]
+        byte_strides = [stride * flat.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, byte_strides, writeable=False)
 
 

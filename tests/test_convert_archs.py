@@ -1,0 +1,74 @@
+"""Architectures by name, the rows of their tables, and the keys that checkpoints use."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from convert import ARCHS, get_spec
+from convert.errors import FerryError, UnknownArch
+from convert.key_formats import official_names
+from convert.params import Layout, Param, conv, linear, norm
+
+
+def test_the_layouts_are_their_own_inverses() -> None:
+    array = np.arange(6).reshape(2, 3)
+
+    assert all(np.array_equal(layout.to_torch(layout.to_paddle(array)), array) for layout in Layout)
+
+
+def test_a_row_may_have_another_name_in_paddle() -> None:
+    param = Param("bn.running_mean", (4,), paddle_name="bn._mean")
+
+    assert (param.paddle_name, param.paddle_shape, param.size) == ("bn._mean", (4,), 4)
+
+
+def test_a_prefix_is_taken_off_only_where_every_key_has_it() -> None:
+    assert official_names(["module.a", "module.module.b"]) == {"a": "module.a", "module.b": "module.module.b"}
+    assert official_names(["module.a", "b"]) == {"module.a": "module.a", "b": "b"}
+    assert official_names([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("arch", "hint"),
+    [
+        ("convnxt_base", "did you mean convnext_base, convnext_large, convnext_xlarge?"),
+        ("ConvNeXt-Tiny", "did you mean convnext_tiny?"),
+        ("resnet50", "known are " + ", ".join(ARCHS)),
+        ("", "known are " + ", ".join(ARCHS)),
+    ],
+)
+def test_an_unknown_architecture_is_told_with_the_closest(arch: str, hint: str) -> None:
+    with pytest.raises(UnknownArch) as caught:
+        get_spec(arch)
+
+    assert str(caught.value) == f"unknown architecture {arch!r}; {hint}"
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_an_architecture_is_found_by_its_name(arch: str) -> None:
+    assert get_spec(arch).name == arch
+
+
+def test_an_unknown_architecture_is_the_users_error() -> None:
+    assert issubclass(UnknownArch, FerryError)
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        get_spec("convnext_tiny").num_classes = 5  # type: ignore[misc]
+
+
+def test_the_rows_of_each_layer_are_its_own() -> None:
+    rows = [*conv("c", out=8, in_per_group=3, kernel=5), *norm("n", 8), *linear("l", out=4, in_=8)]
+
+    assert [(row.torch_name, row.shape, row.paddle_shape) for row in rows] == [
+        ("c.weight", (8, 3, 5, 5), (8, 3, 5, 5)),
+        ("c.bias", (8,), (8,)),
+        ("n.weight", (8,), (8,)),
+        ("n.bias", (8,), (8,)),
+        ("l.weight", (4, 8), (8, 4)),
+        ("l.bias", (4,), (4,)),
+    ]

@@ -1,0 +1,203 @@
+"""Every message of the `convert` command about its source: exact, exit status 1, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from files import as_tensors, standing, write_zip
+from weights import distinct_weights
+
+from convert import ARCHS, write_pdparams
+from convert.cli import main
+
+WEIGHTS = distinct_weights(ARCHS["convnext_digits"].params(), dtype="float32")
+
+
+def save(content: Any) -> Callable[[Path], object]:
+    return lambda path: torch.save(content, path)
+
+
+def save_changed(**tensors: Any) -> Callable[[Path], object]:
+    changed = {name.replace("__", "."): array for name, array in tensors.items()}
+    return lambda path: torch.save({"model": as_tensors(WEIGHTS | changed)}, path)
+
+
+def content(data: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(data)
+
+
+def good(path: Path) -> None:
+    torch.save({"model": as_tensors(WEIGHTS)}, path)
+
+
+def torchscript(path: Path) -> None:
+    write_zip(path, {"x/data.pkl": b"", "x/constants.pkl": b"", "x/code/x.py": b""})
+
+
+def cut(path: Path) -> None:
+    good(path)
+    path.write_bytes(path.read_bytes()[:100_000])
+
+
+def flipped(path: Path) -> None:
+    good(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(WEIGHTS["head.weight"].tobytes()) + 5] ^= 16
+    path.write_bytes(data)
+
+
+def twice(path: Path) -> None:
+    torch.save({"model": {"w": torch.ones(1)}, "model_ema": {"w": torch.ones(2)}}, path)
+
+
+WRAPPERS = "'model', 'model_ema', 'state_dict', 'state_dict_ema'"
+AGAIN = "fetch the file again and compare its digest"
+
+# What makes the source at {src}, and the message.
+SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "that is missing": (lambda _: None, "{src}: cannot be read: No such file or directory"),
+    "that is a folder": (Path.mkdir, "{src}: cannot be read: Is a directory"),
+    "that is empty": (content(b""), "{src}: is empty (0 bytes); the download may have failed, fetch it again"),
+    "that is a web page": (
+        content(b"\n <!DOCTYPE html><html><title>404</title></html>"),
+        "{src}: is a web page, not a checkpoint; the address gave an error page or wants a login",
+    ),
+    "that is a git-lfs pointer": (
+        content(b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"),
+        "{src}: is a git-lfs pointer, not the file itself; run `git lfs pull`",
+    ),
+    "that is an image": (
+        content(b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        "{src}: is neither a zip of torch.save nor a pickle of paddle.save; give the .pth or .pdparams itself",
+    ),
+    "that is Paddle's": (
+        lambda path: write_pdparams(path, {"w": np.ones(3, "float32")}),
+        "{src}: is a Paddle checkpoint; --src takes one of PyTorch",
+    ),
+    "that is a TorchScript program": (
+        torchscript,
+        "{src}: a TorchScript program, not a state dict; save model.state_dict() instead",
+    ),
+    "that is another zip file": (
+        lambda path: write_zip(path, {"readme.txt": b"hello"}),
+        "{src}: a zip file, but not one of torch.save: it has no data.pkl",
+    ),
+    "that is cut short": (cut, "{src}: the zip container is damaged or cut short: File is not a zip file; " + AGAIN),
+    "that is damaged": (flipped, "{src}: x/data/72 fails its checksum: the file is damaged; fetch it again"),
+    "that holds a tensor": (
+        save(torch.ones(2)),
+        "{src}: holds a TensorRef, not a state dict; save model.state_dict()",
+    ),
+    "that holds a list": (save([torch.ones(2)]), "{src}: holds a list, not a state dict; save model.state_dict()"),
+    "that holds nothing": (
+        save({}),
+        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: nothing",
+    ),
+    "that holds an epoch only": (
+        save({"epoch": 3, "model": {}, "lr": 0.5}),
+        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: 'epoch', 'model', 'lr'",
+    ),
+    "that holds many keys": (
+        save(dict.fromkeys("abcdefgh")),
+        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: 'a', 'b', 'c', 'd', 'e', 'f', ...",
+    ),
+    "that holds an epoch among its tensors": (
+        save({"model": {"w": torch.ones(1), "epoch": 3, 7: torch.ones(1)}}),
+        "{src}: the state dict holds 2 entries that are no tensors: 'epoch', 7",
+    ),
+    "whose odd keys are 0 and empty": (
+        save({"w": torch.ones(1), 0: torch.ones(1), "": 3}),
+        "{src}: the state dict holds 2 entries that are no tensors: 0, ''",
+    ),
+    "that holds two state dicts": (
+        twice,
+        "{src}: holds several state dicts: 'model', 'model_ema'; choose one with --weights",
+    ),
+    "that holds a bare state dict and another": (
+        save({"w": torch.ones(1), "model": {"w": torch.ones(1)}}),
+        "{src}: holds several state dicts: the bare state dict, 'model'; choose one with --weights",
+    ),
+    "of another architecture": (
+        save({"model": {"head.weight": torch.ones(5, 320), "head.bias": torch.ones(5)}}),
+        "{src} does not fit convnext_digits: 73 problems\n"
+        "  missing     downsample_layers.0.0.weight  (20, 3, 4, 4)\n"
+        "  missing     downsample_layers.0.0.bias    (20,)\n"
+        "  missing     downsample_layers.0.1.weight  (20,)\n"
+        "  missing     downsample_layers.0.1.bias    (20,)\n"
+        "  missing     downsample_layers.1.0.weight  (20,)\n"
+        "  missing     downsample_layers.1.0.bias    (20,)\n"
+        "  missing     downsample_layers.1.1.weight  (40, 20, 2, 2)\n"
+        "  missing     downsample_layers.1.1.bias    (40,)\n"
+        "  ... and 65 more; --plan prints them all",
+    ),
+    "with a NaN": (
+        save_changed(head__bias=np.array([np.nan] + [0] * 9, "float32")),
+        "{src} does not fit convnext_digits: 1 problem\n"
+        "  not finite  head.bias                     1 of 10 values are NaN or Inf",
+    ),
+    "with a tensor in half precision": (
+        save_changed(norm__bias=WEIGHTS["norm.bias"].astype("float16")),
+        "{src} does not fit convnext_digits: 1 problem\n"
+        "  dtype       norm.bias                     expected float32, found float16",
+    ),
+    "with one tensor more": (
+        save_changed(norm__scale=np.ones((2, 3), "float32")),
+        "{src} does not fit convnext_digits: 1 problem\n  unexpected  norm.scale                    (2, 3)",
+    ),
+}
+
+
+def assert_refused(given: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = standing(folder)
+
+    status = main(given)
+
+    assert capsys.readouterr() == ("", f"convert: {message}\nconvert: nothing was written\n")
+    assert status == 1
+    assert standing(folder) == before
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_is_refused(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make, message = SOURCES[kind]
+    source = tmp_path / "x.pth"
+    make(source)
+    given = ["--arch", "convnext_digits", "--src", str(source), "--dst", str(tmp_path / "x.pdparams")]
+
+    assert_refused(given, message.format(src=source), tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (twice, "has no weights under 'ema'; it holds 'model', 'model_ema'"),
+        (save({"w": torch.ones(1)}), "has no weights under 'ema'; it holds the bare state dict"),
+        (save({"epoch": 1}), "has no weights under 'ema'; it holds nothing"),
+    ],
+)
+def test_weights_that_the_file_lacks_are_refused(
+    make: Callable[[Path], object], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "x.pth")
+    given = ["--arch", "convnext_digits", "--src", str(tmp_path / "x.pth"), "--plan", "--weights", "ema"]
+
+    assert_refused(given, f"{tmp_path}/x.pth: {message}", tmp_path, capsys)
+
+
+def test_an_unknown_architecture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "unknown architecture 'convnext_digit'; did you mean convnext_digits, convnext_tiny, convnext_atto?"
+
+    assert_refused(["--arch", "convnext_digit", "--src", "x.pth", "--plan"], message, tmp_path, capsys)
+
+
+def test_a_legacy_file_of_torch_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"w": torch.ones(3)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
+
+    assert main(["--arch", "convnext_digits", "--src", str(tmp_path / "x.pth"), "--plan"]) == 1
+
+    assert "pickle's end" not in capsys.readouterr().err

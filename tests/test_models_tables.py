@@ -1,0 +1,131 @@
+"""Three statements of one fact: the parameter table, the PyTorch model and the Paddle model; and the papers' counts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import paddle
+import pytest
+import torch
+from weights import GRAY, TINY, distinct_weights
+
+import models_paddle
+import models_torch
+from convert.archs import ARCHS
+from convert.archs.convnext import ConvNeXtSpec
+from convert.params import Shape, parameter_count
+
+# Table 9 of https://arxiv.org/abs/2201.03545 gives them in millions; timm's results-imagenet.csv to the digit.
+# convnext_digits by hand: blocks 8 d^2 + 58 d = 4360 + 15120 + 3 * 55840 + 214080, stem 1020, between the stages
+# 3280 + 12960 + 51520, norm 320, head 1610.
+PARAMETER_COUNTS = {
+    "convnext_atto": 3_695_520,
+    "convnext_tiny": 28_589_128,
+    "convnext_small": 50_223_688,
+    "convnext_base": 88_591_464,
+    "convnext_large": 197_767_336,
+    "convnext_xlarge": 350_196_968,
+    "convnext_digits": 471_790,
+}
+
+SPECS = {**ARCHS, TINY.name: TINY, GRAY.name: GRAY, "22k": dataclasses.replace(TINY, num_classes=21841)}
+
+
+def torch_shapes(spec: ConvNeXtSpec) -> list[tuple[str, Shape]]:
+    with torch.device("meta"):
+        model = models_torch.ConvNeXt(spec)
+    return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+
+
+def paddle_shapes(spec: ConvNeXtSpec) -> list[tuple[str, Shape]]:
+    with paddle.LazyGuard():
+        model = models_paddle.ConvNeXt(spec)
+    return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+
+
+def test_every_architecture_has_a_pinned_parameter_count() -> None:
+    assert list(PARAMETER_COUNTS) == list(ARCHS)
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_table_has_the_published_number_of_parameters(arch: str) -> None:
+    assert parameter_count(ARCHS[arch].params()) == PARAMETER_COUNTS[arch]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_table_is_the_torch_models_state_dict_in_names_shapes_and_order(name: str) -> None:
+    table = [(param.torch_name, param.shape) for param in SPECS[name].params()]
+
+    assert torch_shapes(SPECS[name]) == table
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_table_is_the_paddle_models_state_dict_in_names_shapes_and_order(name: str) -> None:
+    table = [(param.paddle_name, param.paddle_shape) for param in SPECS[name].params()]
+
+    assert paddle_shapes(SPECS[name]) == table
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_torch_parameter_is_in_the_table_and_there_are_no_buffers(name: str) -> None:
+    with torch.device("meta"):
+        model = models_torch.ConvNeXt(SPECS[name])
+
+    assert [name for name, _ in model.named_parameters()] == list(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("classes", "chans", "extra"),
+    [(1000, 3, 0), (21841, 3, 20841 * 769), (10, 3, -990 * 769), (1000, 1, -2 * 16 * 96), (1000, 4, 16 * 96)],
+)
+def test_classes_and_channels_change_the_head_and_the_stem_only(classes: int, chans: int, extra: int) -> None:
+    spec = dataclasses.replace(ARCHS["convnext_tiny"], num_classes=classes, in_chans=chans)
+
+    assert parameter_count(spec.params()) == PARAMETER_COUNTS["convnext_tiny"] + extra
+
+
+def test_a_spec_is_fitted_to_the_tensors_number_of_classes_and_channels() -> None:
+    shapes = {param.torch_name: param.shape for param in GRAY.params()}
+
+    assert dataclasses.replace(TINY, name=GRAY.name).fitted_to(shapes) == GRAY
+
+
+@pytest.mark.parametrize("head", [(), (7,), (7, 10, 1, 1)])
+def test_a_head_of_another_rank_leaves_the_number_of_classes_as_it_is(head: Shape) -> None:
+    assert TINY.fitted_to({"head.weight": head}) == TINY
+
+
+@pytest.mark.parametrize("stem", [(), (4,), (4, 1, 4)])
+def test_a_stem_of_another_rank_leaves_the_number_of_channels_as_it_is(stem: Shape) -> None:
+    assert TINY.fitted_to({"downsample_layers.0.0.weight": stem}) == TINY
+
+
+@pytest.mark.parametrize("spec", [TINY, GRAY])
+def test_linear_weights_and_they_alone_are_transposed(spec: ConvNeXtSpec) -> None:
+    transposed = {param.torch_name for param in spec.params() if param.layout.value == "transpose"}
+
+    with torch.device("meta"):
+        modules = dict(models_torch.ConvNeXt(spec).named_modules())
+    assert transposed == {f"{name}.weight" for name, m in modules.items() if isinstance(m, torch.nn.Linear)}
+
+
+def test_no_two_of_the_distinct_weights_are_alike() -> None:
+    weights = distinct_weights(TINY.params())
+
+    assert len({array.tobytes() for array in weights.values()}) == len(TINY.params())
+
+
+def test_the_distinct_weights_of_another_seed_are_others() -> None:
+    one, other = distinct_weights(TINY.params(), seed=0), distinct_weights(TINY.params(), seed=1)
+
+    assert not any((one[name] == other[name]).any() for name in one)
+
+
+def test_the_distinct_weights_are_of_order_one() -> None:
+    vectors = [array for array in distinct_weights(TINY.params()).values() if array.ndim == 1]
+
+    assert all((abs(array) >= 0.5).all() and (abs(array) <= 1.5).all() for array in vectors)
+
+
+def test_head_weights_are_square_in_the_tiny_twin() -> None:
+    assert {p.torch_name: p.shape for p in TINY.params()}["head.weight"] == (10, 10)
