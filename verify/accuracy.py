@@ -91,15 +91,15 @@ def summarise(rows: Sequence[ImageRow]) -> PairedResult:
     over the images that did *not* flip, and no more than the float32 gate allows: an image's own difference is always
     at least half its margin when it flips, so measured against that, every flip would count as explained.
     """
-    read = [row for row in rows if set(row.predictions) == set(FRAMEWORKS)]
-    flipped = [row for row in read if len({row.predictions[framework].classes[0] for framework in FRAMEWORKS}) > 1]
-    calm = [row.max_abs for row in read if row not in flipped and not math.isnan(row.max_abs)]
+    read = [row for row in rows if row.read]
+    flipped = [row for row in read if row.flipped]
+    calm = [row.max_abs for row in read if not row.flipped and not math.isnan(row.max_abs)]
     noise = min(max(calm, default=0.0), FLOAT32_MAX_ABS)
     differences = [row.max_abs for row in read]
     return PairedResult(
         images=len(rows),
         read=len(read),
-        unreadable=tuple((row.name, row.error or "no prediction") for row in rows if row not in read),
+        unreadable=tuple((row.name, row.error or "no prediction") for row in rows if not row.read),
         accuracy={framework: _accuracy(read, framework) for framework in FRAMEWORKS},
         agreement=_percent(len(read) - len(flipped), len(read)),
         flips=tuple(_flip(row, noise) for row in flipped),

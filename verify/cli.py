@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from verify.recipe import SQUASH, Recipe, official_resize
 
 if TYPE_CHECKING:
     from verify.run import Options
+
+MIN_SIZE = 32
 
 EXAMPLES = """\
 examples:
@@ -50,11 +53,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe) -> int:
-    from verify.report import as_json, as_text, write_reports  # numpy and Pillow load here, not for --help
+    from verify.report import (  # numpy and Pillow load here, not for --help
+        as_json,
+        as_text,
+        remove_reports,
+        write_reports,
+    )
     from verify.run import verify
 
     if args.report:
         _make_folder(args.report)
+        remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
         result = verify(_options(args, recipe, Path(scratch)))
     if args.report:
@@ -101,6 +110,10 @@ def _recipe(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Recipe
     mean, std = (tuple(values) for values in (args.mean or default.mean, args.std or default.std))
     if 0.0 in std:
         parser.error("--std: a value of 0 would divide by zero")
+    if not all(map(math.isfinite, mean + std)):
+        parser.error("--mean and --std take finite numbers")
+    if size < MIN_SIZE:
+        parser.error(f"--size {size}: the models divide the size by {MIN_SIZE}, so it is at least that")
     return Recipe(size=size, resize=resize, mean=mean, std=std)
 
 
@@ -148,10 +161,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isascii() or not text.isdigit() or int(text[:19]) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return value
+    return int(text[:19])
 
 
 def _resize(text: str) -> int | str:

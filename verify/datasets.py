@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import FerryError, counted
+from convert.errors import FerryError, counted, shown
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff", ".gif"})
 LIST_NAME = "val_list.txt"
+MAX_DIGITS = 9  # of a label
 
 
 class DatasetError(FerryError):
@@ -81,7 +83,7 @@ def read_dataset(root: Path, num_classes: int, *, labelled: bool = True) -> Data
 
 
 def _unlabelled(root: Path) -> Dataset:
-    images, ignored = _split(path for path in root.rglob("*"))
+    images, ignored = _split(root, root.rglob("*"))
     return Dataset(root, "no labels", tuple(_item(root, path, None) for path in images), ignored=ignored)
 
 
@@ -97,9 +99,9 @@ def _class_folders(root: Path, num_classes: int) -> Dataset:
             "A missing folder would shift every later label; --unlabelled compares predictions without labels"
         )
     items: list[Item] = []
-    _, ignored = _split(path for path in root.iterdir() if path.is_file())
+    ignored = sum(path.is_file() for path in root.iterdir())  # an image beside the folders has no class
     for label, folder in enumerate(folders):
-        images, litter = _split(folder.rglob("*"))
+        images, litter = _split(folder, folder.rglob("*"))
         if not images:
             raise DatasetError(f"{folder}: this class folder has no images")
         items += [_item(root, path, label) for path in images]
@@ -109,16 +111,19 @@ def _class_folders(root: Path, num_classes: int) -> Dataset:
 
 def _listed(root: Path, num_classes: int) -> Dataset:
     items: dict[str, Item] = {}
-    for number, line in enumerate((root / LIST_NAME).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_read_list(root / LIST_NAME).splitlines(), start=1):
         if not line.strip():
             continue
         where = f"{root / LIST_NAME}, line {number}"
         name, _, label = line.strip().rpartition(" ")
         if not name or not label.isascii() or not label.isdigit():
             raise DatasetError(f"{where}: expected `name label`, found {line[:80]!r}")
-        if int(label) >= num_classes:
+        name = Path(name).as_posix()
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise DatasetError(f"{where}: {name} lies outside the folder")
+        if len(label) > MAX_DIGITS or int(label) >= num_classes:
             raise DatasetError(
-                f"{where}: label {label}, but the model's {num_classes} classes are 0 to {num_classes - 1}; "
+                f"{where}: label {shown(label, 20)}, but the model's {num_classes} classes are 0 to {num_classes - 1}; "
                 "--unlabelled compares predictions without labels"
             )
         if name in items:
@@ -130,11 +135,24 @@ def _listed(root: Path, num_classes: int) -> Dataset:
     return Dataset(root, LIST_NAME, tuple(items.values()))
 
 
-def _split(paths: Iterator[Path]) -> tuple[list[Path], int]:
+def _read_list(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: is not UTF-8 text (byte {error.start}); save it as such") from error
+
+
+def _split(root: Path, paths: Iterable[Path]) -> tuple[list[Path], int]:
     files = [path for path in paths if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+    images = [path for path in files if path.suffix.lower() in EXTENSIONS and not _is_hidden(path.relative_to(root))]
     return sorted(images, key=lambda path: path.as_posix()), len(files) - len(images)
 
 
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def _item(root: Path, path: Path, label: int | None) -> Item:
-    return Item(path.relative_to(root).as_posix(), path, label)
+    # A name that is no UTF-8 is shown by its bytes: neither the digest nor the run store can hold it otherwise.
+    name = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return Item(name, path, label)

@@ -92,11 +92,9 @@ def float32_gate(found: Comparison, own: Comparison) -> Gate:
         found: PyTorch's float32 logits against Paddle's.
         own: PyTorch's float64 logits against its float32 ones.
     """
-    allowed = min(FLOAT32_MAX_ABS, OWN_ERROR_FACTOR * own.max_abs)
+    holds = found.max_abs <= FLOAT32_MAX_ABS and found.max_abs <= OWN_ERROR_FACTOR * own.max_abs  # False for NaN
     measured = f"max abs {found.max_abs:.1e}, torch's own error {own.max_abs:.1e}"
-    return gate(
-        FLOAT32_NAME, found.max_abs <= allowed, measured, FLOAT32_LIMIT, max_abs=found.max_abs, own_error=own.max_abs
-    )
+    return gate(FLOAT32_NAME, holds, measured, FLOAT32_LIMIT, max_abs=found.max_abs, own_error=own.max_abs)
 
 
 def _forward(worker: Worker, shared: SharedBatch, batches: Sequence[Array], dtype: str) -> Array:

@@ -31,11 +31,11 @@ DECODE_ERRORS = (
     OverflowError,
     struct.error,
     zlib.error,
+    MemoryError,
     Image.DecompressionBombError,
 )
 
-# An image of 90 to 179 megapixels is large, not broken; above that Pillow raises.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+MAX_PIXELS = 178_956_970  # of a resized image: what Pillow allows an opened one
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def decode(path: Path, recipe: Recipe) -> Decoded:
 
     As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
     """
+    _silence_pillow()
     try:
         with Image.open(path) as image:
             pixels = preprocess(image.convert("RGB"), recipe)
@@ -84,7 +85,16 @@ def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
     short, long = sorted(image.size)
     scaled = int(recipe.resize), int(int(recipe.resize) * long / short)
     size = scaled if image.width <= image.height else scaled[::-1]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"its {image.width} x {image.height} pixels become {size[0]} x {size[1]} before the crop")
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _silence_pillow() -> None:
+    # It warns of broken EXIF, of palettes, of 90 megapixels: of what it then decodes all the same. What it does not
+    # decode it raises. Set with every image, for `catch_warnings` is not safe where several threads decode.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def _crop(image: Image.Image, size: int) -> Image.Image:

@@ -12,11 +12,12 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
-from verify.run import Result
+from verify.run import STORE_NAME, Result
 from verify.store import FRAMEWORKS
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them
 SCHEMA_VERSION = 1
+REPORTS = ("report.json", "report.md", STORE_NAME)
 
 
 def as_text(result: Result) -> str:
@@ -64,6 +65,12 @@ def write_reports(result: Result, folder: Path) -> None:
     """Writes report.json and report.md into the folder."""
     (folder / "report.json").write_text(as_json(result) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(as_markdown(result), encoding="utf-8")
+
+
+def remove_reports(folder: Path) -> None:
+    """Removes what an earlier run left in the folder, so that it cannot be taken for this one's."""
+    for name in REPORTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def headline(result: Result) -> str:

@@ -148,7 +148,7 @@ def _paired(
     try:
         store.put_run(facts)
         side, start = options.recipe.size, time.monotonic()
-        with SharedBatch(options.batch_size * 3 * side * side * 4) as shared:
+        with SharedBatch(min(options.batch_size, len(dataset.items)) * 3 * side * side * 4) as shared:
             for numbers, items, decoded in _batches(dataset.items, options):
                 _run_batch(store, shared, workers, numbers, items, decoded)
         return summarise(store.rows()), time.monotonic() - start

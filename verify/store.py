@@ -70,6 +70,16 @@ class ImageRow:
     max_abs: float
     predictions: Mapping[str, Prediction]
 
+    @property
+    def read(self) -> bool:
+        """Whether both frameworks have a prediction."""
+        return set(self.predictions) == set(FRAMEWORKS)
+
+    @property
+    def flipped(self) -> bool:
+        """Whether their best classes differ."""
+        return len({prediction.classes[0] for prediction in self.predictions.values()}) > 1
+
 
 class RunStore:
     """A new run store; an existing file of that name is replaced.
@@ -102,7 +112,8 @@ class RunStore:
 
     def put_logits(self, numbers: Sequence[int], logits: Mapping[str, Array]) -> None:
         """Both frameworks' logits (N, num_classes) of those images, in one transaction."""
-        differences = np.abs(logits["torch"].astype(np.float64) - logits["paddle"].astype(np.float64)).max(axis=1)
+        with np.errstate(invalid="ignore"):  # the difference of two infinities is NaN, which the gate sees
+            differences = np.abs(logits["torch"].astype(np.float64) - logits["paddle"].astype(np.float64)).max(axis=1)
         with self.database:
             self.database.executemany(
                 "UPDATE images SET max_abs = ? WHERE id = ?", zip(differences.tolist(), numbers, strict=True)

@@ -5,10 +5,12 @@ On a GPU the two fight over cuDNN in one process, and on a CPU each one's thread
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -58,7 +60,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")  # a fork would carry the parent's threads' locks along
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, framework, compute), daemon=True)
-        self.process.start()
+        with _without_interrupts():
+            self.process.start()
         theirs.close()
         self._version = ""
 
@@ -77,9 +80,12 @@ class Worker:
     @property
     def version(self) -> str:
         """ "torch 2.14.0"; waits until the framework is loaded. Raises FerryError if it cannot be."""
+        self._wait_until_ready()
+        return self._version
+
+    def _wait_until_ready(self) -> None:
         if not self._version:
             self._version = self._receive()
-        return self._version
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds a model; a FerryError of the worker is raised here."""
@@ -92,7 +98,7 @@ class Worker:
         return logits
 
     def _call(self, message: Any) -> Any:
-        assert self.version
+        self._wait_until_ready()
         try:
             self.connection.send(message)
         except BrokenPipeError:
@@ -118,6 +124,19 @@ class Worker:
                 "where the system was short of memory, a smaller --batch-size helps"
             )
         raise RuntimeError(f"the {self.framework} worker ended with status {code}; its traceback stands above")
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What starts within ignores Ctrl-C: it is the parent's to handle, and it ends the workers."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere signals cannot be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -153,7 +172,11 @@ class SharedBatch:
 
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the connection
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):  # the parent is done, or gone
+        _run(connection, framework, compute)
+
+
+def _run(connection: Connection, framework: str, compute: Compute) -> None:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(compute.threads)))
     module, name, remedy = BACKENDS[framework]
     try:
@@ -182,8 +205,6 @@ def _loop(connection: Connection, backend: Any) -> None:
             except FerryError as error:
                 answer = Failed(str(error))
             connection.send(answer)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the parent is done, or gone
     finally:
         for memory in memories.values():
             memory.close()

@@ -1,0 +1,177 @@
+"""Pairs of checkpoints, faults of the target's tensors, images to run them over, and every gate in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+from files import as_tensors
+from PIL import Image
+from weights import TINY, distinct_weights
+
+from convert.archs.convnext import ConvNeXtSpec
+from convert.arrays import Array
+from convert.checkpoints import read_checkpoint, write_pdparams
+from convert.key_formats import official_names
+from convert.state_dict import convert_state_dict
+from verify import run
+from verify.accuracy import PairedResult, paired_gate, summarise
+from verify.compare import Gate
+from verify.datasets import read_dataset
+from verify.parity import parity_gates, parity_inputs
+from verify.recipe import Recipe
+from verify.store import RunStore
+from verify.structure import Pair, file_digests, mismatch_gate, tensor_problems
+from verify.workers import Compute, Worker
+
+Weights = dict[str, Array]
+
+RECIPE = Recipe(size=64, resize=72)
+BATCH = 5  # images; no divisor of the sets below, so that the last batch is shorter
+CLASSES = 10
+CALM = [5.0, 1.0, 0.0, 0.0, 0.0, 0.0]  # logits of an image on which the frameworks agree
+
+
+def write_pair(folder: Path, spec: ConvNeXtSpec = TINY, edit: Callable[[Weights], None] | None = None) -> Pair:
+    """x.pth and x.pdparams of one network with distinct weights, read again.
+
+    Args:
+        folder: gets both files.
+        spec: the architecture; need not be one of the command line's.
+        edit: changes the target's tensors, in Paddle's layout, before they are written.
+    """
+    weights = distinct_weights(spec.params(), dtype="float32")
+    target = {name: np.array(tensor) for name, tensor in convert_state_dict(spec, weights).items()}
+    if edit is not None:
+        edit(target)
+    torch.save({"model": as_tensors(weights)}, folder / "x.pth")
+    write_pdparams(folder / "x.pdparams", target, force=True)
+    source = read_checkpoint(folder / "x.pth")
+    return Pair(spec, source, official_names(source.tensors), read_checkpoint(folder / "x.pdparams"))
+
+
+def touch(root: Path, *names: str, content: bytes = b"pixels") -> Path:
+    """Files whose content means nothing."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def listing(root: Path, text: str) -> Path:
+    """A folder's val_list.txt."""
+    (root / "val_list.txt").write_bytes(text.encode())
+    return root
+
+
+def noise(width: int, height: int, channels: int = 3) -> Image.Image:
+    """Random pixels, of three channels or another number."""
+    rng = np.random.default_rng(width * 1000 + height)
+    pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
+    return Image.fromarray(pixels if channels > 1 else pixels[..., 0])
+
+
+def write_images(root: Path, count: int = 12, classes: int = CLASSES) -> Path:
+    """Smooth coloured images of many sizes, PNG and JPEG, in class folders."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        folder = root / f"class_{number % classes:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        size = tuple(int(side) for side in rng.integers(60, 140, 2))
+        image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        image.save(folder / f"image_{number:02}{('.png', '.JPEG')[number % 2]}")
+    return root
+
+
+def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder: str = "") -> tuple[Gate, ...]:
+    """What `verify.run.verify` does, with workers that run already and a builder for Paddle's model."""
+    if problems := tensor_problems(pair):
+        return (mismatch_gate(problems),)
+    structure = run._structure(pair, file_digests(pair), workers)
+    parity = forward_gates(pair, workers, builder=builder)
+    options = run.Options(
+        arch=pair.spec.name,
+        src=pair.source.path,
+        dst=pair.target.path,
+        recipe=RECIPE,
+        batch_size=BATCH,
+        compute=Compute(threads=1),
+    )
+    paired, _ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
+    return (structure, *parity, paired_gate(paired))
+
+
+def forward_gates(pair: Pair, workers: Mapping[str, Worker], *, builder: str = "") -> tuple[Gate, Gate]:
+    """The float64 and the float32 gate alone; the float32 models stay loaded."""
+    return parity_gates(pair, workers, parity_inputs(pair.spec, RECIPE), builders={"paddle": builder})
+
+
+def scored(
+    torch: Array, paddle: Array, labels: Sequence[int | None], *, broken: Sequence[str] = (), path: Path | None = None
+) -> PairedResult:
+    """A run over images 0.png, 1.png, ... with those logits, and over broken ones after them."""
+    with closing(RunStore(path)) as store:
+        for number, label in enumerate(labels):
+            store.put_image(number, f"{number}.png", label, (80, 60, "RGB", None))
+        for number, name in enumerate(broken, start=len(labels)):
+            store.put_image(number, name, 0, (0, 0, "", "cut"))
+        if len(torch):
+            store.put_logits(range(len(labels)), {"torch": torch, "paddle": paddle})
+        return summarise(store.rows())
+
+
+def flip_by(margin: float, noise: float, calm: int = 9) -> PairedResult:
+    """One flip of that margin in both frameworks, and calm images whose logits differ by the noise."""
+    torch = np.array([[margin, 0.0, -1.0, -1.0, -1.0, -1.0], *[CALM] * calm])
+    paddle = np.array([[0.0, margin, -1.0, -1.0, -1.0, -1.0], *[CALM] * calm])
+    paddle[1:, 3] += noise
+    return scored(torch, paddle, [0] * (calm + 1))
+
+
+def change(name: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
+    return lambda weights: weights.update({name: edit(weights[name])})
+
+
+def every(edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
+    return lambda weights: weights.update({name: edit(tensor) for name, tensor in weights.items()})
+
+
+def set_one(value: float) -> Callable[[Array], Array]:
+    return lambda tensor: np.where(np.arange(tensor.size).reshape(tensor.shape) == 3, np.float32(value), tensor)
+
+
+def swap(weights: Weights, one: str, other: str) -> None:
+    for name in [name for name in weights if name.startswith(one)]:
+        twin = name.replace(one, other)
+        weights[name], weights[twin] = weights[twin], weights[name]
+
+
+# In the .pdparams file: tensors that fit the model and are wrong. The structure gate must see every one.
+WRONG_VALUES: dict[str, Callable[[Weights], None]] = {
+    "a depthwise bias zeroed": change("stages.2.1.dwconv.bias", np.zeros_like),
+    "the head's bias zeroed": change("head.bias", np.zeros_like),
+    "two norms swapped": lambda w: swap(w, "stages.2.0.norm.weight", "stages.2.1.norm.weight"),
+    "two blocks of equal shape swapped": lambda w: swap(w, "stages.2.0.", "stages.2.2."),
+    "the square head not transposed": change("head.weight", lambda w: w.T.copy()),
+    "a pwconv1 reshaped, not transposed": change("stages.2.2.pwconv1.weight", lambda w: w.T.reshape(w.shape)),
+    "LayerScale at its initial value": change("stages.3.0.gamma", lambda w: np.full_like(w, 1e-6)),
+    "one element off by 1e-3": change("stages.1.0.pwconv2.weight", lambda w: w + np.float32(1e-3) * (w == w.max())),
+    "a depthwise kernel flipped": change("stages.0.0.dwconv.weight", lambda w: w[:, :, ::-1, ::-1].copy()),
+    "everything rounded to half precision": every(lambda w: w.astype("float16").astype("float32")),
+    "one tensor's last bits cut": change("norm.weight", lambda w: (w.view("u4") & 0xFFFFFF00).view("f4")),
+}
+
+# In the .pdparams file: tensors that do not fit.
+MISFITS: dict[str, Callable[[Weights], None]] = {
+    "a tensor missing": lambda w: w.__delitem__("stages.2.1.gamma"),
+    "an unexpected tensor": lambda w: w.update({"stages.2.1.extra": w["norm.bias"]}),
+    "a wrong shape": change("stages.0.0.gamma", lambda w: w[None].copy()),
+    "a Linear weight left in PyTorch's layout": change("stages.0.0.pwconv1.weight", lambda w: w.T.copy()),
+    "a tensor in float64": change("norm.bias", lambda w: w.astype("float64")),
+    "a tensor in half precision": change("norm.bias", lambda w: w.astype("float16")),
+    "a NaN": change("stages.1.0.norm.weight", set_one(np.nan)),
+    "an infinity": change("stages.1.0.norm.weight", set_one(-np.inf)),
+}

@@ -1,0 +1,183 @@
+"""What `verify` says of wrong arguments and files, before any framework is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from pairs import listing, touch, write_pair
+
+from convert.archs import get_spec
+from verify.cli import main
+
+DIGITS = get_spec("convnext_digits")
+PAIR = ["--arch", "convnext_digits", "--src", "x.pth", "--dst", "x.pdparams"]
+
+
+def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The last line of what argparse prints as it leaves with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert caught.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+NEEDED = "verify: error: --arch, --src and --dst are needed, or --sample"
+SAMPLE_ALONE = "verify: error: --sample brings its own --arch, --src, --dst and --data"
+USAGE = [
+    ([], NEEDED),
+    (PAIR[:4], NEEDED),
+    (PAIR[2:], NEEDED),
+    (["--data", "val"], NEEDED),
+    (["--sample", "--data", "val"], SAMPLE_ALONE),
+    (["--sample", "--arch", "convnext_tiny"], SAMPLE_ALONE),
+    (["--sample", "--src", "x.pth"], SAMPLE_ALONE),
+    (
+        [*PAIR, "--resize", "200"],
+        "verify: error: --resize 200 is smaller than --size 224: there would be nothing to crop from",
+    ),
+    (
+        [*PAIR, "--size", "96", "--resize", "95"],
+        "verify: error: --resize 95 is smaller than --size 96: there would be nothing to crop from",
+    ),
+    ([*PAIR, "--std", "0", "1", "1"], "verify: error: --std: a value of 0 would divide by zero"),
+    ([*PAIR, "--batch-size", "0"], "verify: error: argument --batch-size: 0 is not a whole number above 0"),
+    ([*PAIR, "--workers", "-1"], "verify: error: argument --workers: -1 is not a whole number above 0"),
+    ([*PAIR, "--size", "0"], "verify: error: argument --size: 0 is not a whole number above 0"),
+    ([*PAIR, "--resize", "0"], "verify: error: argument --resize: 0 is not a whole number above 0"),
+    ([*PAIR, "--mean", "1", "2"], "verify: error: argument --mean: expected 3 arguments"),
+    ([*PAIR, "--tolerance", "1"], "verify: error: unrecognized arguments: --tolerance 1"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error"), USAGE)
+def test_wrong_usage(arguments: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert usage_error(capsys, *arguments) == error
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--workers", "--size", "--resize"])
+def test_a_word_for_a_number_is_refused_in_words_of_the_user(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = usage_error(capsys, *PAIR, option, "many")
+
+    assert error.startswith(f"verify: error: argument {option}: ")
+    assert "_positive" not in error
+    assert "_resize" not in error
+
+
+def test_a_size_that_the_network_cannot_halve_so_often_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert usage_error(capsys, "--sample", "--size", "16").startswith("verify: error: ")
+
+
+# The pair
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What is said on stderr as the status is 1 and stdout is empty."""
+    assert main([str(argument) for argument in arguments]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    write_pair(folder, DIGITS)
+    return folder
+
+
+def pair(folder: Path, *, arch: str = "convnext_digits", src: str = "x.pth", dst: str = "x.pdparams") -> list[object]:
+    return ["--arch", arch, "--src", folder / src, "--dst", folder / dst]
+
+
+def test_exchanged_files(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files, src="x.pdparams", dst="x.pth")) == (
+        f"verify: {files}/x.pdparams: is a Paddle checkpoint; --src takes the one of PyTorch\n"
+    )
+
+
+def test_pytorchs_file_twice(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files, dst="x.pth")) == (
+        f"verify: {files}/x.pth: is a PyTorch checkpoint; --dst takes the one of Paddle\n"
+    )
+
+
+def test_a_file_that_is_missing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files, src="y.pth")) == (
+        f"verify: {files}/y.pth: cannot be read: No such file or directory\n"
+    )
+
+
+def test_a_state_dict_that_is_not_there(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files), "--weights", "model_ema") == (
+        f"verify: {files}/x.pth: has no weights under 'model_ema'; it holds 'model'\n"
+    )
+
+
+def test_an_unknown_architecture(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files, arch="convnext_digit")) == (
+        "verify: unknown architecture 'convnext_digit'; did you mean convnext_digits, convnext_tiny, convnext_atto?\n"
+    )
+
+
+def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main([str(argument) for argument in [*pair(files, arch="convnext_atto"), "--report", files / "out"]])
+    lines = capsys.readouterr().out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("gate "))
+    report = (files / "out" / "report.md").read_text()
+
+    assert status == 1
+    assert [line.split("  ")[0] for line in lines[start + 1 : start + 5]] == [
+        "structure",
+        "float64 oracle",
+        "float32 logits",
+        "paired accuracy",
+    ]
+    assert [" not run " in line for line in lines[start + 1 : start + 5]] == [False, True, True, True]
+    assert lines[-3] == "  ... and 246 more; --report writes them all"
+    assert lines[-1] == "NOT VERIFIED: 1 FAILED, 3 not run"
+    assert report.count("\n- source  ") + report.count("\n- target  ") == 254
+
+
+# The images
+
+
+def test_a_folder_of_images_that_is_missing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files), "--data", files / "val") == (
+        f"verify: {files}/val: no such folder; --data takes a folder of images\n"
+    )
+
+
+def test_labels_that_do_not_fit(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listing(touch(tmp_path, "x.png"), "x.png 10\n")
+
+    assert failure(capsys, *pair(files), "--data", tmp_path) == (
+        f"verify: {tmp_path}/val_list.txt, line 1: label 10, but the model's 10 classes are 0 to 9; "
+        "--unlabelled compares predictions without labels\n"
+    )
+
+
+def test_images_for_a_model_of_one_channel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pair(tmp_path, dataclasses.replace(DIGITS, in_chans=1))
+
+    assert failure(capsys, *pair(tmp_path), "--data", tmp_path) == (
+        "verify: --data: images have 3 channels, the model takes 1\n"
+    )
+
+
+def test_a_report_onto_a_file(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Path(shutil.copy(files / "x.pth", tmp_path / "report"))
+
+    assert failure(capsys, *pair(files), "--report", report) == (
+        f"verify: {report}: cannot be made into a folder for the report: File exists\n"
+    )
+
+
+def test_a_report_under_a_file(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files), "--report", files / "x.pth" / "out") == (
+        f"verify: {files}/x.pth/out: cannot be made into a folder for the report: Not a directory\n"
+    )
