@@ -79,10 +79,11 @@ def conv(name: str, *, out: int, in_per_group: int, kernel: int) -> Iterator[Par
     yield Param(f"{name}.bias", (out,))
 
 
-def norm(name: str, dim: int) -> Iterator[Param]:
-    """Rows of an nn.LayerNorm with scale and shift."""
+def norm(name: str, dim: int, *, shift: bool = True) -> Iterator[Param]:
+    """Rows of a norm over channels: a scale and, as nn.LayerNorm has it, a shift."""
     yield Param(f"{name}.weight", (dim,))
-    yield Param(f"{name}.bias", (dim,))
+    if shift:
+        yield Param(f"{name}.bias", (dim,))
 
 
 def parameter_count(params: Iterable[Param]) -> int:

@@ -1,6 +1,8 @@
 """The PyTorch models, twins of models_paddle."""
 
-from models_torch.convnext import ConvNeXt, build, build_with
+from models_torch.building import build, build_with
+from models_torch.convnext import ConvNeXt
+from models_torch.convnext_isotropic import ConvNeXtIsotropic
 from models_torch.loading import load_weights
 
-__all__ = ["ConvNeXt", "build", "build_with", "load_weights"]
+__all__ = ["ConvNeXt", "ConvNeXtIsotropic", "build", "build_with", "load_weights"]

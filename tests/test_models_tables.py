@@ -9,37 +9,63 @@ import pytest
 import torch
 from weights import GRAY, TINY, distinct_weights
 
-import models_paddle
-import models_torch
-from convert.archs import ARCHS
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs import ARCHS, ArchSpec
 from convert.params import Shape, parameter_count
+from models_paddle.building import MODELS as PADDLE_MODELS
+from models_torch.building import MODELS
 
-# Table 9 of https://arxiv.org/abs/2201.03545 gives them in millions; timm's results-imagenet.csv to the digit.
-# convnext_digits by hand: blocks 8 d^2 + 58 d = 4360 + 15120 + 3 * 55840 + 214080, stem 1020, between the stages
-# 3280 + 12960 + 51520, norm 320, head 1610.
+# Counts as timm 1.0.31 builds them at 1000 classes; those of the papers in millions: table 9 of
+# https://arxiv.org/abs/2201.03545 and table 11 of https://arxiv.org/abs/2301.00808.
+# By hand: a block has 8 d^2 + 58 d, so convnext_digits has blocks 4360 + 15120 + 3 * 55840 + 214080, stem 1020, between
+# the stages 3280 + 12960 + 51520, norm 320, head 1610; an isotropic one (8 d^2 + 57 d) n, stem 769 d, norm 2 d, head
+# 1000 d + 1000.
 PARAMETER_COUNTS = {
+    "convnext_zepto_rms": 2_155_656,
+    "convnext_zepto_rms_ols": 2_164_232,
     "convnext_atto": 3_695_520,
+    "convnext_atto_ols": 3_702_912,
+    "convnext_atto_rms": 3_693_040,
+    "convnext_femto": 5_217_784,
+    "convnext_femto_ols": 5_226_520,
+    "convnext_pico": 9_045_672,
+    "convnext_pico_ols": 9_061_928,
+    "convnext_nano": 15_593_560,
+    "convnext_nano_ols": 15_649_560,
     "convnext_tiny": 28_589_128,
+    "convnext_tiny_hnf": 28_589_128,
     "convnext_small": 50_223_688,
     "convnext_base": 88_591_464,
     "convnext_large": 197_767_336,
+    "convnext_large_mlp": 200_128_168,
     "convnext_xlarge": 350_196_968,
+    "convnext_xxlarge": 846_471_016,
+    "convnextv2_atto": 3_708_400,
+    "convnextv2_femto": 5_233_240,
+    "convnextv2_pico": 9_066_280,
+    "convnextv2_nano": 15_623_800,
+    "convnextv2_tiny": 28_635_496,
+    "convnextv2_small": 50_318_440,
+    "convnextv2_base": 88_717_800,
+    "convnextv2_large": 197_956_840,
+    "convnextv2_huge": 660_289_640,
     "convnext_digits": 471_790,
+    "convnext_isotropic_small": (8 * 384**2 + 57 * 384) * 18 + (769 + 2 + 1000) * 384 + 1000,
+    "convnext_isotropic_base": (8 * 768**2 + 57 * 768) * 18 + (769 + 2 + 1000) * 768 + 1000,
+    "convnext_isotropic_large": (8 * 1024**2 + 57 * 1024) * 36 + (769 + 2 + 1000) * 1024 + 1000,
 }
 
 SPECS = {**ARCHS, TINY.name: TINY, GRAY.name: GRAY, "22k": dataclasses.replace(TINY, num_classes=21841)}
 
 
-def torch_shapes(spec: ConvNeXtSpec) -> list[tuple[str, Shape]]:
+def torch_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
     with torch.device("meta"):
-        model = models_torch.ConvNeXt(spec)
+        model = MODELS[type(spec)](spec)
     return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
 
 
-def paddle_shapes(spec: ConvNeXtSpec) -> list[tuple[str, Shape]]:
+def paddle_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
     with paddle.LazyGuard():
-        model = models_paddle.ConvNeXt(spec)
+        model = PADDLE_MODELS[type(spec)](spec)
     return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
 
 
@@ -69,7 +95,7 @@ def test_the_table_is_the_paddle_models_state_dict_in_names_shapes_and_order(nam
 @pytest.mark.parametrize("name", SPECS)
 def test_every_torch_parameter_is_in_the_table_and_there_are_no_buffers(name: str) -> None:
     with torch.device("meta"):
-        model = models_torch.ConvNeXt(SPECS[name])
+        model = MODELS[type(SPECS[name])](SPECS[name])
 
     assert [name for name, _ in model.named_parameters()] == list(model.state_dict())
 
@@ -101,11 +127,11 @@ def test_a_stem_of_another_rank_leaves_the_number_of_channels_as_it_is(stem: Sha
 
 
 @pytest.mark.parametrize("spec", [TINY, GRAY])
-def test_linear_weights_and_they_alone_are_transposed(spec: ConvNeXtSpec) -> None:
+def test_linear_weights_and_they_alone_are_transposed(spec: ArchSpec) -> None:
     transposed = {param.torch_name for param in spec.params() if param.layout.value == "transpose"}
 
     with torch.device("meta"):
-        modules = dict(models_torch.ConvNeXt(spec).named_modules())
+        modules = dict(MODELS[type(spec)](spec).named_modules())
     assert transposed == {f"{name}.weight" for name, m in modules.items() if isinstance(m, torch.nn.Linear)}
 
 

@@ -58,7 +58,7 @@ def test_drop_path_zeroes_whole_samples_and_scales_the_others_up(models: ModuleT
     seed()
     x = np.random.default_rng(0).uniform(1, 2, (400, 3, 2, 2))
 
-    factors = models.convnext.DropPath(1 - KEEP)(TO_TENSOR[models](x)).numpy() / x
+    factors = models.layers.DropPath(1 - KEEP)(TO_TENSOR[models](x)).numpy() / x
 
     assert np.allclose(factors, factors[:, :1, :1, :1], rtol=1e-14)
     assert set(factors[:, 0, 0, 0].round(12)) == {0.0, round(1 / KEEP, 12)}
@@ -69,14 +69,14 @@ def test_drop_path_drops_as_often_as_its_rate_says(models: ModuleType) -> None:
     seed()
     x = np.ones((10_000, 1))
 
-    kept = np.count_nonzero(models.convnext.DropPath(1 - KEEP)(TO_TENSOR[models](x)).numpy())
+    kept = np.count_nonzero(models.layers.DropPath(1 - KEEP)(TO_TENSOR[models](x)).numpy())
 
     assert abs(kept - 7_500) < 5 * (10_000 * KEEP * (1 - KEEP)) ** 0.5  # five standard deviations
 
 
 @both
 def test_drop_path_does_nothing_in_evaluation_mode(models: ModuleType) -> None:
-    layer = models.convnext.DropPath(0.9)
+    layer = models.layers.DropPath(0.9)
     layer.eval()
     x = random_image()
 

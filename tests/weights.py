@@ -32,7 +32,7 @@ def distinct_weights(params: Iterable[Param], seed: int = 0, dtype: str = "float
 
 
 def _values(param: Param, rng: np.random.Generator) -> Array:
-    if len(param.shape) > 1:
+    if len(param.shape) > 1 and param.shape[0] > 1:  # a V2 block's (1, 1, 1, C) is a vector
         return rng.normal(size=param.shape) / math.sqrt(math.prod(param.shape[1:]))
     return rng.uniform(0.5, 1.5, param.shape) * rng.choice((-1.0, 1.0), param.shape)
 
@@ -51,3 +51,8 @@ def max_rel(actual: Array, expected: Array) -> float:
     """max|actual - expected| / max|expected|; NaN where either has one."""
     assert actual.shape == expected.shape
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+def randomised(shapes: Mapping[str, tuple[int, ...]], seed: int = 0, dtype: str = "float64") -> dict[str, Array]:
+    """`distinct_weights` under any library's own keys, for a model that takes no name from us."""
+    return distinct_weights([Param(name, tuple(shape)) for name, shape in shapes.items()], seed, dtype)

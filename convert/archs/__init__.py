@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 
-from convert.archs.convnext import VARIANTS, ConvNeXtSpec
+from convert.archs import convnext, convnext_isotropic
+from convert.archs.spec import ArchSpec
 from convert.errors import UnknownArch
 
-ARCHS: dict[str, ConvNeXtSpec] = {spec.name: spec for spec in VARIANTS}
+__all__ = ["ARCHS", "ArchSpec", "get_spec"]
+
+FAMILIES: tuple[tuple[ArchSpec, ...], ...] = (convnext.VARIANTS, convnext_isotropic.VARIANTS)
+ARCHS: dict[str, ArchSpec] = {spec.name: spec for family in FAMILIES for spec in family}
 
 
-def get_spec(arch: str) -> ConvNeXtSpec:
+def get_spec(arch: str) -> ArchSpec:
     """The architecture of that name.
 
     Raises:

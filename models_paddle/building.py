@@ -1,0 +1,63 @@
+"""From an architecture to its Paddle model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import paddle
+from paddle import nn
+
+from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+from models_paddle.convnext import ConvNeXt
+from models_paddle.convnext_isotropic import ConvNeXtIsotropic
+from models_paddle.loading import load_weights
+
+MODELS: dict[type[ArchSpec], type[nn.Layer]] = {ConvNeXtSpec: ConvNeXt, ConvNeXtIsotropicSpec: ConvNeXtIsotropic}
+
+
+def build(spec: ArchSpec, *, dtype: str = "float32", **training: float) -> nn.Layer:
+    """An initialised model in evaluation mode.
+
+    Args:
+        spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
+        dtype: "float32" or "float64", of every parameter.
+        training: `drop_path_rate`, `layer_scale_init_value`, `head_init_scale`, as the family's model takes them.
+    """
+    with _default_dtype(dtype):
+        return _in_evaluation_mode(MODELS[type(spec)](spec, **training))
+
+
+def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> nn.Layer:
+    """A model in evaluation mode that holds those weights; nothing is drawn at random first.
+
+    Args:
+        spec: the architecture.
+        weights: as `load_weights` takes them.
+        dtype: "float32" or "float64", of every parameter.
+
+    Raises:
+        CheckpointMismatch: the weights are not the architecture's.
+    """
+    with _default_dtype(dtype), paddle.LazyGuard():
+        model = MODELS[type(spec)](spec)
+    load_weights(model, weights)
+    return _in_evaluation_mode(model)
+
+
+@contextmanager
+def _default_dtype(dtype: str) -> Iterator[None]:
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        paddle.set_default_dtype(before)
+
+
+def _in_evaluation_mode(model: nn.Layer) -> nn.Layer:
+    model.eval()  # returns nothing in Paddle 2.6
+    return model

@@ -1,0 +1,145 @@
+"""The parts that ConvNeXt is made of, in Paddle; line by line the twin of models_torch/layers.py.
+
+After the authors' models/convnext.py (https://github.com/facebookresearch/ConvNeXt at 048efce), models/utils.py
+(https://github.com/facebookresearch/ConvNeXt-V2 at 2553895), and timm's norms (timm/layers/norm.py at v1.0.31).
+"""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from convert.archs.convnext import KERNEL, Norm
+
+
+class DropPath(nn.Layer):
+    """Stochastic depth: in training, zeroes a sample's whole branch with probability `rate` and scales the others up.
+
+    Shapes: any (N, ...) in and out.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"drop path: expected a rate from 0 to below 1, found {rate}")
+        self.rate = rate
+
+    def forward(self, x):
+        if self.rate == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.rate
+        mask = paddle.rand([x.shape[0]] + [1] * (x.ndim - 1), dtype=x.dtype) < keep
+        return x * mask.astype(x.dtype) / keep
+
+
+class RmsNorm(nn.Layer):
+    """x / sqrt(mean(x ** 2) + eps) * weight, over the last axis."""
+
+    def __init__(self, dim: int, *, epsilon: float):
+        super().__init__()
+        self.weight = self.create_parameter([dim], default_initializer=nn.initializer.Constant(1.0))
+        self.eps = epsilon
+
+    def forward(self, x):
+        return x * paddle.rsqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+class SimpleNorm(nn.Layer):
+    """x / sqrt(unbiased variance + eps) * weight, over the last axis; the mean is not subtracted from x."""
+
+    def __init__(self, dim: int, *, epsilon: float):
+        super().__init__()
+        self.weight = self.create_parameter([dim], default_initializer=nn.initializer.Constant(1.0))
+        self.eps = epsilon
+
+    def forward(self, x):
+        return x * paddle.rsqrt(x.var(-1, unbiased=True, keepdim=True) + self.eps) * self.weight
+
+
+class ChannelsFirst:
+    """Mixed into a norm over the last axis: makes it one over the channels of (N, C, H, W)."""
+
+    def forward(self, x):
+        return super().forward(x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
+
+
+class LayerNorm2d(ChannelsFirst, nn.LayerNorm):
+    pass
+
+
+class RmsNorm2d(ChannelsFirst, RmsNorm):
+    pass
+
+
+class SimpleNorm2d(ChannelsFirst, SimpleNorm):
+    pass
+
+
+NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
+NORMS_2D = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
+
+
+class GlobalResponseNorm(nn.Layer):
+    """gamma * x * n + beta + x on (N, H, W, C); n: a channel's norm over H and W, by all channels' mean."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.gamma = self.create_parameter([1, 1, 1, dim], default_initializer=nn.initializer.Constant(0.0))
+        self.beta = self.create_parameter([1, 1, 1, dim], default_initializer=nn.initializer.Constant(0.0))
+
+    def forward(self, x):
+        norm = paddle.norm(x, p="fro", axis=[1, 2], keepdim=True)  # p=2 would be a matrix norm
+        return self.gamma * (x * (norm / (norm.mean(-1, keepdim=True) + 1e-6))) + self.beta + x
+
+
+class Block(nn.Layer):
+    """Depthwise convolution, norm, two Linear layers around a GELU, LayerScale; (N, C, H, W) in and out.
+
+    Args:
+        dim: channels.
+        norm: the norm's kind.
+        eps: the norm's.
+        gelu_tanh: whether GELU is its tanh approximation.
+        grn: whether a GlobalResponseNorm follows the GELU.
+        layer_scale_init_value: initial value of `gamma`; None for a block without one.
+        drop_path: rate of stochastic depth.
+    """
+
+    def __init__(
+        self, dim: int, *, norm=Norm.LAYER, eps, gelu_tanh=False, grn=False, layer_scale_init_value=None, drop_path=0.0
+    ):
+        super().__init__()
+        if layer_scale_init_value is not None:
+            self.gamma = self.create_parameter(
+                [dim], default_initializer=nn.initializer.Constant(float(layer_scale_init_value))
+            )
+        self.layer_scale = layer_scale_init_value is not None
+        self.dwconv = nn.Conv2D(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
+        self.norm = NORMS[norm](dim, epsilon=eps)
+        self.pwconv1 = nn.Linear(dim, 4 * dim)
+        self.gelu = nn.GELU(approximate=gelu_tanh)
+        self.grn = GlobalResponseNorm(4 * dim) if grn else nn.Identity()
+        self.pwconv2 = nn.Linear(4 * dim, dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x):
+        y = self.dwconv(x).transpose([0, 2, 3, 1])  # (N, H, W, C)
+        y = self.grn(self.gelu(self.pwconv1(self.norm(y))))
+        y = self.pwconv2(y)
+        if self.layer_scale:
+            y = self.gamma * y
+        return x + self.drop_path(y.transpose([0, 3, 1, 2]))  # (N, C, H, W)
+
+
+def init_weights(layer):
+    # The authors cut at -2 and 2, which is 100 standard deviations. Paddle 2.6's TruncatedNormal cuts at 2 standard
+    # deviations and takes no other limits, so the cut is written out.
+    if isinstance(layer, (nn.Conv2D, nn.Linear)) and layer.weight._is_initialized():  # not under LazyGuard
+        layer.weight.set_value(paddle.normal(0.0, 0.02, layer.weight.shape).clip(-2.0, 2.0).astype(layer.weight.dtype))
+        layer.bias.set_value(paddle.zeros_like(layer.bias))
+
+
+def scale_head(head, factor: float):
+    if head.weight._is_initialized():
+        head.weight.set_value(head.weight * factor)
+        head.bias.set_value(head.bias * factor)

@@ -1,0 +1,47 @@
+"""From an architecture to its PyTorch model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+from models_torch.convnext import ConvNeXt
+from models_torch.convnext_isotropic import ConvNeXtIsotropic
+from models_torch.loading import load_weights
+
+MODELS: dict[type[ArchSpec], type[nn.Module]] = {ConvNeXtSpec: ConvNeXt, ConvNeXtIsotropicSpec: ConvNeXtIsotropic}
+
+
+def build(spec: ArchSpec, *, dtype: str = "float32", **training: float) -> nn.Module:
+    """An initialised model in evaluation mode.
+
+    Args:
+        spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
+        dtype: "float32" or "float64", of every parameter.
+        training: `drop_path_rate`, `layer_scale_init_value`, `head_init_scale`, as the family's model takes them.
+    """
+    return MODELS[type(spec)](spec, **training).to(getattr(torch, dtype)).eval()
+
+
+def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> nn.Module:
+    """A model in evaluation mode that holds those weights; nothing is drawn at random first.
+
+    Args:
+        spec: the architecture.
+        weights: as `load_weights` takes them.
+        dtype: "float32" or "float64", of every parameter.
+
+    Raises:
+        CheckpointMismatch: the weights are not the architecture's.
+    """
+    with torch.device("meta"):
+        model = MODELS[type(spec)](spec).to(getattr(torch, dtype))
+    model.to_empty(device="cpu")
+    load_weights(model, weights)
+    return model.eval()

@@ -1,0 +1,142 @@
+"""The parts that ConvNeXt is made of, in PyTorch; line by line the twin of models_paddle/layers.py.
+
+After the authors' models/convnext.py (https://github.com/facebookresearch/ConvNeXt at 048efce), models/utils.py
+(https://github.com/facebookresearch/ConvNeXt-V2 at 2553895), and timm's norms (timm/layers/norm.py at v1.0.31).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from convert.archs.convnext import KERNEL, Norm
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, zeroes a sample's whole branch with probability `rate` and scales the others up.
+
+    Shapes: any (N, ...) in and out.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"drop path: expected a rate from 0 to below 1, found {rate}")
+        self.rate = rate
+
+    def forward(self, x):
+        if self.rate == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.rate
+        mask = torch.rand([x.shape[0]] + [1] * (x.ndim - 1), dtype=x.dtype, device=x.device) < keep
+        return x * mask.to(x.dtype) / keep
+
+
+class RmsNorm(nn.Module):
+    """x / sqrt(mean(x ** 2) + eps) * weight, over the last axis."""
+
+    def __init__(self, dim: int, *, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full([dim], 1.0))
+        self.eps = eps
+
+    def forward(self, x):
+        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+class SimpleNorm(nn.Module):
+    """x / sqrt(unbiased variance + eps) * weight, over the last axis; the mean is not subtracted from x."""
+
+    def __init__(self, dim: int, *, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full([dim], 1.0))
+        self.eps = eps
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.var(-1, correction=1, keepdim=True) + self.eps) * self.weight
+
+
+class ChannelsFirst:
+    """Mixed into a norm over the last axis: makes it one over the channels of (N, C, H, W)."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class LayerNorm2d(ChannelsFirst, nn.LayerNorm):
+    pass
+
+
+class RmsNorm2d(ChannelsFirst, RmsNorm):
+    pass
+
+
+class SimpleNorm2d(ChannelsFirst, SimpleNorm):
+    pass
+
+
+NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
+NORMS_2D = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
+
+
+class GlobalResponseNorm(nn.Module):
+    """gamma * x * n + beta + x on (N, H, W, C); n: a channel's norm over H and W, by all channels' mean."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full([1, 1, 1, dim], 0.0))
+        self.beta = nn.Parameter(torch.full([1, 1, 1, dim], 0.0))
+
+    def forward(self, x):
+        norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+        return self.gamma * (x * (norm / (norm.mean(-1, keepdim=True) + 1e-6))) + self.beta + x
+
+
+class Block(nn.Module):
+    """Depthwise convolution, norm, two Linear layers around a GELU, LayerScale; (N, C, H, W) in and out.
+
+    Args:
+        dim: channels.
+        norm: the norm's kind.
+        eps: the norm's.
+        gelu_tanh: whether GELU is its tanh approximation.
+        grn: whether a GlobalResponseNorm follows the GELU.
+        layer_scale_init_value: initial value of `gamma`; None for a block without one.
+        drop_path: rate of stochastic depth.
+    """
+
+    def __init__(
+        self, dim: int, *, norm=Norm.LAYER, eps, gelu_tanh=False, grn=False, layer_scale_init_value=None, drop_path=0.0
+    ):
+        super().__init__()
+        if layer_scale_init_value is not None:
+            self.gamma = nn.Parameter(torch.full([dim], float(layer_scale_init_value)))
+        self.layer_scale = layer_scale_init_value is not None
+        self.dwconv = nn.Conv2d(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
+        self.norm = NORMS[norm](dim, eps=eps)
+        self.pwconv1 = nn.Linear(dim, 4 * dim)
+        self.gelu = nn.GELU(approximate="tanh" if gelu_tanh else "none")
+        self.grn = GlobalResponseNorm(4 * dim) if grn else nn.Identity()
+        self.pwconv2 = nn.Linear(4 * dim, dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x):
+        y = self.dwconv(x).permute(0, 2, 3, 1)  # (N, H, W, C)
+        y = self.grn(self.gelu(self.pwconv1(self.norm(y))))
+        y = self.pwconv2(y)
+        if self.layer_scale:
+            y = self.gamma * y
+        return x + self.drop_path(y.permute(0, 3, 1, 2))  # (N, C, H, W)
+
+
+def init_weights(layer):
+    # The authors cut at -2 and 2, which is 100 standard deviations.
+    if isinstance(layer, (nn.Conv2d, nn.Linear)):
+        nn.init.trunc_normal_(layer.weight, std=0.02, a=-2.0, b=2.0)
+        nn.init.zeros_(layer.bias)
+
+
+def scale_head(head, factor: float):
+    with torch.no_grad():
+        head.weight.mul_(factor)
+        head.bias.mul_(factor)
