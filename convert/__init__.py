@@ -18,7 +18,7 @@ _PUBLIC = {
     "write_pdparams": "convert.checkpoints",
     "convert_state_dict": "convert.state_dict",
     "restore_state_dict": "convert.state_dict",
-    "plan_steps": "convert.state_dict",
+    "write_checkpoint": "convert.checkpoints",
 }
 __all__ = list(_PUBLIC)
 __version__ = "0.1.0"

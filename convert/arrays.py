@@ -20,7 +20,15 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def count_not_finite(array: Array) -> int:
     """How many values of a floating-point array are NaN or Inf."""
-    with np.errstate(invalid="ignore"):
-        if not array.size or (np.isfinite(array.min()) and np.isfinite(array.max())):
+    if array.dtype == BFLOAT16:
+        return int(np.count_nonzero((array["bfloat16"] & 0x7F80) == 0x7F80))  # an exponent of all ones
+    # A sum of squares is finite only where every value is, and takes one pass; values of 1e19 and more overflow it.
+    with np.errstate(all="ignore"):
+        if array.flags.forc and array.dtype.kind == "f" and np.isfinite(_sum_of_squares(array)):
             return 0
     return int(array.size - np.count_nonzero(np.isfinite(array)))
+
+
+def _sum_of_squares(array: Array) -> float:
+    flat = array.reshape(-1, order="A")
+    return float(np.dot(flat, flat))

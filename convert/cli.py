@@ -8,12 +8,22 @@ from pathlib import Path
 
 from convert import __version__
 from convert.errors import FerryError
+from convert.output import OutputError, print_result
+
+KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
+DTYPES = ("float32", "float16", "bfloat16")
 
 EXAMPLES = """\
 examples:
   convert --arch convnext_base --src x.pth --dst x.pdparams
-  convert --arch convnext_base --src x.pth --plan
-  convert --arch convnext_tiny --src training.pth --weights model_ema --dst x.pdparams
+  convert --src x.safetensors --dst x.pdparams               architecture read off the tensors, and said
+  convert --src x.pth --plan                                 the whole mapping, nothing written
+  convert --src training.pth --weights model_ema --dst x.pdparams
+  convert --src x.pdparams --dst x.pth                       the way back, bit for bit
+  convert --src x.pdparams --dst x.safetensors --to timm
+  convert --src convnext_base.fb_in22k_ft_in1k --dst x.pdparams    downloaded from where it was published
+  convert --src backbone.pth --num-classes 10 --dst x.pdparams
+  convert --list
 
 `python -m convert` is the same command, where ImageMagick owns the word `convert`.
 exit status: 0 done, 1 bad input (nothing was written), 2 wrong usage
@@ -24,16 +34,19 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if not args.plan and args.dst is None:
+    if not args.list and args.src is None:
+        parser.error("--src is needed, or --list to see the architectures")
+    if not args.list and not args.plan and args.dst is None:
         parser.error("--dst is needed, or --plan to see the mapping only")
-    from convert.job import Job  # numpy loads with it, which --help need not wait for
-
+    if args.json and (args.plan or args.list):
+        parser.error("--json is the summary of a conversion; it goes with neither --plan nor --list")
+    if args.to and args.dst and args.dst.suffix == ".pdparams":
+        parser.error("--to is for a PyTorch target, .pth or .safetensors; a .pdparams has the official keys")
     try:
-        job = Job.read(args.arch, args.src, weights=args.weights)
-        if args.plan:
-            print(job.plan())
-        else:
-            print(job.write(args.dst, force=args.force))
+        return _run(args)
+    except OutputError as error:
+        print(f"convert: {error}", file=sys.stderr)
+        return 1
     except FerryError as error:
         print(f"convert: {error}", file=sys.stderr)
         print("convert: nothing was written", file=sys.stderr)
@@ -41,22 +54,87 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nconvert: interrupted; nothing was written", file=sys.stderr)
         return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    from convert import summary  # numpy loads with these, which --help need not wait for
+    from convert.checkpoints import check_target
+    from convert.job import Job, Options
+    from convert.locate import locate
+
+    if args.list:
+        print_result(summary.known_archs())
+        return 0
+    if args.dst and not args.plan:
+        check_target(args.dst, force=args.force)  # before a large source is read
+    options = Options(args.weights, args.to, args.dtype, args.num_classes)
+    located = locate(args.src, sha256=args.sha256)
+    if located.fetched:
+        print(located.line(), file=sys.stderr)
+    job = Job.read(args.arch or located.arch, located.path, options)
+    framework = job.target_framework(args.dst.suffix if args.dst else ".safetensors")
+    if args.plan:
+        print_result(summary.plan(job, framework))
+        return 0
+    written = job.write(args.dst, force=args.force, digest=args.json)
+    if args.json:
+        print_result(summary.as_json(job, framework, written))
+    else:
+        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(written, framework)}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convert",
-        description="Carry the weights of a ConvNeXt from a PyTorch checkpoint into a Paddle one. Nothing that the "
-        "checkpoint carries is run, and every tensor is accounted for before anything is written.",
+        description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
+        "run, and every tensor is accounted for before anything is written.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--arch", required=True, metavar="NAME", help="architecture, for example convnext_base")
-    parser.add_argument("--src", required=True, type=Path, metavar="X.pth", help="checkpoint to read")
-    parser.add_argument("--dst", type=Path, metavar="X.pdparams", help="checkpoint to write")
+    parser.add_argument(
+        "--src",
+        metavar="FILE",
+        help="checkpoint: .pth, .safetensors (or its index), .pdparams; or a published one's name or address",
+    )
+    parser.add_argument("--sha256", default="", metavar="DIGEST", help="digest that a downloaded checkpoint must have")
+    parser.add_argument("--dst", type=Path, metavar="FILE", help="target: .pdparams, .safetensors, .pth")
+    parser.add_argument("--arch", default="", metavar="NAME", help="architecture; read off the tensors if left out")
     parser.add_argument("--plan", action="store_true", help="print the whole mapping and write nothing")
+    parser.add_argument(
+        "--list", action="store_true", help="print the architectures, and the published checkpoints' names"
+    )
     parser.add_argument("--force", action="store_true", help="replace the target if it exists")
+    parser.add_argument(
+        "--json", action="store_true", help="print the summary as JSON, with digests of both files and of the tensors"
+    )
     parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where the file holds several")
+    parser.add_argument(
+        "--to",
+        default="",
+        choices=KEY_FORMATS,
+        metavar="FORMAT",
+        help=f"keys of a PyTorch target: {', '.join(KEY_FORMATS)}",
+    )
+    parser.add_argument(
+        "--dtype",
+        default="",
+        choices=DTYPES,
+        metavar="DTYPE",
+        help=f"cast to {', '.join(DTYPES)}; without it float16 and bfloat16 become float32, and nothing is rounded",
+    )
+    parser.add_argument(
+        "--num-classes",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="give a backbone, or another head, a new head of N",
+    )
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text[:9])

@@ -34,13 +34,15 @@ class CheckpointMismatch(FerryError):
         arch: the architecture's name.
         problems: every problem found, a line each, in the order of the parameter table.
         subject: what does not fit: a file, or the state dict that was passed in.
+        hint: what to do about it; may be empty.
     """
 
-    def __init__(self, arch: str, problems: Sequence[str], subject: str = "the state dict") -> None:
+    def __init__(self, arch: str, problems: Sequence[str], subject: str = "the state dict", hint: str = "") -> None:
         self.arch = arch
         self.problems = tuple(problems)
         self.subject = subject
-        super().__init__(arch, self.problems, subject)
+        self.hint = hint
+        super().__init__(arch, self.problems, subject, hint)
 
     def __str__(self) -> str:
         return self.describe(SHOWN_PROBLEMS)
@@ -51,7 +53,7 @@ class CheckpointMismatch(FerryError):
         lines += [f"  {problem}" for problem in self.problems[:limit]]
         if (hidden := len(self.problems) - limit) > 0:
             lines.append(f"  ... and {hidden} more; --plan prints them all")
-        return "\n".join(lines)
+        return "\n".join([*lines, *([self.hint] if self.hint else [])])
 
 
 def shown(name: object, limit: int = 80) -> str:

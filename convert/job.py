@@ -2,95 +2,194 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from convert.archs import get_spec
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import (
-    Checkpoint,
-    check_target,
-    read_checkpoint,
-    write_pdparams,
-)
-from convert.errors import CheckpointError, CheckpointMismatch, FerryError, TargetError
-from convert.key_formats import official_names
-from convert.params import Layout, parameter_count
-from convert.state_dict import convert_state_dict, plan_steps
+from convert.checkpoints import Written, check_target, write_checkpoint
+from convert.errors import CheckpointMismatch, FerryError, TargetError
+from convert.key_formats import names_for
+from convert.key_formats.rules import Reshape
+from convert.params import Layout, Param
+from convert.prepare import DEFAULT, DTYPES, cast_state_dict, fresh_head
+from convert.recognise import recognise_arch
+from convert.source import Source, read_source
+from convert.state_dict import convert_state_dict, expected_shapes, restore_state_dict
 
-SUFFIX = ".pdparams"
+TORCH, PADDLE = "torch", "paddle"
+OFFICIAL = "official"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is done beyond carrying the tensors over.
+
+    Attributes:
+        weights: which state dict, where the file holds several.
+        to: key format of a PyTorch target; "" for the official names.
+        dtype: of the target; "" for float32 without losing a value.
+        num_classes: of a freshly initialised head where the source has none or another; 0 for the source's own.
+    """
+
+    weights: str = ""
+    to: str = ""
+    dtype: str = ""
+    num_classes: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one tensor.
+
+    Attributes:
+        source: key in the source file; "" for a tensor that is made here.
+        source_shape: shape there.
+        operations: in order; empty for a plain copy.
+        target: key in the target file.
+        target_shape: shape there.
+    """
+
+    source: str
+    source_shape: tuple[int, ...]
+    operations: tuple[str, ...]
+    target: str
+    target_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A checkpoint that was read, and what it was found to be.
+    """A source that is ready to be carried over.
 
     Attributes:
-        spec: the architecture with the checkpoint's own number of classes and input channels.
-        checkpoint: the file, under its own keys.
-        keys: official name to the checkpoint's own key.
+        source: the file and what it was found to be.
+        spec: the architecture, with the target's number of classes.
+        tensors: official names to arrays in the layout of the source's framework, cast.
+        options: as asked for.
+        casts: how many tensors were cast, by the dtype that they had.
+        fresh_head: whether the head is new.
     """
 
-    spec: ConvNeXtSpec
-    checkpoint: Checkpoint
-    keys: dict[str, str]
+    source: Source
+    spec: ArchSpec
+    tensors: Mapping[str, Array]
+    options: Options = field(default_factory=Options)
+    casts: Mapping[str, int] = field(default_factory=dict)
+    fresh_head: bool = False
 
     @classmethod
-    def read(cls, arch: str, src: Path, *, weights: str = "") -> Job:
-        """Reads a checkpoint as that architecture; raises FerryError if the name or the file is no good."""
-        spec = get_spec(arch)
-        checkpoint = read_checkpoint(src, weights=weights)
-        if checkpoint.container == "paddle pickle":
-            raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes one of PyTorch")
-        keys = official_names(checkpoint.tensors)
-        shapes = {name: checkpoint.tensors[key].shape for name, key in keys.items()}
-        return cls(spec.fitted_to(shapes), checkpoint, keys)
+    def read(cls, arch: str, src: Path, options: Options | None = None) -> Job:
+        """Reads a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
 
-    def tensors(self) -> dict[str, Array]:
-        """The source under official names, in PyTorch's layout."""
-        return {name: self.checkpoint.tensors[key] for name, key in self.keys.items()}
-
-    def converted(self) -> dict[str, Array]:
-        """The target's tensors, in Paddle's layout; raises CheckpointMismatch, its text naming the file."""
+        Raises:
+            FerryError: a name, the file or its keys are no good.
+        """
+        options = options or Options()
+        source = read_source(src, arch=arch, weights=options.weights)
+        spec, tensors = source.spec, source.tensors
+        fresh = bool(options.num_classes) and (options.num_classes != spec.num_classes or spec.head not in tensors)
+        # A file can name one small tensor ten thousand times; a cast makes a copy of each.
+        wanted = expected_shapes(spec, source.framework)
+        fitting = {name: array for name, array in tensors.items() if wanted.get(name) == array.shape}
         try:
-            return convert_state_dict(self.spec, self.tensors())
-        except CheckpointMismatch as error:
-            raise CheckpointMismatch(error.arch, error.problems, str(self.checkpoint.path)) from error
+            cast, casts = cast_state_dict(fitting, options.dtype)
+        except FerryError as error:
+            raise FerryError(f"{src}: {error}") from error
+        tensors = {**tensors, **cast}
+        if fresh:
+            spec = dataclasses.replace(spec, num_classes=options.num_classes)
+            head, _ = cast_state_dict(fresh_head(spec, framework=source.framework), options.dtype or DEFAULT)
+            tensors = {**tensors, **head}
+        return cls(source, spec, tensors, options, casts, fresh)
 
-    def plan(self) -> str:
-        """The mapping, a line a tensor, under a summary; every problem instead if there are any."""
+    def target_framework(self, suffix: str) -> str:
+        """ "torch" or "paddle", for a target of that suffix; a `.safetensors` is the other one's than the source."""
+        if self.options.to or suffix in (".pth", ".pt"):
+            return TORCH
+        if suffix == ".pdparams":
+            return PADDLE
+        return TORCH if self.source.framework == PADDLE else PADDLE
+
+    def converted(self, framework: str) -> dict[str, Array]:
+        """The target's tensors under the target's keys, in that framework's layout; views where nothing was cast.
+
+        Raises:
+            CheckpointMismatch: the tensors are not the architecture's; its text names the file.
+            FerryError: the key format has no place for a tensor.
+        """
+        dtype = DTYPES[self.options.dtype or DEFAULT]
+        forward, back = (convert_state_dict, restore_state_dict)
+        if self.source.framework == PADDLE:
+            forward, back = back, forward
         try:
-            self.converted()
+            carried = forward(self.spec, self.tensors, dtype=dtype)
         except CheckpointMismatch as error:
-            raise FerryError(error.describe(len(error.problems))) from error
-        rows = [("source", "shape", "operation", "target", "shape")]
-        for step in plan_steps(self.spec):
-            source = self.keys[step.source]
-            rows.append((source, str(step.source_shape), step.layout.value, step.target, str(step.target_shape)))
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*lines, "", self.summary(), "nothing was written (--plan)"])
+            if not {self.spec.head, self.spec.head_bias} & set(self.tensors) and len(error.problems) == 2:
+                raise FerryError(
+                    f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
+                ) from error
+            raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
+        if framework == self.source.framework:
+            carried = back(self.spec, carried, dtype=dtype)
+        return {
+            key: carried[name].reshape(reshape.theirs(carried[name].shape))
+            for name, (key, reshape) in self._target_names(framework).items()
+        }
 
-    def write(self, dst: Path, *, force: bool = False) -> str:
-        """Writes the target; returns the summary that the command prints. Raises FerryError, having written nothing."""
-        if dst.suffix != SUFFIX:
-            raise TargetError(f"{dst}: the target's name must end in {SUFFIX}")
+    def steps(self, framework: str) -> tuple[Step, ...]:
+        """The whole mapping to a target of that framework, in the target's order."""
+        names = self._target_names(framework)
+        return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
+
+    def write(self, dst: Path, *, force: bool = False, digest: bool = True) -> Written:
+        """Writes the target. Raises FerryError, having written nothing.
+
+        Args:
+            dst: the file; its suffix says which container.
+            force: whether to replace an existing file.
+            digest: whether to compute the target's SHA-256 on the way.
+        """
         check_target(dst, force=force)
-        if dst.exists() and dst.samefile(self.checkpoint.path):
+        if dst.exists() and dst.samefile(self.source.path):
             raise TargetError(f"{dst}: is the source itself; choose another target")
-        written = write_pdparams(dst, self.converted(), force=force)
-        return f"{self.summary()}\nwrote {written.path}: {written.size:,} bytes, sha256 {written.sha256}"
+        framework = self.target_framework(dst.suffix)
+        return write_checkpoint(dst, self.converted(framework), framework=framework, force=force, digest=digest)
 
-    def summary(self) -> str:
-        """What was read, in two lines."""
-        steps = Counter(step.layout for step in plan_steps(self.spec))
-        wrapper = f", under {self.checkpoint.wrapper!r}" if self.checkpoint.wrapper else ""
-        count = parameter_count(self.spec.params())
-        return (
-            f"read {self.checkpoint.path}: {self.checkpoint.container}{wrapper}\n"
-            f"{self.spec.name}, {self.spec.num_classes} classes, {self.spec.in_chans} input channels: "
-            f"{count:,} parameters in {sum(steps.values())} tensors, "
-            f"{steps[Layout.SAME]} copied, {steps[Layout.LINEAR]} transposed"
-        )
+    def operations(self, framework: str) -> dict[str, int]:
+        """How many tensors are copied as they are, transposed, reshaped, cast or made new."""
+        counts = Counter(operation for step in self.steps(framework) for operation in step.operations or ("copy",))
+        return dict(sorted(counts.items()))
+
+    def _hint(self) -> str:
+        """Which architecture the tensors are, where it is another one than was given."""
+        shapes = {name: array.shape for name, array in self.source.tensors.items()}
+        try:
+            found, _ = recognise_arch(shapes, (self.source.framework,))
+        except FerryError:
+            return ""
+        return f"its tensors are those of {found.name}" if found.name != self.spec.name else ""
+
+    def _target_names(self, framework: str) -> dict[str, tuple[str, Reshape]]:
+        if framework == TORCH:
+            return names_for(self.spec, self.options.to or OFFICIAL)
+        return {p.paddle_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
+
+    def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> Step:
+        name, named = param.torch_name, self.source.named
+        target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
+        if self.fresh_head and name in (self.spec.head, self.spec.head_bias):
+            return Step("", (), ("new",), target, target_shape)
+        operations = []
+        if name in named.reshaped:
+            operations.append(named.reshaped[name].value)
+        array = self.source.checkpoint.tensors[named.keys[name]]
+        if self.source.tensors[name].dtype != DTYPES[self.options.dtype or DEFAULT]:
+            operations.append("cast")
+        if framework != self.source.framework and param.layout is not Layout.SAME:
+            operations.append(param.layout.value)
+        if reshape is not Reshape.NONE:
+            operations.append(f"back from {reshape.value}")
+        return Step(named.keys[name], array.shape, tuple(operations), target, target_shape)

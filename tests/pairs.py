@@ -14,8 +14,7 @@ from weights import TINY, distinct_weights
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.arrays import Array
-from convert.checkpoints import read_checkpoint, write_pdparams
-from convert.key_formats import official_names
+from convert.checkpoints import write_pdparams
 from convert.state_dict import convert_state_dict
 from verify import run
 from verify.accuracy import PairedResult, paired_gate, summarise
@@ -24,7 +23,7 @@ from verify.datasets import read_dataset
 from verify.parity import parity_gates, parity_inputs
 from verify.recipe import Recipe
 from verify.store import RunStore
-from verify.structure import Pair, file_digests, mismatch_gate, tensor_problems
+from verify.structure import Pair, file_digests, mismatch_gate, read_pair, tensor_problems
 from verify.workers import Compute, Worker
 
 Weights = dict[str, Array]
@@ -49,8 +48,7 @@ def write_pair(folder: Path, spec: ConvNeXtSpec = TINY, edit: Callable[[Weights]
         edit(target)
     torch.save({"model": as_tensors(weights)}, folder / "x.pth")
     write_pdparams(folder / "x.pdparams", target, force=True)
-    source = read_checkpoint(folder / "x.pth")
-    return Pair(spec, source, official_names(source.tensors), read_checkpoint(folder / "x.pdparams"))
+    return read_pair(spec, folder / "x.pth", folder / "x.pdparams")
 
 
 def touch(root: Path, *names: str, content: bytes = b"pixels") -> Path:

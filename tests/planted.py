@@ -91,7 +91,7 @@ def padded_by_reflection(block: Any, x: Any) -> Any:
 def drop_paths_in_training_mode(model: Any) -> None:
     paddle.seed(0)
     for layer in model.sublayers():
-        if isinstance(layer, models_paddle.convnext.DropPath):
+        if isinstance(layer, models_paddle.layers.DropPath):
             layer.rate, layer.training = 0.5, True
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from convert import ARCHS, get_spec
 from convert.errors import FerryError, UnknownArch
-from convert.key_formats import official_names
+from convert.key_formats import name_officially
 from convert.params import Layout, Param, conv, linear, norm
 
 
@@ -26,16 +26,22 @@ def test_a_row_may_have_another_name_in_paddle() -> None:
 
 
 def test_a_prefix_is_taken_off_only_where_every_key_has_it() -> None:
-    assert official_names(["module.a", "module.module.b"]) == {"a": "module.a", "module.b": "module.module.b"}
-    assert official_names(["module.a", "b"]) == {"module.a": "module.a", "b": "b"}
-    assert official_names([]) == {}
+    marker, other = "stages.0.0.dwconv.weight", "head.bias"
+    tensors = {f"module.{marker}": np.zeros(1), f"module.{other}": np.ones(1)}
+
+    assert name_officially(tensors).keys == {marker: f"module.{marker}", other: f"module.{other}"}
+    assert name_officially({**tensors, marker: np.ones(1)}).keys == {
+        f"module.{marker}": f"module.{marker}",
+        f"module.{other}": f"module.{other}",
+        marker: marker,
+    }
 
 
 @pytest.mark.parametrize(
     ("arch", "hint"),
     [
-        ("convnxt_base", "did you mean convnext_base, convnext_large, convnext_xlarge?"),
-        ("ConvNeXt-Tiny", "did you mean convnext_tiny?"),
+        ("convnxt_base", "did you mean convnext_base, convnextv2_base, convnext_large?"),
+        ("ConvNeXt-Tiny", "did you mean convnext_tiny, convnextv2_tiny, convnext_tiny_hnf?"),
         ("resnet50", "known are " + ", ".join(ARCHS)),
         ("", "known are " + ", ".join(ARCHS)),
     ],

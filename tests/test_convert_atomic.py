@@ -48,7 +48,8 @@ def test_a_new_file_has_the_chunks_and_their_digest(tmp_path: Path) -> None:
 
     assert (tmp_path / "x").read_bytes() == b"abc"
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert written == Written(tmp_path / "x", 3, digest)
+    assert written == Written(tmp_path / "x", 3, digest, written.fsync_seconds)
+    assert 0 < written.fsync_seconds < 60
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 

@@ -35,8 +35,11 @@ TARGETS: dict[str, tuple[list[str], str]] = {
         ["--dst", "{folder}/sub.pdparams", "--force"],
         "{folder}/sub.pdparams: is a directory; name a file in it",
     ),
-    "has another suffix": (["--dst", "{folder}/x.pt"], "{folder}/x.pt: the target's name must end in .pdparams"),
-    "has no suffix": (["--dst", "{folder}"], "{folder}: the target's name must end in .pdparams"),
+    "has another suffix": (
+        ["--dst", "{folder}/x.onnx"],
+        "{folder}/x.onnx: the target's name must end in .pdparams or .safetensors",
+    ),
+    "has no suffix": (["--dst", "{folder}/x"], "{folder}/x: the target's name must end in .pdparams or .safetensors"),
     "lies in a file": (
         ["--dst", "{folder}/x.pth/y.pdparams"],
         "{folder}/x.pth/y.pdparams: the folder {folder}/x.pth does not exist; create it first",

@@ -37,7 +37,6 @@ CALLS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("builtins", "compile"): ("open('{marker}', 'w')", "x", "exec"),
     ("builtins", "__import__"): ("os",),
     ("builtins", "getattr"): ("os", "system"),
-    ("builtins", "tuple"): (),
     ("builtins", "bytearray"): (1 << 40,),
     ("importlib", "import_module"): ("antigravity",),
     ("runpy", "run_path"): ("{marker}",),

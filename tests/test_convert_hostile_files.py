@@ -55,10 +55,13 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
 def test_a_big_endian_archive_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.pth", {**ENTRIES, "x/byteorder": b"big"})
 
-    assert outcome(path) == (CheckpointError, "written on a big-endian machine, which is not supported")
+    assert outcome(path) == (
+        CheckpointError,
+        "written on a big-endian machine, which is not supported; save it anew on a little-endian one",
+    )
 
 
-NO_DATA = "a zip file, but not one of torch.save: it has no data.pkl"
+NO_DATA = "a zip file, but not one of torch.save: it has no data.pkl; give the .pth itself"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_a_local_header_that_is_none_is_reported(tmp_path: Path) -> None:
     content[content.rindex(b"PK\x03\x04")] ^= 1
     path.write_bytes(content)
 
-    assert outcome(path) == (CheckpointError, "the zip container has no header for x/data/0")
+    assert outcome(path) == (CheckpointError, "the zip container has no header for x/data/0; fetch the file again")
 
 
 def test_an_entry_that_reaches_beyond_the_file_is_reported(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_an_entry_that_reaches_beyond_the_file_is_reported(tmp_path: Path) -> No
     content[at : at + 8] = struct.pack("<II", 1 << 31, 1 << 31)
     path.write_bytes(content)
 
-    assert outcome(path) == (CheckpointError, "the zip container is cut short within x/data/0")
+    assert outcome(path) == (CheckpointError, "the zip container is cut short within x/data/0; fetch the file again")
 
 
 def test_a_file_cut_anywhere_is_no_checkpoint(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def raw(body: bytes) -> bytes:
 STREAMS: dict[str, tuple[bytes, str]] = {
     "a huge memo index": (
         bytes.fromhex("80044e72000000102e"),
-        "the pickle holds a NoneType, not a dict of tensors",
+        "the pickle holds a NoneType, not a dict of tensors; save model.state_dict()",
     ),
     "a memo that was never set": (stream(b"h\x05"), "memo 5 was never set"),
     "a long memo that was never set": (stream(b"j\xff\xff\xff\xff"), "memo 4294967295 was never set"),
@@ -33,19 +33,19 @@ STREAMS: dict[str, tuple[bytes, str]] = {
     "a mark to remember": (stream(b"(q\x00"), "nothing to remember"),
     "a text of 4 GiB": (
         raw(b"X\xff\xff\xff\xffabc"),
-        "the pickle is cut short: 4294967295 bytes wanted, 3 left",
+        "the pickle is cut short: 4294967295 bytes wanted, 3 left; fetch the file again",
     ),
     "a text of 2^62 bytes": (
         raw(b"\x8d" + struct.pack("<Q", 1 << 62) + b"abc"),
-        f"the pickle is cut short: {1 << 62} bytes wanted, 3 left",
+        f"the pickle is cut short: {1 << 62} bytes wanted, 3 left; fetch the file again",
     ),
     "bytes of 2^64 - 1": (
         raw(b"\x8e" + b"\xff" * 8),
-        f"the pickle is cut short: {(1 << 64) - 1} bytes wanted, 0 left",
+        f"the pickle is cut short: {(1 << 64) - 1} bytes wanted, 0 left; fetch the file again",
     ),
     "a frame of 2^63 bytes": (
         raw(b"\x95" + struct.pack("<Q", 1 << 63) + b"N."),
-        f"the pickle is cut short: a frame of {1 << 63} bytes",
+        f"the pickle is cut short: a frame of {1 << 63} bytes; fetch the file again",
     ),
     "an integer of 255 bytes": (raw(b"\x8a\xff" + bytes(255) + b"."), "an integer of 255 bytes"),
     "a protocol of the future": (b"\x80\x06N.", "pickle protocol 6 is unknown"),
@@ -67,7 +67,7 @@ STREAMS: dict[str, tuple[bytes, str]] = {
     "an empty stream": (raw(b"."), "the stream ends with an unbalanced stack"),
     "two objects": (stream(b"NN"), "the stream ends with an unbalanced stack"),
     "a mark at the end": (stream(b"("), "the stream ends with an unbalanced stack"),
-    "no stop": (raw(b"N"), "the pickle is cut short: 1 bytes wanted, 0 left"),
+    "no stop": (raw(b"N"), "the pickle is cut short: 1 bytes wanted, 0 left; fetch the file again"),
     "an item without a mark": (stream(b"}NNu"), "a mark is missing"),
     "an item into nothing": (stream(b"NNs"), "a dict is missing on the stack"),
     "an item into a list": (stream(b"]NNs"), "a dict is missing on the stack"),
@@ -100,13 +100,16 @@ STREAMS: dict[str, tuple[bytes, str]] = {
     ),
     "a list within a list, a million times": (
         raw(b"]" * 1_000_000 + b"a" * 999_999 + b"."),
-        "the pickle holds a list, not a dict of tensors",
+        "more than 250,000 opcodes, which no state dict needs",
     ),
     "a tuple within a tuple, a million times": (
         raw(b")" + b"\x85" * 1_000_000 + b"."),
-        "the pickle holds a tuple, not a dict of tensors",
+        "more than 250,000 opcodes, which no state dict needs",
     ),
-    "a list within itself": (raw(b"]q\x00h\x00a."), "the pickle holds a list, not a dict of tensors"),
+    "a list within itself": (
+        raw(b"]q\x00h\x00a."),
+        "the pickle holds a list, not a dict of tensors; save model.state_dict()",
+    ),
 }
 
 
@@ -147,8 +150,11 @@ def refusal(content: bytes) -> str:
             b"NNcos\nsystem\n.",
             "the file names os.system, which no state dict needs; it was not run (byte 2 of the pickle)",
         ),
-        (b"X\x09\x00\x00\x00abc", "the pickle is cut short: 9 bytes wanted, 3 left (byte 0 of the pickle)"),
-        (b"", "the pickle is cut short: 1 bytes wanted, 0 left (byte 0 of the pickle)"),
+        (
+            b"X\x09\x00\x00\x00abc",
+            "the pickle is cut short: 9 bytes wanted, 3 left; fetch the file again (byte 0 of the pickle)",
+        ),
+        (b"", "the pickle is cut short: 1 bytes wanted, 0 left; fetch the file again (byte 0 of the pickle)"),
     ],
 )
 def test_a_refusal_tells_the_byte_of_the_opcode(content: bytes, message: str) -> None:

@@ -107,10 +107,13 @@ TENSORS: dict[str, tuple[bytes, str]] = {
         persistent("storage", FLOATS, "0", "cpu"),
         f"{NO_ID}: no ('storage', type, key, location, numel)",
     ),
-    "a storage that is absent": (tensors((1,), (1,), key="1"), "the zip container lacks archive/data/1"),
+    "a storage that is absent": (
+        tensors((1,), (1,), key="1"),
+        "the zip container lacks archive/data/1; fetch the file again",
+    ),
     "a storage outside of its folder": (
         tensors((1,), (1,), key="../data.pkl"),
-        "the zip container lacks archive/data/../data.pkl",
+        "the zip container lacks archive/data/../data.pkl; fetch the file again",
     ),
 }
 

@@ -110,3 +110,12 @@ def test_this_process_has_loaded_torch_before_paddle() -> None:
     names = list(sys.modules)
 
     assert "paddle" not in names or names.index("torch") < names.index("paddle")
+
+
+def test_every_package_is_installed() -> None:
+    root = Path(convert.__path__[0]).parent
+    listed = (root / "pyproject.toml").read_text(encoding="utf-8").split("\npackages = [\n")[1].split("]")[0]
+
+    names = [line.strip(' ",') for line in listed.splitlines()]
+    found = [path.parent.relative_to(root) for path in root.glob("[!.]*/**/__init__.py")]
+    assert sorted(names) == sorted(".".join(folder.parts) for folder in found)

@@ -81,7 +81,7 @@ def test_bytes_after_the_pickles_end_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedCheckpoint) as caught:
         read_checkpoint(path)
 
-    assert str(caught.value) == f"{path}: 3 bytes follow the pickle's end"
+    assert str(caught.value) == f"{path}: 3 bytes follow the pickle's end; fetch the file again"
 
 
 def test_an_object_other_than_a_dict_is_refused(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_object_other_than_a_dict_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedCheckpoint) as caught:
         read_checkpoint(path)
 
-    assert str(caught.value) == f"{path}: the pickle holds a list, not a dict of tensors"
+    assert str(caught.value) == f"{path}: the pickle holds a list, not a dict of tensors; save model.state_dict()"
 
 
 def test_an_entry_that_is_no_tensor_is_named(tmp_path: Path) -> None:
@@ -101,4 +101,6 @@ def test_an_entry_that_is_no_tensor_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(path)
 
-    assert str(caught.value) == f"{path}: the state dict holds 2 entries that are no tensors: 'epoch', 'lr'"
+    assert str(caught.value) == (
+        f"{path}: the state dict holds 2 entries that are no tensors: 'epoch', 'lr'; save model.state_dict()"
+    )

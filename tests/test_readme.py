@@ -15,18 +15,39 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_architecture_table_is_the_code_s():
-    rows = re.findall(r"^\| (convnext_\w+) \| ([\d, ]+) \| ([\d, ]+) \| ([\d,]+) \|$", README, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (convnext\w+) \| ([\d, ]+) \| ([\d, ]+) \| ([\d,]+) \|(?: [^|]+)? \|$", README, re.MULTILINE
+    )
 
     expected = [
-        (
-            spec.name,
-            ", ".join(map(str, spec.depths)),
-            ", ".join(map(str, spec.dims)),
-            f"{parameter_count(spec.params()):,}",
-        )
-        for spec in ARCHS.values()
+        (spec.name, *map(listed, sizes(spec)), f"{parameter_count(spec.params()):,}") for spec in ARCHS.values()
     ]
     assert rows == expected
+
+
+def sizes(spec):
+    """Depths and widths, of one stage where there are no more."""
+    return (spec.depths, spec.dims) if hasattr(spec, "depths") else ((spec.depth,), (spec.dim,))
+
+
+def listed(numbers):
+    return ", ".join(map(str, numbers))
+
+
+def test_the_readme_names_every_key_format_and_dtype():
+    from convert.cli import DTYPES, KEY_FORMATS
+
+    section = README[README.index("## convert\n") : README.index("## verify\n")]
+    assert all(name in section for name in (*DTYPES, *KEY_FORMATS))
+
+
+def test_the_readme_names_every_option_of_convert():
+    text = subprocess.run(
+        [sys.executable, "-m", "convert", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+
+    section = README[README.index("## convert\n") : README.index("## verify\n")]
+    assert set(re.findall(r"--[\w-]+", text)) - {"--help", "--version"} <= set(re.findall(r"--[\w-]+", section))
 
 
 def test_the_readme_opens_with_three_lines_a_run_and_the_two_commands():

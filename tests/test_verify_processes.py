@@ -22,7 +22,8 @@ from verify.messages import LoadJob
 from verify.workers import Compute, Worker
 spec = get_spec(sample.ARCH)
 with Worker("torch", Compute(threads=1)) as worker:
-    job = LoadJob(spec, sample.CHECKPOINT, "model", {param.torch_name: param.torch_name for param in spec.params()})
+    names = {param.torch_name: param.torch_name for param in spec.params()}
+    job = LoadJob(spec, sample.CHECKPOINT, "torch zip", "model", names)
     print(worker.load(job))
 """
 

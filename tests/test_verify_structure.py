@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,7 @@ def test_it_says_everything_at_once(tmp_path: Path) -> None:
 
 def test_a_source_of_another_architecture_is_a_problem_of_the_source(tmp_path: Path) -> None:
     pair = write_pair(tmp_path)
-    deeper = type(pair)(
-        type(TINY)(name="deeper", depths=(1, 1, 4, 1), dims=TINY.dims, num_classes=10),
-        pair.source,
-        pair.source_keys,
-        pair.target,
-    )
+    deeper = replace(pair, spec=replace(TINY, name="deeper", depths=(1, 1, 4, 1)))
     problems = tensor_problems(deeper)
 
     assert problems[0] == line("source", "missing", "stages.2.3.gamma", "(8,)")

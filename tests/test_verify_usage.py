@@ -106,7 +106,7 @@ def test_pytorchs_file_twice(files: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_file_that_is_missing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, *pair(files, src="y.pth")) == (
-        f"verify: {files}/y.pth: cannot be read: No such file or directory\n"
+        f"verify: {files}/y.pth: cannot be read: No such file or directory; check the path and its permissions\n"
     )
 
 
@@ -118,7 +118,7 @@ def test_a_state_dict_that_is_not_there(files: Path, capsys: pytest.CaptureFixtu
 
 def test_an_unknown_architecture(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, *pair(files, arch="convnext_digit")) == (
-        "verify: unknown architecture 'convnext_digit'; did you mean convnext_digits, convnext_tiny, convnext_atto?\n"
+        "verify: unknown architecture 'convnext_digit'; did you mean convnext_digits, convnext_tiny, convnext_pico?\n"
     )
 
 

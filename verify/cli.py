@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe) -> int:
+    from convert.output import print_result
     from verify.report import (  # numpy and Pillow load here, not for --help
         as_json,
         as_text,
@@ -68,7 +69,7 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
         result = verify(_options(args, recipe, Path(scratch)))
     if args.report:
         write_reports(result, args.report)
-    print(as_json(result) if args.json else as_text(result))
+    print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import ArchSpec
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,17 @@ class LoadJob:
     Attributes:
         spec: the architecture.
         path: the checkpoint file.
+        container: what kind of file it is.
         wrapper: the key that its state dict stands under; empty for a bare one.
-        keys: the framework's own name of each tensor to the file's key.
+        keys: official name of each tensor to the file's key.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
         builder: "module:function" in place of the model package's `build_with`; for tests that plant a fault.
     """
 
-    spec: ConvNeXtSpec
+    spec: ArchSpec
     path: Path
+    container: str
     wrapper: str
     keys: Mapping[str, str]
     dtype: str = "float32"

@@ -15,9 +15,9 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     import paddle
 
 import models_paddle
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import read_checkpoint
+from convert.checkpoints import PADDLE, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from verify.messages import Loaded, LoadJob
@@ -50,9 +50,9 @@ class PaddleBackend:
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
-        tensors = _read(job)
+        reader, tensors = _read(job)
         self.model = job.factory(models_paddle.build_with)(job.spec, tensors, dtype=job.dtype)
-        return Loaded("paddle.load", _digests(job.spec, self.model) if job.digest else {})
+        return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 
     def forward(self, batch: Array) -> Array:
         """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
@@ -66,16 +66,18 @@ class PaddleBackend:
         return logits
 
 
-def _read(job: LoadJob) -> Mapping[str, Array]:
+def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     """Paddle's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison.
 
     `paddle.load` runs whatever a file names. Our reader goes first: it refuses a file with anything but arrays in it.
     """
-    read_checkpoint(job.path)
+    tensors = read_checkpoint(job.path).tensors
+    if job.container != PADDLE:
+        return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
     found: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
-    return {key: found[key] for key in job.keys.values()}
+    return "paddle.load", {name: found[key] for name, key in job.keys.items()}
 
 
-def _digests(spec: ConvNeXtSpec, model: Any) -> dict[str, str]:
+def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
     state_dict = model.state_dict()
     return tensor_digests({p.torch_name: p.layout.to_torch(state_dict[p.paddle_name].numpy()) for p in spec.params()})

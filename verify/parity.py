@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.compare import Comparison, Gate, compare, gate
 from verify.preprocess import decode
@@ -42,7 +42,7 @@ class ParityInputs:
         return max(batch.nbytes for batch in self.batches)
 
 
-def parity_inputs(spec: ConvNeXtSpec, recipe: Recipe) -> ParityInputs:
+def parity_inputs(spec: ArchSpec, recipe: Recipe) -> ParityInputs:
     """Seeded noise, and images of the bundled sample where the model takes three channels."""
     shape = (NOISE_IMAGES, spec.in_chans, recipe.size, recipe.size + EXTRA_WIDTH)
     noise = np.random.default_rng(SEED).standard_normal(shape, np.float32).astype(np.float64)

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.archs import get_spec
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import Checkpoint, read_checkpoint
 from convert.digest import combined_digest, tensor_digests
-from convert.errors import CheckpointError, counted
-from convert.key_formats import official_names
+from convert.errors import CheckpointError, FerryError, counted
 from convert.params import parameter_count
-from convert.state_dict import find_problems
+from convert.prepare import cast_state_dict
+from convert.source import PADDLE_LAYOUT, TORCH_LAYOUT, Source, read_source
+from convert.state_dict import expected_shapes, find_problems
 from verify.compare import Gate, gate
 from verify.messages import LoadJob
 
@@ -31,42 +30,55 @@ class Pair:
     Attributes:
         spec: the architecture, with the source's number of classes and input channels.
         source: PyTorch's file.
-        source_keys: official name to the source's own key.
         target: Paddle's file.
+        expected: official name to PyTorch's tensor, float32.
     """
 
-    spec: ConvNeXtSpec
-    source: Checkpoint
-    source_keys: Mapping[str, str]
-    target: Checkpoint
+    spec: ArchSpec
+    source: Source
+    target: Source
+    expected: Mapping[str, Array]
 
     def load_job(self, framework: str, *, dtype: str = "float32", digest: bool = False, builder: str = "") -> LoadJob:
         """What that framework's worker is to build."""
-        if framework == "torch":
-            return LoadJob(self.spec, self.source.path, self.source.wrapper, self.source_keys, dtype, digest, builder)
-        keys = {param.paddle_name: param.paddle_name for param in self.spec.params()}
-        return LoadJob(self.spec, self.target.path, "", keys, dtype, digest, builder)
+        side = {"torch": self.source, "paddle": self.target}[framework]
+        checkpoint = side.checkpoint
+        return LoadJob(
+            self.spec,
+            checkpoint.path,
+            checkpoint.container,
+            checkpoint.wrapper,
+            side.named.keys,
+            dtype,
+            digest,
+            builder,
+        )
 
 
-def read_pair(arch: str, src: Path, dst: Path, *, weights: str = "") -> Pair:
-    """Reads both files without running anything that they carry; raises FerryError if one is no checkpoint."""
-    spec = get_spec(arch)
-    source, target = read_checkpoint(src, weights=weights), read_checkpoint(dst)
-    if source.container == "paddle pickle":
+def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") -> Pair:
+    """Reads both files without running anything that they carry.
+
+    Raises:
+        FerryError: one is no checkpoint, or the two are the wrong way round.
+    """
+    source = read_source(src, arch=arch, weights=weights)
+    if source.framework == PADDLE_LAYOUT:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
-    if target.container != "paddle pickle":
+    target = read_source(dst, arch=arch)
+    if target.framework == TORCH_LAYOUT:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
-    keys = official_names(source.tensors)
-    fitted = spec.fitted_to({name: source.tensors[key].shape for name, key in keys.items()})
-    return Pair(fitted, source, keys, target)
+    try:
+        expected, _ = cast_state_dict(source.tensors)  # as convert does without being asked: no value changes
+    except FerryError as error:
+        raise FerryError(f"{src}: {error}") from error
+    return Pair(source.spec, source, target, expected)
 
 
 def tensor_problems(pair: Pair) -> list[str]:
     """What keeps either file from holding the architecture's tensors; no value is compared."""
-    params = pair.spec.params()
-    problems = find_problems(_source(pair), {p.torch_name: p.shape for p in params})
+    problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
     lines = [f"source  {line}" for line in problems]
-    problems = find_problems(pair.target.tensors, {p.paddle_name: p.paddle_shape for p in params})
+    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"))
     return lines + [f"target  {line}" for line in problems]
 
 
@@ -78,7 +90,7 @@ def mismatch_gate(problems: Sequence[str]) -> Gate:
 def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
     """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout."""
     target = {p.torch_name: p.layout.to_torch(pair.target.tensors[p.paddle_name]) for p in pair.spec.params()}
-    return {"torch": tensor_digests(_source(pair)), "paddle": tensor_digests(target)}
+    return {"torch": tensor_digests(pair.expected), "paddle": tensor_digests(target)}
 
 
 def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) -> Gate:
@@ -101,10 +113,6 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
     if problems:
         measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
     return gate(NAME, not problems, measured, LIMIT, problems=tuple(problems), digest=digest, readers=readers)
-
-
-def _source(pair: Pair) -> dict[str, Array]:
-    return {name: pair.source.tensors[key] for name, key in pair.source_keys.items()}
 
 
 def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pickle
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 import models_torch
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import read_checkpoint
+from convert.checkpoints import TORCH_CONTAINERS, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
+from convert.prepare import cast_state_dict
 from verify.messages import Loaded, LoadJob
-
-Pixels = Any
 
 
 class TorchBackend:
@@ -48,7 +47,8 @@ class TorchBackend:
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
-        weights = {name: tensors[key] for name, key in job.keys.items()}
+        # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
+        weights = {p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape) for p in job.spec.params()}
         self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 
@@ -66,16 +66,17 @@ class TorchBackend:
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+    if job.container in TORCH_CONTAINERS:
+        with contextlib.suppress(pickle.UnpicklingError), torch.serialization.safe_globals([argparse.Namespace]):
             found = torch.load(job.path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        # Safe, but more than weights_only knows (a numpy scalar beside the weights): the report names the reader.
-        return "paddleferry's reader", read_checkpoint(job.path, weights=job.wrapper).tensors
-    state_dict = found[job.wrapper] if job.wrapper else found
-    return "torch.load", {key: np.asarray(state_dict[key].detach().numpy()) for key in job.keys.values()}
+            state_dict = found[job.wrapper] if job.wrapper else found
+            return "torch.load", {key: state_dict[key].detach().float().numpy() for key in job.keys.values()}
+    # A container that torch.load does not know, or more in it than weights_only allows (a numpy scalar beside the
+    # weights): safe all the same, and the report names the reader.
+    tensors, _ = cast_state_dict(read_checkpoint(job.path, weights=job.wrapper).tensors)
+    return "paddleferry's reader", tensors
 
 
-def _digests(spec: ConvNeXtSpec, model: Any) -> dict[str, str]:
+def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
     state_dict = model.state_dict()
     return tensor_digests({p.torch_name: state_dict[p.torch_name].cpu().numpy() for p in spec.params()})

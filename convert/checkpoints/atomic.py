@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import secrets
+import time
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedIOBase, RawIOBase
 from pathlib import Path
+from types import ModuleType
 
+from convert.checkpoints.strips import THREADS, Deferred
 from convert.errors import TargetError
+
+Chunk = bytes | memoryview | Deferred
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ModuleNotFoundError:  # not on Windows, where a file that somebody writes cannot be removed anyway
+    fcntl = None
 
 
 @dataclass(frozen=True)
@@ -20,12 +35,14 @@ class Written:
     Attributes:
         path: where it stands.
         size: in bytes.
-        sha256: of its content, hexadecimal.
+        sha256: of its content, hexadecimal; empty where it was not asked for.
+        fsync_seconds: of the wait for the disk, which `cp` does not make.
     """
 
     path: Path
     size: int
     sha256: str
+    fsync_seconds: float = 0.0
 
 
 def check_target(path: Path, *, force: bool) -> None:
@@ -42,8 +59,10 @@ def check_target(path: Path, *, force: bool) -> None:
         raise TargetError(f"{path}: exists already and was left as it is; --force replaces it")
 
 
-def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], *, force: bool = False) -> Written:
+def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False, digest: bool = True) -> Written:
     """Writes the chunks to a temporary file beside the target, flushes it to the disk and renames it.
+
+    What an earlier run that was killed left beside the target is removed; what a running one is writing is not.
 
     Raises:
         TargetError: the target may not or cannot be written; whatever it was before, it still is.
@@ -51,28 +70,62 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], *, force:
     check_target(path, force=force)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        size, sha256 = _write(temporary, chunks)
+        _remove_leftovers(path)
+        written = _write(temporary, path, chunks, digest=digest)
         check_target(path, force=force)
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise TargetError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):  # what failed above may fail here too
+        with contextlib.suppress(OSError):  # the disk that failed above may fail here too
             temporary.unlink(missing_ok=True)
-    return Written(path, size, sha256)
+    return written
 
 
-def _write(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("xb") as file:
+def _write(temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool) -> Written:
+    sha256, size = hashlib.sha256(), 0
+    waiting: deque[Future[memoryview]] = deque()
+    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
+        _lock(file)
         for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
+            if len(waiting) == THREADS:  # no more pieces in memory than threads that make them
+                _finish(waiting, sha256 if digest else None)
+            waiting.append(pool.submit(_write_at, file.fileno(), size, chunk))
             size += len(chunk)
-        file.flush()
+        while waiting:
+            _finish(waiting, sha256 if digest else None)
+        start = time.perf_counter()
         os.fsync(file.fileno())
-    return size, digest.hexdigest()
+    return Written(path, size, sha256.hexdigest() if digest else "", time.perf_counter() - start)
+
+
+def _finish(waiting: deque[Future[memoryview]], sha256: hashlib._Hash | None) -> None:
+    data = waiting.popleft().result()
+    if sha256 is not None:
+        sha256.update(data)
+
+
+def _write_at(descriptor: int, position: int, chunk: Chunk) -> memoryview:
+    data = chunk.make() if isinstance(chunk, Deferred) else memoryview(chunk)
+    left = data
+    while left.nbytes:
+        written = os.pwrite(descriptor, left, position)
+        left, position = left[written:], position + written
+    return data
+
+
+def _lock(file: RawIOBase | BufferedIOBase) -> None:
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes temporary files of this target that no process holds; a killed process holds none."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError), leftover.open("rb") as file:
+            _lock(file)
+            leftover.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

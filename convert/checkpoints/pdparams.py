@@ -16,20 +16,33 @@ import numpy as np
 from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
-from convert.checkpoints.strips import flat_bytes
+from convert.checkpoints.strips import Deferred
 from convert.errors import RefusedCheckpoint
 from convert.params import Shape
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
 
-_PADDLE_GLOBALS = NUMPY_GLOBALS | {("collections", "OrderedDict"): Global("collections", "OrderedDict", lambda _: {})}
+
+def _named(arguments: tuple[Any, ...]) -> PickledArray:
+    """The array of a pair (name, array), as Paddle stores each tensor of a dict that holds anything else beside."""
+    ((name, array),) = arguments
+    if not isinstance(name, str) or not isinstance(array, PickledArray):
+        raise ValueError("no pair of a name and an array")
+    return array
+
+
+_PADDLE_GLOBALS = NUMPY_GLOBALS | {
+    ("collections", "OrderedDict"): Global("collections", "OrderedDict", lambda _: {}),
+    ("builtins", "tuple"): Global("builtins", "tuple", _named),
+    ("__builtin__", "tuple"): Global("__builtin__", "tuple", _named),
+}
 
 _RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" + b"K\x00\x85" + b"C\x01b" + b"\x87R"
 _DTYPE_STATE = b"(K\x03%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
 def read_pdparams(buffer: memoryview) -> Any:
-    """The pickled object with arrays as views of the buffer, the name table left out.
+    """The pickled object, every array in it a `PickledArray` over the buffer, the name table left out.
 
     Raises:
         RefusedCheckpoint: anything that is not a dict of names and numbers.
@@ -37,18 +50,16 @@ def read_pdparams(buffer: memoryview) -> Any:
     machine = PickleMachine(buffer, _PADDLE_GLOBALS)
     found = machine.run()
     if machine.position != len(buffer):
-        raise RefusedCheckpoint(f"{len(buffer) - machine.position} bytes follow the pickle's end")
+        raise RefusedCheckpoint(f"{len(buffer) - machine.position} bytes follow the pickle's end; fetch the file again")
     if not isinstance(found, dict):
-        raise RefusedCheckpoint(f"the pickle holds a {type(found).__name__}, not a dict of tensors")
+        raise RefusedCheckpoint(
+            f"the pickle holds a {type(found).__name__}, not a dict of tensors; save model.state_dict()"
+        )
     found.pop(NAME_TABLE, None)
-    return {name: _array(value) for name, value in found.items()}
+    return found
 
 
-def _array(value: Any) -> Any:
-    return value.array if isinstance(value, PickledArray) and value.array is not None else value
-
-
-def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
+def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:
     """The file's bytes in order, at most one tensor in memory at a time.
 
     Args:
@@ -56,15 +67,15 @@ def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview
     """
     yield b"\x80\x04}"
     for name, array in tensors.items():
-        yield _text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"
-        data = flat_bytes(array)
-        yield b"\x8e" + struct.pack("<Q", data.nbytes)
-        yield data
+        yield pickled_text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"
+        yield b"\x8e" + struct.pack("<Q", array.nbytes)
+        yield Deferred(array)
         yield b"tbs"
     yield b"."
 
 
-def _text(text: str) -> bytes:
+def pickled_text(text: str) -> bytes:
+    """The opcode that pushes a string, in any protocol from 1 on."""
     raw = text.encode()
     return b"X" + struct.pack("<I", len(raw)) + raw
 

@@ -20,6 +20,7 @@ Reducer = Callable[[tuple[Any, ...]], Any]
 PersistentLoader = Callable[[Any], Any]
 
 KEY_TYPES = (str, int, float, bool, type(None))  # hashing one of these costs no more than its bytes
+MAX_OPCODES = 250_000  # a training checkpoint of the largest ConvNeXt has 70,000; an empty list takes 64 bytes for one
 MAX_INT_BYTES = 16  # dimensions, seeds and torch's magic number fit; a longer integer is no part of a state dict
 
 
@@ -90,7 +91,7 @@ class PickleMachine:
         """
         self.position = start
         self.stack, self.memo = [], {}
-        while True:
+        for _ in range(MAX_OPCODES):
             self.opcode_at = self.position
             opcode = self._take(1)[0]
             if opcode == STOP:
@@ -99,6 +100,7 @@ class PickleMachine:
             if handler is None:
                 self.refuse(f"opcode 0x{opcode:02x} has no place in a state dict")
             handler(self)
+        return self.refuse(f"more than {MAX_OPCODES:,} opcodes, which no state dict needs")
 
     def refuse(self, what: str) -> NoReturn:
         raise RefusedCheckpoint(f"{what} (byte {self.opcode_at} of the pickle)")
@@ -111,7 +113,8 @@ class PickleMachine:
     def _take(self, count: int) -> memoryview:
         end = self.position + count
         if end > len(self.buffer):
-            self.refuse(f"the pickle is cut short: {count} bytes wanted, {len(self.buffer) - self.position} left")
+            left = len(self.buffer) - self.position
+            self.refuse(f"the pickle is cut short: {count} bytes wanted, {left} left; fetch the file again")
         taken = self.buffer[self.position : end]
         self.position = end
         return taken
@@ -193,7 +196,7 @@ class PickleMachine:
     def frame(self) -> None:
         length = self._number("<Q")
         if length > len(self.buffer) - self.position:
-            self.refuse(f"the pickle is cut short: a frame of {length} bytes")
+            self.refuse(f"the pickle is cut short: a frame of {length} bytes; fetch the file again")
 
     def unicode_(self, form: str) -> None:
         self.stack.append(self._decode(self._take(self._number(form))))

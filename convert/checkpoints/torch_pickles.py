@@ -81,6 +81,8 @@ def load_persistent(identifier: Any) -> StorageRef:
     """A storage from ('storage', type, key, location, number of elements); else a ValueError."""
     if not isinstance(identifier, tuple) or len(identifier) not in (5, 6) or identifier[0] != "storage":
         raise ValueError("no ('storage', type, key, location, numel)")
+    if identifier[5:] not in ((), (None,)):  # its offset would have to be added
+        raise ValueError("a view of another storage, as torch before 0.4 wrote")
     kind, key, numel = identifier[1], identifier[2], identifier[4]
     if not isinstance(kind, Global) or kind.name not in STORAGE_DTYPES:
         raise ValueError("a storage of unknown type")

@@ -6,19 +6,33 @@ entry uncompressed with a CRC-32 that torch itself never checks on reading. It i
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from convert.arrays import Array
 from convert.checkpoints.pickle_machine import PickleMachine
+from convert.checkpoints.strips import on_cores
 from convert.checkpoints.torch_pickles import TORCH_GLOBALS, TensorRef, load_persistent
-from convert.errors import CheckpointError, RefusedCheckpoint
+from convert.errors import CheckpointError, RefusedCheckpoint, shown
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, length of the name, length of the extra field
+
+MAX_DIRECTORY = 2_000_000  # bytes; zipfile makes ten times as many of them, a training checkpoint has 300 kB
+
+
+class _Bounded(io.FileIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size and size > MAX_DIRECTORY:
+            raise RefusedCheckpoint(
+                f"the zip container has a directory of {size:,} bytes; {MAX_DIRECTORY:,} are the limit"
+            )
+        return super().read(size)
 
 
 class TorchZip:
@@ -35,8 +49,9 @@ class TorchZip:
 
     def __init__(self, path: Path, buffer: memoryview) -> None:
         self.buffer = buffer
+        self._taken = 0  # bytes of the entries read so far
         try:
-            with zipfile.ZipFile(path) as archive:
+            with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
             raise CheckpointError(
@@ -46,12 +61,11 @@ class TorchZip:
         if len(self.entries) != len(infos):
             raise RefusedCheckpoint("the zip container has two entries of one name")
         self.root = self._root()
-        self._storages: dict[str, memoryview] = {}
 
     def _root(self) -> str:
         roots = [name.removesuffix("data.pkl") for name in self.entries if name.endswith("/data.pkl")]
         if len(roots) != 1 or roots[0].count("/") != 1:
-            raise CheckpointError("a zip file, but not one of torch.save: it has no data.pkl")
+            raise CheckpointError("a zip file, but not one of torch.save: it has no data.pkl; give the .pth itself")
         if f"{roots[0]}constants.pkl" in self.entries:
             raise CheckpointError("a TorchScript program, not a state dict; save model.state_dict() instead")
         return roots[0]
@@ -60,41 +74,49 @@ class TorchZip:
         """The pickled object, every tensor in it a `TensorRef`."""
         order = self.entries.get(f"{self.root}byteorder")
         if order is not None and bytes(self._entry(order.filename)) != b"little":
-            raise CheckpointError("written on a big-endian machine, which is not supported")
+            raise CheckpointError(
+                "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
+            )
         pickle = self._entry(f"{self.root}data.pkl")
         return PickleMachine(pickle, TORCH_GLOBALS, load_persistent=load_persistent).run()
 
-    def tensor(self, ref: TensorRef) -> Array:
-        """A tensor over the file's bytes, without a copy.
+    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, Array]:
+        """The tensors over the file's bytes, without a copy. Storages of other tensors are not looked at.
 
         Raises:
-            CheckpointError: its storage is absent, fails its CRC, or is smaller than the tensor.
+            CheckpointError: a storage is absent, fails its CRC, or is smaller than a tensor.
         """
+        keys = list(dict.fromkeys(ref.storage.key for ref in refs.values()))
+        entries = on_cores(lambda key: self._entry(f"{self.root}data/{key}"), keys)
+        storages = dict(zip(keys, entries, strict=True))
+        return {name: self._tensor(ref, storages[ref.storage.key]) for name, ref in refs.items()}
+
+    def _tensor(self, ref: TensorRef, data: memoryview) -> Array:
         key = ref.storage.key
-        if key not in self._storages:
-            self._storages[key] = self._entry(f"{self.root}data/{key}")
-        data = self._storages[key]
         if data.nbytes != ref.storage.numel * ref.storage.dtype.itemsize:
             claimed = f"{ref.storage.numel} elements of {ref.storage.dtype}"
-            raise RefusedCheckpoint(f"storage {key} is said to hold {claimed}, it has {data.nbytes} bytes")
+            raise RefusedCheckpoint(f"storage {shown(key)} is said to hold {claimed}, it has {data.nbytes} bytes")
         return ref.view(data)
 
     def _entry(self, name: str) -> memoryview:
         info = self.entries.get(name)
         if info is None:
-            raise CheckpointError(f"the zip container lacks {name}")
+            raise CheckpointError(f"the zip container lacks {shown(name)}; fetch the file again")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
-            raise RefusedCheckpoint(f"{name} is compressed or encrypted, which torch.save never does")
+            raise RefusedCheckpoint(f"{shown(name)} is compressed or encrypted, which torch.save never does")
         data = self.buffer[self._data_start(info) :][: info.file_size]
         if data.nbytes != info.file_size:
-            raise CheckpointError(f"the zip container is cut short within {name}")
+            raise CheckpointError(f"the zip container is cut short within {shown(name)}; fetch the file again")
+        self._taken += data.nbytes
+        if self._taken > len(self.buffer):  # the check of each would read the same bytes again and again
+            raise RefusedCheckpoint("the zip container has entries that overlap")
         if zlib.crc32(data) != info.CRC:
-            raise CheckpointError(f"{name} fails its checksum: the file is damaged; fetch it again")
+            raise CheckpointError(f"{shown(name)} fails its checksum: the file is damaged; fetch it again")
         return data
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
         header = self.buffer[info.header_offset :][: LOCAL_HEADER.size]
         if header.nbytes != LOCAL_HEADER.size or bytes(header[:4]) != MAGIC:
-            raise CheckpointError(f"the zip container has no header for {info.filename}")
+            raise CheckpointError(f"the zip container has no header for {shown(info.filename)}; fetch the file again")
         _, name_length, extra_length = LOCAL_HEADER.unpack(header)
         return info.header_offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)

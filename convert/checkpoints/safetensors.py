@@ -1,0 +1,169 @@
+"""The safetensors container: a JSON header of names, dtypes, shapes and offsets, then the tensors' bytes.
+
+Format: https://github.com/huggingface/safetensors at v0.8.0, README.md. Read and written here and not by the library,
+whose numpy side has no bfloat16 and copies each tensor; tests compare with it in both directions.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.arrays import BFLOAT16, Array
+from convert.checkpoints.numpy_pickles import checked_shape, view_array
+from convert.checkpoints.strips import Deferred
+from convert.errors import CheckpointError, RefusedCheckpoint, shown
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+LENGTH = struct.Struct("<Q")
+MAX_HEADER = 2_000_000  # bytes, of JSON that takes 25 times as many when parsed; a ConvNeXt's has 40 kB
+ALIGNMENT = 8
+INDEX_SUFFIX = ".safetensors.index.json"
+
+
+def looks_like(start: bytes) -> bool:
+    """Whether a file's first bytes can be a safetensors header."""
+    return len(start) > LENGTH.size and start[LENGTH.size : LENGTH.size + 1] == b"{"
+
+
+def read_safetensors(buffer: memoryview) -> dict[str, Array]:
+    """Names to views of the buffer, in the order of the data.
+
+    Raises:
+        CheckpointError: cut short or not JSON.
+        RefusedCheckpoint: tensors that overlap, leave holes, or are not as large as their shape says.
+    """
+    if len(buffer) < LENGTH.size:
+        raise CheckpointError(f"the file is cut short: it has {len(buffer)} bytes; fetch it again")
+    (length,) = LENGTH.unpack(buffer[: LENGTH.size])
+    if length > MAX_HEADER:
+        raise RefusedCheckpoint(f"a header of {length:,} bytes; {MAX_HEADER:,} are the limit")
+    data = buffer[LENGTH.size + length :]
+    if len(buffer) < LENGTH.size + length:
+        raise CheckpointError(f"the file is cut short: its header has {length:,} bytes; fetch it again")
+    header = _header(buffer[LENGTH.size : LENGTH.size + length])
+    header.pop("__metadata__", None)
+    tensors: dict[str, Array] = {}
+    position = 0
+    for name, entry in sorted(header.items(), key=_offsets):
+        start, end = _offsets((name, entry))
+        if start != position or end < start:
+            raise RefusedCheckpoint(f"{name[:80]!r} begins at byte {start} of the data, expected {position}")
+        if end > len(data):
+            raise CheckpointError(f"the file is cut short within {name[:80]!r}; fetch it again")
+        tensors[name] = _tensor(name, entry, data[start:end])
+        position = end
+    if position != len(data):
+        raise RefusedCheckpoint(f"{len(data) - position} bytes follow the last tensor; fetch the file again")
+    return tensors
+
+
+def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
+    """File name to the tensors that the index expects in it; files lie beside the index.
+
+    Raises:
+        CheckpointError: not an index.
+        RefusedCheckpoint: a file name that leads out of the folder.
+    """
+    document = _json(content, "the index")
+    weight_map = document.get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(
+            "an index without a weight_map from tensors to files; give the index that lies beside the shards"
+        )
+    files: dict[str, list[str]] = {}
+    for tensor, name in weight_map.items():
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.name}")
+        files.setdefault(name, []).append(tensor)
+    return files
+
+
+def safetensors_chunks(tensors: Mapping[str, Array], form: str) -> Iterator[bytes | Deferred]:
+    """The file's bytes in order, at most one tensor in memory at a time.
+
+    Args:
+        tensors: any strides; written contiguously in the mapping's order.
+        form: "pt" or "paddle", the only metadata: with several keys the library's own bytes are not reproducible.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": form}}
+    position = 0
+    for name, array in tensors.items():
+        end = position + array.nbytes
+        header[name] = {
+            "dtype": NAMES[array.dtype.newbyteorder("<")],
+            "shape": list(array.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    raw = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    raw += b" " * (-len(raw) % ALIGNMENT)
+    yield LENGTH.pack(len(raw)) + raw
+    for array in tensors.values():
+        yield Deferred(array)
+
+
+def _header(raw: memoryview) -> dict[str, Any]:
+    header = _json(bytes(raw), "the header")
+    if not all(isinstance(entry, dict) for entry in header.values()):
+        raise CheckpointError("the header has an entry that is no tensor")
+    return header
+
+
+def _json(raw: bytes, what: str) -> dict[str, Any]:
+    if len(raw) > MAX_HEADER:
+        raise RefusedCheckpoint(f"{what} of {len(raw):,} bytes; {MAX_HEADER:,} are the limit")
+    try:
+        document = json.loads(raw, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{what} is no JSON: {error}; fetch the file again") from error
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{what} is no JSON object; fetch the file again")
+    return document
+
+
+def _brief(kind: Any) -> str:
+    return shown(kind, 20) if isinstance(kind, str) else f"a {type(kind).__name__}"
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise RefusedCheckpoint("the header names one key twice")
+    return dict(pairs)
+
+
+def _offsets(item: tuple[str, dict[str, Any]]) -> tuple[int, int]:
+    offsets = item[1].get("data_offsets")
+    if not isinstance(offsets, list) or [type(offset) for offset in offsets] != [int, int] or min(offsets) < 0:
+        raise RefusedCheckpoint(f"{item[0][:80]!r} has no data_offsets of two whole numbers")
+    return offsets[0], offsets[1]
+
+
+def _tensor(name: str, entry: dict[str, Any], data: memoryview) -> Array:
+    kind, shape = entry.get("dtype"), entry.get("shape")
+    if not isinstance(kind, str) or kind not in DTYPES:
+        raise RefusedCheckpoint(f"{name[:80]!r} has a dtype that is not supported: {_brief(kind)}")
+    if not isinstance(shape, list):
+        raise RefusedCheckpoint(f"{name[:80]!r} has no shape")
+    try:
+        return view_array(data, DTYPES[kind], checked_shape(tuple(shape)), fortran=False)
+    except ValueError as error:
+        raise RefusedCheckpoint(f"{name[:80]!r}: {error}") from error

@@ -1,0 +1,162 @@
+"""The libraries' names, a rule a kind of tensor.
+
+official       models/convnext.py, convnext_isotropic.py of https://github.com/facebookresearch/ConvNeXt at 048efce
+timm           timm/models/convnext.py of https://github.com/huggingface/pytorch-image-models at v1.0.31
+torchvision    torchvision/models/convnext.py of https://github.com/pytorch/vision at v0.29.2
+transformers   models/convnext, models/convnextv2 of https://github.com/huggingface/transformers at v5.23.0
+mmpretrain     tools/model_converters/convnext_to_mmpretrain.py of https://github.com/open-mmlab/mmpretrain at ee7f2e8
+openclip       timm's names under `visual.trunk.`: timm's own `checkpoint_filter_fn`, as above
+"""
+
+from __future__ import annotations
+
+from convert.key_formats.rules import KeyFormat, Reshape, Rule
+
+STAGES = range(4)
+PATCH_STEM = range(2)  # a convolution and a norm: all that any library but timm can build
+
+
+def _prefixed(prefix: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(Rule(rule.official, prefix + rule.theirs, rule.reshape) for rule in rules)
+
+
+_OFFICIAL = (
+    "downsample_layers.{i}.{k}.{p}",
+    "stages.{i}.{j}.gamma",
+    "stages.{i}.{j}.dwconv.{p}",
+    "stages.{i}.{j}.norm.{p}",
+    "stages.{i}.{j}.pwconv{k}.{p}",
+    "stages.{i}.{j}.grn.gamma",
+    "stages.{i}.{j}.grn.beta",
+    "norm.{p}",
+    "norm_pre.{p}",
+    "pre_logits.{p}",
+    "head.{p}",
+)
+
+OFFICIAL = KeyFormat("official", "stages.{i}.{j}.dwconv.weight", tuple(Rule(name, name) for name in _OFFICIAL))
+
+_ISOTROPIC = (
+    "stem.{p}",
+    "blocks.{j}.gamma",
+    "blocks.{j}.dwconv.{p}",
+    "blocks.{j}.norm.{p}",
+    "blocks.{j}.pwconv{k}.{p}",
+    "norm.{p}",
+    "head.{p}",
+)
+
+ISOTROPIC = KeyFormat("official isotropic", "blocks.{j}.dwconv.weight", tuple(Rule(name, name) for name in _ISOTROPIC))
+
+_TIMM_TRUNK = (
+    Rule("downsample_layers.0.{k}.{p}", "stem.{k}.{p}"),
+    *(Rule(f"downsample_layers.{i}.{{k}}.{{p}}", f"stages.{i}.downsample.{{k}}.{{p}}") for i in STAGES[1:]),
+    Rule("stages.{i}.{j}.gamma", "stages.{i}.blocks.{j}.gamma"),
+    Rule("stages.{i}.{j}.dwconv.{p}", "stages.{i}.blocks.{j}.conv_dw.{p}"),
+    Rule("stages.{i}.{j}.norm.{p}", "stages.{i}.blocks.{j}.norm.{p}"),
+    Rule("stages.{i}.{j}.pwconv{k}.weight", "stages.{i}.blocks.{j}.mlp.fc{k}.weight", Reshape.CONV1X1),
+    Rule("stages.{i}.{j}.pwconv{k}.bias", "stages.{i}.blocks.{j}.mlp.fc{k}.bias"),
+    Rule("stages.{i}.{j}.grn.gamma", "stages.{i}.blocks.{j}.mlp.grn.weight", Reshape.GRN),
+    Rule("stages.{i}.{j}.grn.beta", "stages.{i}.blocks.{j}.mlp.grn.bias", Reshape.GRN),
+    Rule("norm.{p}", "head.norm.{p}"),
+    Rule("norm_pre.{p}", "norm_pre.{p}"),
+)
+
+TIMM = KeyFormat(
+    "timm",
+    "stages.{i}.blocks.{j}.conv_dw.weight",
+    (*_TIMM_TRUNK, Rule("pre_logits.{p}", "head.pre_logits.fc.{p}"), Rule("head.{p}", "head.fc.{p}")),
+)
+
+OPENCLIP = KeyFormat(
+    "openclip",
+    "visual.trunk.stages.{i}.blocks.{j}.conv_dw.weight",
+    _prefixed("visual.trunk.", _TIMM_TRUNK),
+    # The projection into CLIP's space and the text tower: no part of a ConvNeXt.
+    left_out=(
+        "visual.head.",
+        "transformer.",
+        "token_embedding.",
+        "ln_final.",
+        "text.",
+        "positional_embedding",
+        "text_projection",
+        "logit_scale",
+        "logit_bias",
+        "attn_mask",
+    ),
+)
+
+TORCHVISION = KeyFormat(
+    "torchvision",
+    "features.{i}.{j}.block.0.weight",
+    (
+        *(Rule(f"downsample_layers.0.{k}.{{p}}", f"features.0.{k}.{{p}}") for k in PATCH_STEM),
+        *(Rule(f"downsample_layers.{i}.{{k}}.{{p}}", f"features.{2 * i}.{{k}}.{{p}}") for i in STAGES[1:]),
+        *(
+            Rule(f"stages.{i}.{{j}}.{ours}", f"features.{2 * i + 1}.{{j}}.{theirs}", reshape)
+            for i in STAGES
+            for ours, theirs, reshape in (
+                ("gamma", "layer_scale", Reshape.SCALE),
+                ("dwconv.{p}", "block.0.{p}", Reshape.NONE),
+                ("norm.{p}", "block.2.{p}", Reshape.NONE),
+                ("pwconv1.{p}", "block.3.{p}", Reshape.NONE),
+                ("pwconv2.{p}", "block.5.{p}", Reshape.NONE),
+            )
+        ),
+        Rule("norm.{p}", "classifier.0.{p}"),
+        Rule("head.{p}", "classifier.2.{p}"),
+    ),
+)
+
+
+def _transformers(name: str) -> KeyFormat:
+    return KeyFormat(
+        "transformers",
+        f"{name}.encoder.stages.{{i}}.layers.{{j}}.dwconv.weight",
+        (
+            Rule("downsample_layers.0.0.{p}", f"{name}.embeddings.patch_embeddings.{{p}}"),
+            Rule("downsample_layers.0.1.{p}", f"{name}.embeddings.layernorm.{{p}}"),
+            *(
+                Rule(f"downsample_layers.{i}.{{k}}.{{p}}", f"{name}.encoder.stages.{i}.downsampling_layer.{{k}}.{{p}}")
+                for i in STAGES[1:]
+            ),
+            *(
+                Rule(f"stages.{{i}}.{{j}}.{ours}", f"{name}.encoder.stages.{{i}}.layers.{{j}}.{theirs}")
+                for ours, theirs in (
+                    ("gamma", "layer_scale_parameter"),
+                    ("dwconv.{p}", "dwconv.{p}"),
+                    ("norm.{p}", "layernorm.{p}"),
+                    ("pwconv{k}.{p}", "pwconv{k}.{p}"),
+                    ("grn.gamma", "grn.weight"),
+                    ("grn.beta", "grn.bias"),
+                )
+            ),
+            Rule("norm.{p}", f"{name}.layernorm.{{p}}"),
+            Rule("head.{p}", "classifier.{p}"),
+        ),
+    )
+
+
+TRANSFORMERS = _transformers("convnext")
+TRANSFORMERS_V2 = _transformers("convnextv2")
+
+_MMPRETRAIN_TRUNK = (
+    *(Rule(f"downsample_layers.{{i}}.{k}.{{p}}", f"downsample_layers.{{i}}.{k}.{{p}}") for k in PATCH_STEM),
+    Rule("stages.{i}.{j}.gamma", "stages.{i}.{j}.gamma"),
+    Rule("stages.{i}.{j}.dwconv.{p}", "stages.{i}.{j}.depthwise_conv.{p}"),
+    Rule("stages.{i}.{j}.norm.{p}", "stages.{i}.{j}.norm.{p}"),
+    Rule("stages.{i}.{j}.pwconv{k}.weight", "stages.{i}.{j}.pointwise_conv{k}.weight", Reshape.CONV1X1),
+    Rule("stages.{i}.{j}.pwconv{k}.bias", "stages.{i}.{j}.pointwise_conv{k}.bias"),
+    Rule("stages.{i}.{j}.grn.gamma", "stages.{i}.{j}.grn.gamma", Reshape.GRN),
+    Rule("stages.{i}.{j}.grn.beta", "stages.{i}.{j}.grn.beta", Reshape.GRN),
+    Rule("norm.{p}", "norm3.{p}"),
+)
+
+MMPRETRAIN = KeyFormat(
+    "mmpretrain",
+    "backbone.stages.{i}.{j}.depthwise_conv.weight",
+    (*_prefixed("backbone.", _MMPRETRAIN_TRUNK), Rule("head.{p}", "head.fc.{p}")),
+)
+
+KEY_FORMATS = (OFFICIAL, ISOTROPIC, TIMM, TORCHVISION, TRANSFORMERS, TRANSFORMERS_V2, MMPRETRAIN, OPENCLIP)

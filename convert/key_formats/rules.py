@@ -1,0 +1,115 @@
+"""How a library's names of tensors correspond to the official ones: rules as data, read in both directions."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from convert.params import Shape
+
+
+class Reshape(enum.Enum):
+    """A difference of shape that keeps every value in its place."""
+
+    NONE = ""
+    CONV1X1 = "1x1 convolution to Linear"  # official (out, in), theirs (out, in, 1, 1)
+    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,)
+    SCALE = "(C, 1, 1) to vector"  # official (C,), theirs (C, 1, 1)
+
+    def theirs(self, official: Shape) -> Shape:
+        """The shape in the library of a tensor of that official shape."""
+        if self is Reshape.CONV1X1:
+            return (*official, 1, 1)
+        if self is Reshape.GRN:
+            return official[-1:]
+        return (*official, 1, 1) if self is Reshape.SCALE else official
+
+    def official(self, theirs: Shape) -> Shape | None:
+        """The official shape of a tensor of that shape in the library; None if the operation does not fit it."""
+        if self is Reshape.CONV1X1:
+            return theirs[:2] if len(theirs) == 4 and theirs[2:] == (1, 1) else None
+        if self is Reshape.GRN:
+            return (1, 1, 1, *theirs) if len(theirs) == 1 else None
+        if self is Reshape.SCALE:
+            return theirs[:1] if len(theirs) == 3 and theirs[1:] == (1, 1) else None
+        return theirs
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One correspondence.
+
+    Attributes:
+        official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers and `{p}` for weight or bias.
+        theirs: template of the library's name, with the same places.
+        reshape: the difference of shape that the library's own files may have.
+    """
+
+    official: str
+    theirs: str
+    reshape: Reshape = Reshape.NONE
+
+    def to_official(self, key: str) -> str | None:
+        """The official name of the library's key; None if the rule is not about it."""
+        return _translate(self._their_pattern, key, self.official)
+
+    def from_official(self, name: str) -> str | None:
+        """The inverse of `to_official`."""
+        return _translate(self._official_pattern, name, self.theirs)
+
+    @cached_property
+    def _their_pattern(self) -> re.Pattern[str]:
+        return _pattern(self.theirs)
+
+    @cached_property
+    def _official_pattern(self) -> re.Pattern[str]:
+        return _pattern(self.official)
+
+
+@dataclass(frozen=True)
+class KeyFormat:
+    """A library's names.
+
+    Attributes:
+        name: of the library, as on the command line.
+        marker: a key that every checkpoint of the format has and no other format's has, as a template.
+        rules: every tensor's; of each key at most one holds.
+        left_out: prefixes of keys that belong to other parts of a larger model and are left out on purpose.
+    """
+
+    name: str
+    marker: str
+    rules: tuple[Rule, ...]
+    left_out: tuple[str, ...] = ()
+
+    def recognises(self, key: str) -> bool:
+        """Whether the key is the format's marker."""
+        return self._marker_pattern.fullmatch(key) is not None
+
+    def to_official(self, key: str) -> tuple[str, Rule] | None:
+        """Official name and rule of a key; None if the format has no place for it."""
+        found = ((name, rule) for rule in self.rules if (name := rule.to_official(key)) is not None)
+        return next(found, None)
+
+    def from_official(self, name: str) -> tuple[str, Rule] | None:
+        """The format's key and rule of an official name; None if the format has no place for it."""
+        found = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
+        return next(found, None)
+
+    @cached_property
+    def _marker_pattern(self) -> re.Pattern[str]:
+        return _pattern(self.marker)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    pattern = re.escape(template)
+    for place in "ijk":
+        pattern = pattern.replace(rf"\{{{place}\}}", rf"(?P<{place}>[0-9]{{1,3}})")
+    return re.compile(pattern.replace(r"\{p\}", r"(?P<p>weight|bias)"))
+
+
+def _translate(pattern: re.Pattern[str], text: str, template: str) -> str | None:
+    match = pattern.fullmatch(text)
+    return template.format(**match.groupdict()) if match else None

@@ -1,0 +1,45 @@
+"""Which architecture a state dict is of, from names and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from convert.archs import ARCHS, ArchSpec
+from convert.errors import CheckpointError
+from convert.params import Shape
+from convert.state_dict import expected_shapes
+
+
+def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = ("torch",)) -> tuple[ArchSpec, str]:
+    """The one architecture, and the framework, whose table has these tensors.
+
+    Args:
+        shapes: official names to shapes. The head may be absent.
+        frameworks: "torch", "paddle" or both: whose layout the shapes may be in.
+
+    Returns:
+        The architecture with the tensors' number of classes and input channels, and the framework.
+
+    Raises:
+        CheckpointError: none fits, or several do; the text names them.
+    """
+    specs = [known.fitted_to(shapes) for known in ARCHS.values()]
+    distances = {(spec, framework): distance(spec, shapes, framework) for spec in specs for framework in frameworks}
+    fitting = [found for found, apart in distances.items() if not apart]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise CheckpointError(f"the tensors fit {', '.join(spec.name for spec, _ in fitting)}; choose one with --arch")
+    (closest, _), apart = min(distances.items(), key=lambda found: found[1])
+    raise CheckpointError(
+        f"the tensors fit no architecture known here; closest is {closest.name}, {apart} names or shapes apart: "
+        f"--arch {closest.name} lists them"
+    )
+
+
+def distance(spec: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> int:
+    """How many names or shapes part the tensors from the table; an absent head does not count."""
+    head = {spec.head, spec.head_bias}
+    expected = expected_shapes(spec, framework)
+    table = {name: shape for name, shape in expected.items() if name in shapes or name not in head}
+    return len(table.items() ^ shapes.items())

@@ -1,0 +1,138 @@
+"""What a conversion says: lines for people, one document for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from convert.archs import ARCHS
+from convert.checkpoints import PADDLE as PADDLE_PICKLE
+from convert.checkpoints import SAFETENSORS, TORCH_ZIP, Written, sha256_of
+from convert.digest import combined_digest, tensor_digests
+from convert.errors import CheckpointMismatch, FerryError, counted
+from convert.job import PADDLE, Job
+from convert.params import parameter_count
+from convert.pretrained import ROWS
+
+WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
+SCHEMA_VERSION = 1
+CONTAINERS = {".pdparams": PADDLE_PICKLE, ".pth": TORCH_ZIP, ".pt": TORCH_ZIP, ".safetensors": SAFETENSORS}
+FRAMEWORKS = {"torch": "PyTorch", "paddle": "Paddle"}
+
+
+def as_text(job: Job, framework: str) -> str:
+    """What was read and what is done, a line each."""
+    source, spec = job.source, job.spec
+    wrapper = f", under {source.checkpoint.wrapper!r}" if source.checkpoint.wrapper else ""
+    prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
+    how = " (recognised from the tensors)" if source.recognised else ""
+    params = spec.params()
+    operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
+    lines = [
+        f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
+        f"{spec.name}{how}, {spec.num_classes} classes, {counted(spec.in_chans, 'input channel')}: "
+        f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
+    ]
+    return "\n".join(lines + _notes(job))
+
+
+def as_json(job: Job, framework: str, written: Written | None) -> str:
+    """The same for programs, with digests. The tensors' digest depends on neither container nor layout."""
+    source, spec = job.source, job.spec
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "arch": spec.name,
+        "recognised": source.recognised,
+        "num_classes": spec.num_classes,
+        "in_chans": spec.in_chans,
+        "tensors": len(spec.params()),
+        "parameters": parameter_count(spec.params()),
+        "operations": job.operations(framework),
+        "digest": _digest(job),
+        "source": {
+            "path": str(source.path),
+            "container": source.checkpoint.container,
+            "framework": source.framework,
+            "wrapper": source.checkpoint.wrapper,
+            "prefix": source.named.prefix,
+            "key_format": source.named.key_format.name,
+            "sha256": sha256_of(source.path),
+        },
+        "target": _target(job, framework, written),
+        "notes": _notes(job),
+    }
+    return json.dumps(document, indent=2)
+
+
+def written_line(written: Written, framework: str) -> str:
+    """The target; of a `.safetensors`, which may be either framework's, also whose layout it has."""
+    layout = f" in {FRAMEWORKS[framework]}'s layout" if written.path.suffix == ".safetensors" else ""
+    return f"wrote {written.path}{layout}: {written.size:,} bytes"
+
+
+def plan(job: Job, framework: str) -> str:
+    """The mapping, a line a tensor, under it the summary.
+
+    Raises:
+        FerryError: the tensors do not fit; the text has every problem.
+    """
+    try:
+        job.converted(framework)
+    except CheckpointMismatch as error:
+        raise FerryError(error.describe(len(error.problems))) from error
+    rows = [("source", "shape", "operation", "target", "shape")]
+    for step in job.steps(framework):
+        operation = ", ".join(step.operations) or "copy"
+        rows.append((step.source, str(step.source_shape), operation, step.target, str(step.target_shape)))
+    return "\n".join([*_aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
+
+
+def known_archs() -> str:
+    """A line an architecture: its name, its parameters, and the published checkpoints that `--src` may name."""
+    rows = [("architecture", "parameters", "classes", "published checkpoints")]
+    for spec in ARCHS.values():
+        names = " ".join(row.name.partition(".")[2] for row in ROWS if row.arch == spec.name)
+        rows.append((spec.name, f"{parameter_count(spec.params()):,}", str(spec.num_classes), names))
+    example = "a published checkpoint's name is the architecture, a dot, and its own: convnext_tiny.fb_in1k"
+    return "\n".join([*_aligned(rows), "", example])
+
+
+def _notes(job: Job) -> list[str]:
+    notes = [
+        f"{counted(count, 'tensor')} of {dtype} became {job.options.dtype or 'float32'}"
+        for dtype, count in job.casts.items()
+    ]
+    if job.fresh_head:
+        notes.append(f"the head is new: {job.spec.num_classes} classes, initialised at random (seed 0), untrained")
+    if job.source.named.left_out:
+        left_out = job.source.named.left_out
+        notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")
+    return notes
+
+
+def _digest(job: Job) -> str:
+    params = job.spec.params()
+    if job.source.framework == PADDLE:
+        return combined_digest(
+            tensor_digests({p.torch_name: p.layout.to_torch(job.tensors[p.paddle_name]) for p in params})
+        )
+    return combined_digest(tensor_digests({p.torch_name: job.tensors[p.torch_name] for p in params}))
+
+
+def _target(job: Job, framework: str, written: Written | None) -> dict[str, Any] | None:
+    if written is None:
+        return None
+    return {
+        "path": str(written.path),
+        "container": CONTAINERS[written.path.suffix],
+        "framework": framework,
+        "key_format": "official" if framework == PADDLE else job.options.to or "official",
+        "bytes": written.size,
+        "sha256": written.sha256,
+    }
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
