@@ -81,14 +81,16 @@ def main() -> int:
         made = subprocess.run([sys.executable, "-c", MAKE, args.arch, str(source)], check=True, capture_output=True)
         largest = int(made.stdout)
         print(f"{args.arch}: {source.stat().st_size / 1e6:,.0f} MB, {os.cpu_count()} cores, {args.rounds} rounds")
-        _report(_measure(_contenders(args.arch, source, usual=not args.without_usual), args.rounds))
+        contenders = _contenders(args.arch, source, usual=not args.without_usual)
+        outputs = [source.with_name(name) for name in ("target.pdparams", "usual.pdparams", "copy.pth")]
+        _report(_measure(contenders, args.rounds, outputs))
         print(f"bar for memory: 2 x the largest tensor + 100 MB = {(2 * largest + 100_000_000) / 1e6:,.0f} MB")
     return 0
 
 
 def _contenders(arch: str, source: Path, *, usual: bool) -> dict[str, list[str]]:
     target, other = (str(source.with_name(name)) for name in ("target.pdparams", "usual.pdparams"))
-    convert = ["--arch", arch, "--src", str(source), "--dst", target, "--force"]
+    convert = ["--arch", arch, "--src", str(source), "--dst", target]
     contenders = {
         "convert": [sys.executable, "-c", OURS, *convert],
         "convert --json": [sys.executable, "-c", OURS, *convert, "--json"],
@@ -100,10 +102,12 @@ def _contenders(arch: str, source: Path, *, usual: bool) -> dict[str, list[str]]
     return contenders
 
 
-def _measure(contenders: dict[str, list[str]], rounds: int) -> dict[str, list[Run]]:
+def _measure(contenders: dict[str, list[str]], rounds: int, outputs: list[Path]) -> dict[str, list[Run]]:
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for number in tqdm(range(rounds + 1), unit="round", disable=None):
         for name, command in contenders.items():
+            for left in outputs:  # each writes a new file, as one does
+                left.unlink(missing_ok=True)
             os.sync()  # no contender pays for another's dirty pages
             measured = _run(command)
             if number:

@@ -94,7 +94,7 @@ def write_pdparams(path: Path, tensors: Mapping[str, Array], *, force: bool = Fa
     Raises:
         TargetError: the target exists and `force` is not given, or it cannot be written; nothing is lost.
     """
-    return write_atomically(path, pdparams_chunks(tensors), force=force, digest=digest)
+    return write_atomically(path, list(pdparams_chunks(tensors)), force=force, digest=digest)
 
 
 def write_checkpoint(
@@ -114,7 +114,7 @@ def write_checkpoint(
     """
     if path.suffix == ".safetensors":
         form = {"torch": "pt", "paddle": "paddle"}[framework]
-        return write_atomically(path, safetensors.safetensors_chunks(tensors, form), force=force, digest=digest)
+        return write_atomically(path, list(safetensors.safetensors_chunks(tensors, form)), force=force, digest=digest)
     if path.suffix == ".pdparams" and framework == "paddle":
         return write_pdparams(path, tensors, force=force, digest=digest)
     if path.suffix in (".pth", ".pt") and framework == "torch":

@@ -8,7 +8,6 @@ import hashlib
 import os
 import secrets
 import time
-from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import ModuleType
 
-from convert.checkpoints.strips import THREADS, Deferred
+from convert.checkpoints.strips import Deferred
 from convert.errors import TargetError
 
 Chunk = bytes | memoryview | Deferred
@@ -85,34 +84,35 @@ def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False
 
 def _write(temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool) -> Written:
     sha256, size = hashlib.sha256(), 0
-    waiting: deque[Future[memoryview]] = deque()
-    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
+    waiting: Future[None] | None = None
+    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(1) as pool:
         _lock(file)
+        _reserve(file.fileno(), chunks)
+        # One thread makes and writes: two wait for each other at the file's lock. A digest runs beside it.
         for chunk in chunks:
-            if len(waiting) == THREADS:  # no more pieces in memory than threads that make them
-                _finish(waiting, sha256 if digest else None)
-            waiting.append(pool.submit(_write_at, file.fileno(), size, chunk))
-            size += len(chunk)
-        while waiting:
-            _finish(waiting, sha256 if digest else None)
+            data = chunk.make() if isinstance(chunk, Deferred) else memoryview(chunk)
+            _write_at(file.fileno(), size, data)
+            size += data.nbytes
+            if waiting:
+                waiting.result()
+            waiting = pool.submit(sha256.update, data) if digest else None
+        if waiting:
+            waiting.result()
         start = time.perf_counter()
         os.fsync(file.fileno())
     return Written(path, size, sha256.hexdigest() if digest else "", time.perf_counter() - start)
 
 
-def _finish(waiting: deque[Future[memoryview]], sha256: hashlib._Hash | None) -> None:
-    data = waiting.popleft().result()
-    if sha256 is not None:
-        sha256.update(data)
+def _reserve(descriptor: int, chunks: Iterable[Chunk]) -> None:
+    """Asks for the room on the disk at once: found piece by piece, it costs more than all the rest of the writing."""
+    if isinstance(chunks, list) and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, sum(map(len, chunks)))
 
 
-def _write_at(descriptor: int, position: int, chunk: Chunk) -> memoryview:
-    data = chunk.make() if isinstance(chunk, Deferred) else memoryview(chunk)
-    left = data
-    while left.nbytes:
-        written = os.pwrite(descriptor, left, position)
-        left, position = left[written:], position + written
-    return data
+def _write_at(descriptor: int, position: int, data: memoryview) -> None:
+    while data.nbytes:
+        written = os.pwrite(descriptor, data, position)
+        data, position = data[written:], position + written
 
 
 def _lock(file: RawIOBase | BufferedIOBase) -> None:

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 # Rows of the matrix as it lies in memory. Read together they fill a cache line of each row of the copy, and they are
 # few enough to stay in the cache where the row length is a power of two. Others (8, 32, 64) were slower.
 STRIP = 16
-THREADS = min(2, os.cpu_count() or 1)  # each holds one tensor's copy; more would only wait for memory
+THREADS = min(2, os.cpu_count() or 1)  # more would only wait for memory
 
 
 @dataclass(frozen=True)
