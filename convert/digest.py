@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from convert.arrays import Array, dtype_name
-from convert.checkpoints.strips import flat_bytes
+from convert.strips import flat_bytes
 
 
 def tensor_digests(tensors: Mapping[str, Array]) -> dict[str, str]:

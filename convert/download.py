@@ -150,7 +150,7 @@ class _Transfer:
         headers = {"User-Agent": f"paddleferry/{__version__}", **headers}
         try:
             # S310 warns of file: and ftp:, which `find_objection` refuses and this opener has no handlers for.
-            asked = request.Request(self.url, headers=headers)  # noqa: S310
+            asked = request.Request(self.url, headers=headers)  # noqa: S310 - find_objection let http and https through alone
             opened: HTTPResponse = _opener().open(asked, timeout=self.timeout)
         except (OSError, HTTPException, ValueError) as error:
             cause = error.reason if type(error) is URLError else error

@@ -32,7 +32,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from corpus_fuzz import CONTAINERS, Victim, only_fuzzed_architectures, victims  # noqa: E402
+from corpus_fuzz import CONTAINERS, Victim, only_fuzzed_architectures, victims  # noqa: E402 - after the path above
 
 HANG = 2.0  # seconds of processor time, which a busy machine does not stretch
 BLOCKED = 30.0  # seconds without an answer
@@ -153,12 +153,12 @@ def work(container: str, folder: Path, first: int, last: int, fault: str) -> Non
 
 def fuzz(containers: Sequence[str], count: int, seed: int, jobs: int, *, fault: str = "") -> dict[str, Tally]:
     """Container to what became of its mutations, numbered from `seed * count` on."""
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")  # noqa: S108 - memory, where there is such a folder
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
     tallies = {container: Tally() for container in containers}
     workers: list[Worker] = []
     try:
-        with tqdm(total=count * len(containers), unit=" files") as bar:
+        with tqdm(total=count * len(containers), unit=" files", disable=None) as bar:
             for container in containers:
                 edges = [seed * count + count * i // jobs for i in range(jobs + 1)]
                 ranges = [(first, last) for first, last in itertools.pairwise(edges) if first < last]

@@ -32,12 +32,12 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np  # noqa: E402 - after the path above
 
-import convert.job  # noqa: E402
-import convert.summary  # noqa: E402, F401
-from convert import get_spec, write_checkpoint  # noqa: E402
-from convert.cli import main as convert_main  # noqa: E402
+import convert.job  # noqa: E402 - after the path above
+import convert.summary  # noqa: E402, F401 - after the path above, loaded before the fork
+from convert import get_spec, write_checkpoint  # noqa: E402 - after the path above
+from convert.cli import main as convert_main  # noqa: E402 - after the path above
 
 ARCH = "convnext_atto"  # 15 MB: long enough in the writing for most kills to fall there
 WHOLE_EVERY = 10  # kills at least between two conversions that are left alone
@@ -123,7 +123,7 @@ class Trial:
 
 def trial(folder: Path, count: int, seed: int, arch: str) -> Trial:
     """So many kills in that folder."""
-    run, rng = Trial(folder, arch), random.Random(seed)  # noqa: S311
+    run, rng = Trial(folder, arch), random.Random(seed)  # noqa: S311 - seeded, no secret
     run.prepare()
     since = 0
     with tqdm(total=count, unit=" kills", disable=None) as bar:

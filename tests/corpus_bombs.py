@@ -22,13 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from corpus_hostile import legacy  # noqa: E402
-from files import Raw, a_dict, call, name, plain, stream, tensor, text, write_pth, write_zip  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+from corpus_hostile import legacy  # noqa: E402 - after the path above
+from files import Raw, a_dict, call, name, plain, stream, tensor, text, write_pth, write_zip  # noqa: E402 - after the path above
+from tqdm import tqdm  # noqa: E402 - after the path above
 
-from convert.checkpoints.safetensors import INDEX_SUFFIX  # noqa: E402
-from convert.errors import FerryError  # noqa: E402
-from convert.job import Job  # noqa: E402
+from convert.checkpoints.safetensors import INDEX_SUFFIX  # noqa: E402 - after the path above
+from convert.errors import FerryError  # noqa: E402 - after the path above
+from convert.job import Job  # noqa: E402 - after the path above
 
 MARKER = "stages.0.0.dwconv.weight"  # by which the official key format is recognised
 FOUR = bytes(16)

@@ -14,7 +14,7 @@ def _set(data: bytearray, at: int, rng: random.Random) -> None:
     data[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, 0x2E, rng.randrange(256), rng.choice(data)))
 
 
-def _cut(data: bytearray, at: int, rng: random.Random) -> None:  # noqa: ARG001
+def _cut(data: bytearray, at: int, rng: random.Random) -> None:  # noqa: ARG001 - one signature for all damages
     del data[at:]
 
 

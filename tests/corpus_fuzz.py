@@ -173,7 +173,7 @@ class Victim:
 
     def convert(self, number: int) -> str:
         """ "refused", "same", "other values", or "silent: ..." for what must not be. Any other error is raised."""
-        rng = random.Random(number)  # noqa: S311
+        rng = random.Random(number)  # noqa: S311 - seeded, no secret
         changed = damaged(self.content, rng)
         self.target.unlink()  # a mapping of the last one may still be alive
         self.target.write_bytes(self.zip.with_entry(changed) if self.zip else changed)

@@ -15,8 +15,8 @@ from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import ModuleType
 
-from convert.checkpoints.strips import Deferred
 from convert.errors import TargetError
+from convert.strips import Deferred
 
 Chunk = bytes | memoryview | Deferred
 
@@ -47,7 +47,7 @@ class Written:
 def check_target(path: Path, *, force: bool) -> None:
     """Raises TargetError if that path cannot become a file, or is one already and `force` is not given."""
     try:
-        is_dir, has_folder, exists = path.is_dir(), path.parent.is_dir(), path.exists()
+        is_dir, has_folder, exists = path.is_dir(), path.parent.is_dir(), os.path.lexists(path)
     except OSError as error:
         raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
     if is_dir:

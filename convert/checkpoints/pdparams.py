@@ -16,9 +16,9 @@ import numpy as np
 from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
-from convert.checkpoints.strips import Deferred
 from convert.errors import RefusedCheckpoint
 from convert.params import Shape
+from convert.strips import Deferred
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
 

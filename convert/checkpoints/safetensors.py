@@ -16,8 +16,8 @@ import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import checked_shape, view_array
-from convert.checkpoints.strips import Deferred
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.strips import Deferred
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

@@ -14,9 +14,9 @@ from typing import Any
 
 from convert.arrays import Array
 from convert.checkpoints.pdparams import pickled_text
-from convert.checkpoints.strips import flat_bytes
 from convert.checkpoints.torch_pickles import STORAGE_DTYPES
 from convert.params import Shape
+from convert.strips import flat_bytes
 
 ROOT = "archive"
 ALIGNMENT = 64

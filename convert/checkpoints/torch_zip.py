@@ -16,9 +16,9 @@ from typing import Any
 
 from convert.arrays import Array
 from convert.checkpoints.pickle_machine import PickleMachine
-from convert.checkpoints.strips import on_cores
 from convert.checkpoints.torch_pickles import TORCH_GLOBALS, TensorRef, load_persistent
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.strips import on_cores
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, length of the name, length of the extra field
