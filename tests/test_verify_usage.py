@@ -10,6 +10,7 @@ import pytest
 from pairs import listing, touch, write_pair
 
 from convert.archs import get_spec
+from verify import cli
 from verify.cli import main
 
 DIGITS = get_spec("convnext_digits")
@@ -34,6 +35,11 @@ USAGE = [
     (["--sample", "--data", "val"], SAMPLE_ALONE),
     (["--sample", "--arch", "convnext_tiny"], SAMPLE_ALONE),
     (["--sample", "--src", "x.pth"], SAMPLE_ALONE),
+    (
+        [*PAIR, "--crop-pct", "0.9", "--resize", "256"],
+        "verify: error: --crop-pct and --resize say the same thing: give one of them",
+    ),
+    ([*PAIR, "--crop-pct", "1.5"], "verify: error: --crop-pct 1.5: a fraction above 0, at most 1"),
     (
         [*PAIR, "--resize", "200"],
         "verify: error: --resize 200 is smaller than --size 224: there would be nothing to crop from",
@@ -181,3 +187,13 @@ def test_a_report_under_a_file(files: Path, capsys: pytest.CaptureFixture[str]) 
     assert failure(capsys, *pair(files), "--report", files / "x.pth" / "out") == (
         f"verify: {files}/x.pth/out: cannot be made into a folder for the report: Not a directory\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resize"),
+    [([], 256), (["--crop-pct", "0.96"], 233), (["--crop-pct", "1"], 224), (["--size", "288", "--crop-pct", "1"], 288)],
+)
+def test_the_crop_as_a_fraction_is_the_short_edge(arguments: list[str], resize: int) -> None:
+    parser = cli._parser()
+
+    assert cli._recipe(parser, parser.parse_args([*PAIR, *arguments])).resize == resize

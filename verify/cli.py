@@ -106,6 +106,12 @@ def _recipe(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Recipe
     default = sample.RECIPE if args.sample else Recipe()
     size = args.size or default.size
     resize = args.resize or (default.resize if args.size is None else official_resize(size))
+    if args.crop_pct is not None:
+        if args.resize:
+            parser.error("--crop-pct and --resize say the same thing: give one of them")
+        if not 0 < args.crop_pct <= 1:
+            parser.error(f"--crop-pct {args.crop_pct:g}: a fraction above 0, at most 1")
+        resize = int(size / args.crop_pct)
     if isinstance(resize, int) and resize < size:
         parser.error(f"--resize {resize} is smaller than --size {size}: there would be nothing to crop from")
     mean, std = (tuple(values) for values in (args.mean or default.mean, args.std or default.std))
@@ -149,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N|squash",
         help="short edge before the centre crop, or squash to the size without one "
         "(default: size / 0.875, and squash from 384 on, as the authors evaluate)",
+    )
+    data.add_argument(
+        "--crop-pct",
+        type=float,
+        metavar="F",
+        help="side of the centre crop over the resized short edge, in place of --resize (the authors': 0.875)",
     )
     data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
     data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
