@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from convert import __version__
+from convert.arguments import positive
 from convert.errors import FerryError
 from convert.output import OutputError, print_result
 
@@ -125,16 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--num-classes",
-        type=_positive,
+        type=positive,
         default=0,
         metavar="N",
         help="give a backbone, or another head, a new head of N",
     )
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:9]) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return int(text[:9])

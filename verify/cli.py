@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert import __version__
+from convert.arguments import positive
 from convert.errors import FerryError
 from verify import sample
 from verify.recipe import SQUASH, Recipe, official_resize
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"
     )
-    data.add_argument("--size", type=_positive, metavar="N", help="side of the models' input in pixels (default 224)")
+    data.add_argument("--size", type=positive, metavar="N", help="side of the models' input in pixels (default 224)")
     data.add_argument(
         "--resize",
         type=_resize,
@@ -165,19 +166,13 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
     data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
     run = parser.add_argument_group("the run")
-    run.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="images a forward pass (default 32)")
-    run.add_argument("--workers", type=_positive, default=2, metavar="N", help="threads that decode (default 2)")
+    run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
+    run.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default 2)")
     run.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where both models run (default cpu)")
     run.add_argument("--report", type=Path, metavar="DIR", help="write report.json, report.md and run.sqlite there")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:19]) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return int(text[:19])
-
-
 def _resize(text: str) -> int | str:
-    return SQUASH if text == SQUASH else _positive(text)
+    return SQUASH if text == SQUASH else positive(text)

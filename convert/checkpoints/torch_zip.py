@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ class TorchZip:
 
     def __init__(self, path: Path, buffer: memoryview) -> None:
         self.buffer = buffer
+        self._counting = threading.Lock()
         self._taken = 0  # bytes of the entries read so far
         try:
             with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
@@ -107,8 +109,10 @@ class TorchZip:
         data = self.buffer[self._data_start(info) :][: info.file_size]
         if data.nbytes != info.file_size:
             raise CheckpointError(f"the zip container is cut short within {shown(name)}; fetch the file again")
-        self._taken += data.nbytes
-        if self._taken > len(self.buffer):  # the check of each would read the same bytes again and again
+        with self._counting:  # several threads read entries
+            self._taken += data.nbytes
+            taken = self._taken
+        if taken > len(self.buffer):  # the check of each would read the same bytes again and again
             raise RefusedCheckpoint("the zip container has entries that overlap")
         if zlib.crc32(data) != info.CRC:
             raise CheckpointError(f"{shown(name)} fails its checksum: the file is damaged; fetch it again")
