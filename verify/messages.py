@@ -43,6 +43,19 @@ class LoadJob:
 
 
 @dataclass(frozen=True)
+class Started:
+    """A worker's framework is loaded.
+
+    Attributes:
+        version: "torch 2.14.0".
+        settings: its flags that matter to the logits.
+    """
+
+    version: str
+    settings: str
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A worker holds the model.
 

@@ -21,32 +21,45 @@ from convert.checkpoints import PADDLE, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from verify.messages import Loaded, LoadJob
+from verify.workers import Compute
 
 
 class PaddleBackend:
     """Holds one model on one device.
 
     Args:
-        device: "cpu" or "gpu".
-        threads: of Paddle's math, on a CPU; the worker has set OMP_NUM_THREADS to it before Paddle was loaded.
+        compute: where it runs; the worker has set OMP_NUM_THREADS to its threads before Paddle was loaded.
 
     Raises:
         FerryError: no GPU that this build of Paddle can use.
     """
 
-    def __init__(self, device: str, threads: int) -> None:  # noqa: ARG002 - the threads are fixed before the import
-        if device == "gpu":
-            if not paddle.device.is_compiled_with_cuda() or paddle.device.cuda.device_count() == 0:
+    def __init__(self, compute: Compute) -> None:
+        self.compute = compute
+        self.device = compute.device_of("paddle")
+        if self.device != "cpu":
+            number = int(self.device.partition(":")[2])
+            seen = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
+            if seen <= number:
+                found = f"paddle {paddle.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}"
                 raise FerryError(
-                    f"--device gpu: paddle {paddle.__version__} sees no GPU; "
+                    f"--device {compute.device}: {found}; "
                     "install paddleferry[gpu] in place of [cpu], or take --device cpu"
                 )
-            # As in PyTorch's worker: no TF32, and algorithms that give the same bits every time.
+            # As in PyTorch's worker: algorithms that give the same bits every time. Its TF32 has no flag; the worker
+            # forbids it by NVIDIA's own variable.
             paddle.set_flags({"FLAGS_cudnn_deterministic": True})
-        paddle.set_device(device)
+        paddle.set_device(self.device)
 
     def version(self) -> str:
         return f"paddle {paddle.__version__}"
+
+    def settings(self) -> str:
+        """The flags that matter to the logits."""
+        if self.device == "cpu":
+            return f"{self.compute.threads} threads"
+        name, tf32 = paddle.device.cuda.get_device_name(self.device), self.compute.tf32
+        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
@@ -58,12 +71,19 @@ class PaddleBackend:
         """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
         with paddle.no_grad():
             try:
-                logits: Array = self.model(paddle.to_tensor(batch)).numpy()
+                logits: Array = self.model(self._tensor(batch)).numpy()
             except MemoryError as error:
                 raise FerryError(
                     f"paddle ran out of memory at --batch-size {len(batch)}; take a smaller one"
                 ) from error
         return logits
+
+    def _tensor(self, batch: Array) -> Any:
+        if self.device == "cpu":
+            return paddle.to_tensor(batch)
+        # From pinned memory the copy runs at the bus's full speed.
+        pinned = paddle.to_tensor(batch, place=paddle.CUDAPinnedPlace())
+        return pinned.cuda(int(self.device.partition(":")[2]), False)
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:

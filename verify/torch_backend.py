@@ -18,31 +18,46 @@ from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.prepare import cast_state_dict
 from verify.messages import Loaded, LoadJob
+from verify.workers import Compute
 
 
 class TorchBackend:
     """Holds one model on one device.
 
     Args:
-        device: "cpu" or "gpu".
-        threads: of PyTorch's math, on a CPU.
+        compute: where it runs.
 
     Raises:
         FerryError: no GPU that this build of PyTorch can use.
     """
 
-    def __init__(self, device: str, threads: int) -> None:
-        if device == "gpu" and not torch.cuda.is_available():
-            raise FerryError(f"--device gpu: torch {torch.__version__} sees no GPU; --device cpu runs without one")
-        torch.set_num_threads(threads)
+    def __init__(self, compute: Compute) -> None:
+        device = compute.device_of("torch")
+        number = int(device.partition(":")[2] or 0)
+        if device != "cpu" and torch.cuda.device_count() <= number:
+            seen = torch.cuda.device_count()
+            raise FerryError(
+                f"--device {compute.device}: torch {torch.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}; "
+                "--device cpu runs without one"
+            )
+        torch.set_num_threads(compute.threads)
         # TF32 keeps 10 bits of the mantissa: its logits differ by 1e-3, ten times the limit.
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        self.device = "cuda" if device == "gpu" else "cpu"
+        torch.backends.cuda.matmul.allow_tf32 = compute.tf32
+        torch.backends.cudnn.allow_tf32 = compute.tf32
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+        self.device = "cpu" if device == "cpu" else f"cuda:{number}"
         self.model: Any = None
 
     def version(self) -> str:
         return f"torch {torch.__version__}"
+
+    def settings(self) -> str:
+        """The flags that matter to the logits."""
+        if self.device == "cpu":
+            return f"{torch.get_num_threads()} threads"
+        name, tf32 = torch.cuda.get_device_name(self.device), torch.backends.cudnn.allow_tf32
+        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
@@ -56,7 +71,10 @@ class TorchBackend:
         """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
         with torch.inference_mode():
             try:
-                logits: Array = self.model(torch.from_numpy(batch).to(self.device)).cpu().numpy()
+                images = torch.from_numpy(batch)
+                if self.device != "cpu":  # from pinned memory the copy runs at the bus's full speed
+                    images = images.pin_memory().to(self.device, non_blocking=True)
+                logits: Array = self.model(images).cpu().numpy()
             except torch.OutOfMemoryError as error:
                 raise FerryError(
                     f"torch ran out of GPU memory at --batch-size {len(batch)}; take a smaller one"

@@ -5,25 +5,20 @@ On a GPU the two fight over cuDNN in one process, and on a CPU each one's thread
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.shared_memory import SharedMemory
-from types import TracebackType
-from typing import Any
-
-import numpy as np
 
 from convert.arrays import Array
 from convert.errors import FerryError
-from verify.messages import Failed, ForwardJob, Loaded, LoadJob
+from verify.messages import Failed, ForwardJob, Loaded, LoadJob, Started
+from verify.processes import Child, answer
+from verify.shared import Attached, SharedBatch
+
+__all__ = ["Compute", "SharedBatch", "Worker", "forward_both", "start_workers"]
 
 BACKENDS = {
     "torch": ("verify.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
@@ -32,23 +27,36 @@ BACKENDS = {
 
 # Read by the math libraries when a framework is loaded. Paddle's runs one thread unless it is told otherwise.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compute:
     """Where the models run.
 
     Attributes:
-        device: "cpu" or "gpu".
-        threads: of each framework's math; the two never compute at the same time.
+        device: "cpu", "gpu" (the first one) or "gpu:1", for both frameworks; "gpu:0,gpu:1" for torch's and Paddle's.
+        threads: of each framework's math; on a CPU and on one GPU the two never compute at the same time.
+        tf32: whether a GPU may round float32 to 10 bits of mantissa.
     """
 
     device: str = "cpu"
-    threads: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads: int = CORES
+    tf32: bool = False
+
+    def device_of(self, framework: str) -> str:
+        """That framework's device: "cpu" or "gpu:N"."""
+        device = self.device.split(",")[0 if framework == "torch" else -1]
+        return "gpu:0" if device == "gpu" else device
+
+    @property
+    def apart(self) -> bool:
+        """Whether the frameworks have a device each, and may compute at the same time."""
+        return len({self.device_of(framework) for framework in BACKENDS}) > 1
 
 
-class Worker:
-    """A framework in a process of its own. Use as a context manager; leaving ends the process.
+class Worker(Child):
+    """A framework in a process of its own.
 
     Args:
         framework: "torch" or "paddle".
@@ -56,87 +64,39 @@ class Worker:
     """
 
     def __init__(self, framework: str, compute: Compute) -> None:
-        self.framework = framework
-        context = multiprocessing.get_context("spawn")  # a fork would carry the parent's threads' locks along
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, framework, compute), daemon=True)
-        with _without_interrupts():
-            self.process.start()
-        theirs.close()
-        self._version = ""
+        super().__init__(f"{framework} worker", _serve, framework, compute, hint="a smaller --batch-size helps")
+        self._started: Started | None = None
 
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.connection.close()  # the worker's loop ends with it
-        self.process.join(timeout=5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-
     @property
     def version(self) -> str:
         """ "torch 2.14.0"; waits until the framework is loaded. Raises FerryError if it cannot be."""
-        self._wait_until_ready()
-        return self._version
+        return self._wait_until_ready().version
 
-    def _wait_until_ready(self) -> None:
-        if not self._version:
-            self._version = self._receive()
+    @property
+    def settings(self) -> str:
+        """The framework's flags that matter to the logits, as they stand; waits as `version` does."""
+        return self._wait_until_ready().settings
+
+    def _wait_until_ready(self) -> Started:
+        if self._started is None:
+            started: Started = self.receive()
+            self._started = started
+        return self._started
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds a model; a FerryError of the worker is raised here."""
-        loaded: Loaded = self._call(job)
+        self._wait_until_ready()
+        loaded: Loaded = self.call(job)
         return loaded
 
     def forward(self, job: ForwardJob) -> Array:
         """Logits (N, num_classes) of the batch in shared memory, in its dtype."""
-        logits: Array = self._call(job)
-        return logits
-
-    def _call(self, message: Any) -> Any:
         self._wait_until_ready()
-        try:
-            self.connection.send(message)
-        except BrokenPipeError:
-            self._died()
-        return self._receive()
-
-    def _receive(self) -> Any:
-        try:
-            answer = self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            self._died()
-        if isinstance(answer, Failed):
-            raise FerryError(answer.text)
-        return answer
-
-    def _died(self) -> None:
-        self.process.join(timeout=5)
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            raise FerryError(
-                f"the {self.framework} worker was ended by {name}; "
-                "where the system was short of memory, a smaller --batch-size helps"
-            )
-        raise RuntimeError(f"the {self.framework} worker ended with status {code}; its traceback stands above")
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What starts within ignores Ctrl-C: it is the parent's to handle, and it ends the workers."""
-    if threading.current_thread() is not threading.main_thread():  # elsewhere signals cannot be set
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        logits: Array = self.call(job)
+        return logits
 
 
 @contextmanager
@@ -146,72 +106,32 @@ def start_workers(compute: Compute) -> Iterator[dict[str, Worker]]:
         yield {framework: stack.enter_context(Worker(framework, compute)) for framework in BACKENDS}
 
 
-class SharedBatch:
-    """Room for one batch that both workers see. Use as a context manager.
-
-    Args:
-        nbytes: of the largest batch.
-    """
-
-    def __init__(self, nbytes: int) -> None:
-        self.memory = SharedMemory(create=True, size=max(nbytes, 1))
-
-    def __enter__(self) -> SharedBatch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.memory.close()
-        self.memory.unlink()
-
-    def put(self, batch: Array) -> ForwardJob:
-        """Copies a batch (N, C, H, W) in; it stays until the next one."""
-        np.ndarray(batch.shape, batch.dtype, buffer=self.memory.buf)[...] = batch
-        return ForwardJob(self.memory.name, batch.shape, batch.dtype.name)
+def forward_both(workers: Mapping[str, Worker], job: ForwardJob, compute: Compute) -> dict[str, Array]:
+    """Both frameworks' logits: at the same time where they have a device each, else one after the other."""
+    if not compute.apart:
+        return {framework: worker.forward(job) for framework, worker in workers.items()}
+    for worker in workers.values():
+        worker.send(job)
+    return {framework: worker.receive() for framework, worker in workers.items()}
 
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):  # the parent is done, or gone
-        _run(connection, framework, compute)
-
-
-def _run(connection: Connection, framework: str, compute: Compute) -> None:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(compute.threads)))
+    if not compute.tf32:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
     module, name, remedy = BACKENDS[framework]
     try:
-        backend = getattr(importlib.import_module(module), name)(compute.device, compute.threads)
+        backend = getattr(importlib.import_module(module), name)(compute)
+        first: Started | Failed = Started(backend.version(), backend.settings())
     except ModuleNotFoundError as error:
-        connection.send(Failed(f"{error.name} is not installed; {remedy}"))
-        return
+        first = Failed(f"{error.name} is not installed; {remedy}")
     except FerryError as error:
-        connection.send(Failed(str(error)))
-        return
-    connection.send(backend.version())
-    _loop(connection, backend)
-
-
-def _loop(connection: Connection, backend: Any) -> None:
-    memories: dict[str, SharedMemory] = {}
-    handlers: dict[type, Callable[[Any], Any]] = {
-        LoadJob: backend.load,
-        ForwardJob: lambda job: backend.forward(_batch(job, memories)),
-    }
+        first = Failed(str(error))
     try:
-        while True:
-            message = connection.recv()
-            try:
-                answer = handlers[type(message)](message)
-            except FerryError as error:
-                answer = Failed(str(error))
-            connection.send(answer)
-    finally:
-        for memory in memories.values():
-            memory.close()
-
-
-def _batch(job: ForwardJob, memories: dict[str, SharedMemory]) -> Array:
-    if job.memory not in memories:
-        memories[job.memory] = SharedMemory(job.memory)
-    batch: Array = np.ndarray(job.shape, job.dtype, buffer=memories[job.memory].buf)
-    return batch
+        connection.send(first)
+    except (BrokenPipeError, ConnectionResetError):  # the parent is gone
+        return
+    if isinstance(first, Failed):
+        return
+    with Attached() as attached:
+        answer(connection, {LoadJob: backend.load, ForwardJob: lambda job: backend.forward(attached.view(job))})
