@@ -20,9 +20,10 @@ from verify import run
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate
 from verify.datasets import read_dataset
+from verify.evaluate import Plan, evaluate
 from verify.parity import parity_gates, parity_inputs
 from verify.recipe import Recipe
-from verify.store import RunStore
+from verify.store import ImageFacts, RunStore
 from verify.structure import Pair, file_digests, mismatch_gate, read_pair, tensor_problems
 from verify.workers import Compute, Worker
 
@@ -90,16 +91,10 @@ def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder:
         return (mismatch_gate(problems),)
     structure = run._structure(pair, file_digests(pair), workers)
     parity = forward_gates(pair, workers, builder=builder)
-    options = run.Options(
-        arch=pair.spec.name,
-        src=pair.source.path,
-        dst=pair.target.path,
-        recipe=RECIPE,
-        batch_size=BATCH,
-        compute=Compute(threads=1),
-    )
-    paired, _ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
-    return (structure, *parity, paired_gate(paired))
+    with closing(RunStore(None)) as store:
+        plan = Plan(recipe=RECIPE, batch_size=BATCH, decoders=1, compute=Compute(threads=1))
+        evaluate(read_dataset(data, pair.spec.num_classes), plan, workers, store)
+        return (structure, *parity, paired_gate(summarise(store.rows())))
 
 
 def forward_gates(pair: Pair, workers: Mapping[str, Worker], *, builder: str = "") -> tuple[Gate, Gate]:
@@ -112,12 +107,9 @@ def scored(
 ) -> PairedResult:
     """A run over images 0.png, 1.png, ... with those logits, and over broken ones after them."""
     with closing(RunStore(path)) as store:
-        for number, label in enumerate(labels):
-            store.put_image(number, f"{number}.png", label, (80, 60, "RGB", None))
-        for number, name in enumerate(broken, start=len(labels)):
-            store.put_image(number, name, 0, (0, 0, "", "cut"))
-        if len(torch):
-            store.put_logits(range(len(labels)), {"torch": torch, "paddle": paddle})
+        images = [ImageFacts(n, f"{n}.png", label, 80, 60, "RGB") for n, label in enumerate(labels)]
+        images += [ImageFacts(n, name, 0, 0, 0, "", "cut") for n, name in enumerate(broken, start=len(labels))]
+        store.put_batch(images, {"torch": torch, "paddle": paddle})
         return summarise(store.rows())
 
 

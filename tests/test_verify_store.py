@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from convert.arrays import Array
-from verify.store import ImageRow, Prediction, RunStore
+from verify.compare import gate, not_run
+from verify.store import SCHEMA_VERSION, ImageFacts, ImageRow, Prediction, RunFacts, RunStore, StoreError
 
 
 def rows_of(torch: Array, paddle: Array | None = None) -> list[ImageRow]:
     """What the store gives back for images of label 0 with those logits."""
     with closing(RunStore(None)) as store:
-        for number in range(len(torch)):
-            store.put_image(number, f"{number}.png", 0, (80, 60, "RGB", None))
-        store.put_logits(range(len(torch)), {"torch": torch, "paddle": torch if paddle is None else paddle})
+        images = [ImageFacts(number, f"{number}.png", 0, 80, 60, "RGB") for number in range(len(torch))]
+        store.put_batch(images, {"torch": torch, "paddle": torch if paddle is None else paddle})
         return store.rows()
 
 
@@ -32,7 +33,8 @@ def select(path: Path, query: str) -> list[tuple[Any, ...]]:
 def test_the_five_best_are_kept_best_first() -> None:
     (row,) = rows_of(np.array([[0.5, 3.0, -1.0, 2.0, 9.0, 1.0]], np.float32))
 
-    assert row.predictions["torch"] == Prediction((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
+    found = row.predictions["torch"]
+    assert (found.classes, found.logits) == ((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
 
 
 def test_among_equal_logits_the_lower_class_comes_first() -> None:
@@ -96,40 +98,112 @@ def test_a_nan_is_never_the_best_class() -> None:
 
 def test_an_image_that_was_not_decoded_has_no_predictions() -> None:
     with closing(RunStore(None)) as store:
-        store.put_image(0, "broken.png", 3, (0, 0, "", "cut"))
+        store.put_batch([ImageFacts(0, "broken.png", 3, 0, 0, "", "cut")], {})
         (row,) = store.rows()
 
     assert (row.name, row.label, row.error, row.predictions) == ("broken.png", 3, "cut", {})
     assert math.isnan(row.max_abs)
 
 
+def test_the_confidence_is_the_softmax_of_the_best_class() -> None:
+    logits = np.random.default_rng(0).normal(size=(1, 7)) * 5
+    (row,) = rows_of(logits)
+
+    assert row.predictions["torch"].confidence == pytest.approx(softmax(logits).max(), rel=1e-12)
+
+
+def test_the_confidence_of_a_nan_is_no_number() -> None:
+    (row,) = rows_of(np.array([[math.nan, 1.0]]))
+
+    assert math.isnan(row.predictions["torch"].confidence)
+
+
 def test_rows_come_in_the_sets_order_whatever_the_order_of_writing() -> None:
     with closing(RunStore(None)) as store:
         for number in (2, 0, 1):
-            store.put_image(number, f"{number}.png", None, (1, 1, "L", None))
+            store.put_batch([ImageFacts(number, f"{number}.png", None, 1, 1, "L", "cut")], {})
 
         assert [row.name for row in store.rows()] == ["0.png", "1.png", "2.png"]
+
+
+def test_a_batch_that_cannot_be_kept_as_a_whole_is_not_kept() -> None:
+    images = [ImageFacts(number, "same.png", None, 1, 1, "L", "cut") for number in (0, 1)]
+    with closing(RunStore(None)) as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.put_batch(images, {})
+
+        assert store.numbers() == set()
 
 
 def test_the_file_is_open_to_anyones_own_sql(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with closing(RunStore(path)) as store:
-        store.put_run({"arch": "convnext_tiny", "protocol": "bicubic"})
-        store.put_image(0, "a/x.png", 7, (80, 60, "CMYK", None))
-        store.put_logits([0], {"torch": np.array([[1.0, 2.0]]), "paddle": np.array([[1.0, 2.5]])})
+        store.put_run(RunFacts({"arch": "convnext_tiny"}, {"device": "cpu"}, {"shard": "1/2"}))
+        logits = {"torch": np.array([[1.0, 2.0]]), "paddle": np.array([[2.0, 2.0]])}
+        store.put_batch([ImageFacts(0, "a/x.png", 7, 80, 60, "CMYK")], logits)
 
-    assert select(path, "SELECT * FROM run ORDER BY key") == [("arch", "convnext_tiny"), ("protocol", "bicubic")]
-    assert select(path, "SELECT * FROM images") == [(0, "a/x.png", 7, 80, 60, "CMYK", None, 0.5)]
-    assert select(path, "SELECT * FROM predictions ORDER BY framework") == [
-        (0, "paddle", 1, 0, None, None, None, 2.5, 1.0, None, None, None),
-        (0, "torch", 1, 0, None, None, None, 2.0, 1.0, None, None, None),
+    assert select(path, "SELECT * FROM run ORDER BY key") == [
+        ("arch", "convnext_tiny", "identity"),
+        ("device", "cpu", "machine"),
+        ("shard", "1/2", "note"),
+    ]
+    assert select(path, "SELECT * FROM images") == [(0, "a/x.png", 7, 80, 60, "CMYK", None, 1.0)]
+    assert select(path, "SELECT * FROM predictions WHERE framework = 'paddle'") == [
+        (0, "paddle", 0, 1, None, None, None, 2.0, 2.0, None, None, None, 0.5)
     ]
 
 
-def test_an_earlier_runs_file_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "run.sqlite"
-    for name in ("earlier", "later"):
-        with closing(RunStore(path)) as store:
-            store.put_image(0, name, None, (1, 1, "L", None))
+def test_what_was_put_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    facts = RunFacts({"a": "1"}, {"b": "2"}, {"c": "3"})
+    gates = [gate("structure", True, "7 tensors", "all", digest="ab"), not_run("paired accuracy", "no --data", "x")]
+    with closing(RunStore(tmp_path / "run.sqlite")) as store:
+        store.put_run(facts)
+        store.put_gates(gates)
+        store.put_batch([ImageFacts(5, "x", None, 1, 1, "L", "cut")], {})
+    with closing(RunStore(tmp_path / "run.sqlite")) as store:
+        assert (store.run(), store.gates(), store.numbers()) == (facts, gates, {5})
 
-    assert select(path, "SELECT name FROM images") == [("later",)]
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with closing(RunStore(path)), pytest.raises(StoreError) as caught:
+        RunStore(path)
+
+    assert str(caught.value) == (
+        f"{path}: cannot be opened: another process is using it; wait for it, or take another --report folder"
+    )
+
+
+BAD_FILES = {
+    "no database": (b"x" * 2000, "is no run store: file is not a database; another --report folder gets a new one"),
+    "an older version": (
+        None,
+        f"is a run store of version 1, this is {SCHEMA_VERSION}; another --report folder gets a new one",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_another_file_is_refused_and_left_as_it_is(kind: str, tmp_path: Path) -> None:
+    path, (content, message) = tmp_path / "run.sqlite", BAD_FILES[kind]
+    if content is None:
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript("PRAGMA user_version = 1; CREATE TABLE run (key TEXT)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        RunStore(path)
+
+    assert str(caught.value) == f"{path}: {message}"
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_must_exist_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        RunStore.open(tmp_path / "absent.sqlite")
+
+    assert str(caught.value) == (
+        f"{tmp_path / 'absent.sqlite'}: no such file; name the run stores that `verify --report` wrote"
+    )
+    assert not list(tmp_path.iterdir())

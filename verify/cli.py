@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,10 @@ from convert.arguments import positive
 from convert.errors import FerryError
 from verify import sample
 from verify.recipe import SQUASH, Recipe, official_resize
+from verify.shard import Shard, parse_shard
 
 if TYPE_CHECKING:
-    from verify.run import Options
+    from verify.run import Options, Result
 
 MIN_SIZE = 32
 
@@ -27,6 +30,8 @@ examples:
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
   verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val --size 384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
+  verify --merge out/*.sqlite --report out
 
 gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
@@ -37,37 +42,56 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
     parser = _parser()
     args = parser.parse_args(argv)
-    pair = (args.arch, args.src, args.dst)
-    if args.sample and (any(pair) or args.data):
+    pair = (args.src, args.dst)
+    if args.merge:
+        if any((*pair, args.arch, args.data, args.sample)):
+            parser.error("--merge takes run stores, and --report; what was verified stands in them")
+        return _guarded(lambda: _merge(args))
+    if args.sample and (any(pair) or args.arch or args.data):
         parser.error("--sample brings its own --arch, --src, --dst and --data")
     if not args.sample and not all(pair):
-        parser.error("--arch, --src and --dst are needed, or --sample")
+        parser.error("--src and --dst are needed, or --sample")
+    if args.shard.count > 1 and not (args.data and args.report):
+        parser.error("--shard needs --data, and --report for the run store that --merge reads")
     recipe = _recipe(parser, args)
+    return _guarded(lambda: _run(args, recipe))
+
+
+def _guarded(run: Callable[[], int]) -> int:
     try:
-        return _run(args, recipe)
+        return run()
     except FerryError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nverify: interrupted; no verdict", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\nverify: {error if error.args else 'interrupted; no verdict'}", file=sys.stderr)
         return 130
 
 
 def _run(args: argparse.Namespace, recipe: Recipe) -> int:
-    from convert.output import print_result
-    from verify.report import (  # numpy and Pillow load here, not for --help
-        as_json,
-        as_text,
-        remove_reports,
-        write_reports,
-    )
+    from verify.report import remove_reports  # numpy and Pillow load here, not for --help
     from verify.run import verify
 
     if args.report:
         _make_folder(args.report)
         remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
-        result = verify(_options(args, recipe, Path(scratch)))
+        return _hand_over(verify(_options(args, recipe, Path(scratch))), args)
+
+
+def _merge(args: argparse.Namespace) -> int:
+    from verify.run import merge_runs
+
+    result = merge_runs(args.merge)
+    if args.report:
+        _make_folder(args.report)
+    return _hand_over(result, args)
+
+
+def _hand_over(result: Result, args: argparse.Namespace) -> int:
+    from convert.output import print_result
+    from verify.report import as_json, as_text, write_reports
+
     if args.report:
         write_reports(result, args.report)
     print_result(as_json(result) if args.json else as_text(result))
@@ -76,7 +100,7 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
 
 def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
     from verify.run import Options, convert_sample
-    from verify.workers import Compute
+    from verify.workers import CORES, Compute
 
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
     if args.sample:
@@ -91,8 +115,9 @@ def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options
         recipe=recipe,
         report=args.report,
         batch_size=args.batch_size,
-        workers=args.workers,
-        compute=Compute(device=args.device),
+        shard=args.shard,
+        workers=args.workers or CORES,
+        compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32),
     )
 
 
@@ -167,11 +192,38 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
-    run.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default 2)")
-    run.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where both models run (default cpu)")
+    run.add_argument("--workers", type=positive, metavar="N", help="processes that decode")
+    run.add_argument("--threads", type=positive, metavar="N", help="of each framework's math (default: all cores)")
+    run.add_argument(
+        "--device",
+        type=_device,
+        default="cpu",
+        metavar="DEVICE",
+        help="cpu, gpu, gpu:N, or gpu:N,gpu:M for PyTorch's and Paddle's (default cpu)",
+    )
+    run.add_argument("--tf32", action="store_true", help="let a GPU round float32 to TF32; the gates will mind")
+    run.add_argument(
+        "--shard", type=_shard, default=Shard(), metavar="I/N", help="run the I-th of N parts; --merge joins them"
+    )
+    run.add_argument(
+        "--merge", type=Path, nargs="+", metavar="RUN.sqlite", help="join the run stores of every shard, in any order"
+    )
     run.add_argument("--report", type=Path, metavar="DIR", help="write report.json, report.md and run.sqlite there")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
+    return text
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _resize(text: str) -> int | str:

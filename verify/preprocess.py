@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from verify.datasets import Item
 from verify.recipe import SQUASH, Recipe
 
 Pixels = npt.NDArray[np.float32]
@@ -55,6 +56,13 @@ class Decoded:
     height: int = 0
     mode: str = ""
     error: str = ""
+
+    def without_pixels(self) -> Decoded:
+        return replace(self, pixels=None)
+
+
+def decode_item(item: Item, recipe: Recipe) -> Decoded:
+    return decode(item.path, recipe)
 
 
 def decode(path: Path, recipe: Recipe) -> Decoded:

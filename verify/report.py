@@ -12,12 +12,12 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
-from verify.run import STORE_NAME, Result
+from verify.run import Result
 from verify.store import FRAMEWORKS
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them
 SCHEMA_VERSION = 1
-REPORTS = ("report.json", "report.md", STORE_NAME)
+REPORTS = ("report.json", "report.md")
 
 
 def as_text(result: Result) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import platform
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import PIL
-from tqdm import tqdm
 
 from convert import __version__
 from convert.checkpoints import sha256_of
@@ -20,11 +18,14 @@ from convert.job import Job
 from verify import accuracy, parity, sample
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
-from verify.datasets import Dataset, Item, read_dataset
+from verify.datasets import Dataset, read_dataset
+from verify.evaluate import Plan, evaluate
+from verify.merge import merge
 from verify.parity import parity_gates, parity_inputs
-from verify.preprocess import Decoded, decode
 from verify.recipe import Recipe
-from verify.store import FRAMEWORKS, RunStore
+from verify.shard import Shard
+from verify.store import ImageRow, RunFacts
+from verify.stores import open_run
 from verify.structure import (
     Digests,
     Pair,
@@ -34,9 +35,7 @@ from verify.structure import (
     structure_gate,
     tensor_problems,
 )
-from verify.workers import Compute, SharedBatch, Worker, start_workers
-
-STORE_NAME = "run.sqlite"
+from verify.workers import CORES, Compute, Worker, start_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,30 +43,42 @@ class Options:
     """What to verify and how.
 
     Attributes:
-        arch: the architecture's name.
         src: PyTorch's checkpoint.
         dst: Paddle's.
+        arch: the architecture's name; "" to recognise it.
         weights: which state dict of the source, where it holds several.
         data: folder of the validation set; None leaves the accuracy gate out.
         labelled: False compares predictions only.
         recipe: how images are prepared.
         report: folder that gets the reports and the run store, or None.
         batch_size: images a forward pass.
-        workers: threads that decode images.
+        shard: which part of the data set.
+        workers: processes that decode images.
         compute: where the models run.
     """
 
-    arch: str
     src: Path
     dst: Path
+    arch: str = ""
     weights: str = ""
     data: Path | None = None
     labelled: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     report: Path | None = None
     batch_size: int = 32
-    workers: int = 2
+    shard: Shard = field(default_factory=Shard)
+    workers: int = CORES
     compute: Compute = field(default_factory=Compute)
+
+    def plan(self) -> Plan:
+        """How the data set is run."""
+        return Plan(
+            recipe=self.recipe,
+            batch_size=self.batch_size,
+            shard=self.shard,
+            decoders=self.workers,
+            compute=self.compute,
+        )
 
 
 @dataclass(frozen=True)
@@ -78,17 +89,34 @@ class Result:
         facts: what was verified: architecture, files and their SHA-256, protocol, versions.
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
+        rows: its images, in the data set's order.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
+    rows: Sequence[ImageRow] = ()
 
     @property
     def ok(self) -> bool:
         """Whether a gate passed and none failed. A gate that did not run is neither."""
         verdicts = {found.verdict for found in self.gates}
         return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C in the accuracy run. What was done is in the store.
+
+    Attributes:
+        done: images in the store.
+        total: of the run.
+        kept: whether the same command goes on from there.
+    """
+
+    def __init__(self, done: int, total: int, kept: bool) -> None:
+        self.done, self.total, self.kept = done, total, kept
+        after = f"interrupted after {done:,} of {total:,} images; no verdict"
+        super().__init__(f"{after}. The same command goes on from there" if kept else after)
 
 
 def verify(options: Options) -> Result:
@@ -98,24 +126,38 @@ def verify(options: Options) -> Result:
 
     Raises:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
+        RunInterrupted: Ctrl-C in the accuracy run.
     """
     pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
     dataset = _dataset(options, pair)
     if problems := tensor_problems(pair):
-        return Result(_facts(options, pair, ()), (mismatch_gate(problems), *_forward_not_run()))
+        return Result(_facts(options, pair).all, (mismatch_gate(problems), *_forward_not_run()))
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
         gates = (
             _structure(pair, files, workers),
             *parity_gates(pair, workers, parity_inputs(pair.spec, options.recipe)),
         )
-        facts = _facts(options, pair, [worker.version for worker in workers.values()])
+        facts = _facts(options, pair, workers)
         if dataset is None:
-            return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
-        facts |= _dataset_facts(dataset)
-        paired, seconds = _paired(options, dataset, workers, facts)
-    facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
-    return Result(facts, (*gates, paired_gate(paired)), paired)
+            return Result(facts.all, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
+        facts, rows = _evaluated(options, dataset, workers, _with_data(facts, dataset, options), gates)
+    return _concluded(facts, gates, rows)
+
+
+def merge_runs(paths: Sequence[Path]) -> Result:
+    """The result of shards, the same as that of one run over the whole data set.
+
+    Raises:
+        StoreError: the files are not all the shards of one run.
+    """
+    merged = merge(paths)
+    return _concluded(merged.facts, merged.gates, merged.rows)
+
+
+def _concluded(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
+    paired = summarise(rows)
+    return Result(facts.all, (*gates, paired_gate(paired)), paired, rows)
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -141,79 +183,48 @@ def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gat
     return structure_gate(pair, files, {name: found.digests for name, found in loaded.items()}, readers)
 
 
-def _paired(
-    options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: Mapping[str, str]
-) -> tuple[PairedResult, float]:
-    store = RunStore(options.report / STORE_NAME if options.report else None)
-    try:
-        store.put_run(facts)
-        side, start = options.recipe.size, time.monotonic()
-        with SharedBatch(min(options.batch_size, len(dataset.items)) * 3 * side * side * 4) as shared:
-            for numbers, items, decoded in _batches(dataset.items, options):
-                _run_batch(store, shared, workers, numbers, items, decoded)
-        return summarise(store.rows()), time.monotonic() - start
-    finally:
-        store.close()
+def _evaluated(
+    options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: RunFacts, gates: Sequence[Gate]
+) -> tuple[RunFacts, list[ImageRow]]:
+    plan = options.plan()
+    with closing(open_run(options.report, options.shard, facts)) as store:
+        store.put_gates(gates)
+        try:
+            speed = evaluate(dataset, plan, workers, store)
+        except KeyboardInterrupt as error:
+            total = sum(map(len, plan.batches(len(dataset.items))))
+            raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
+        return store.run().with_notes(speed=str(speed)), store.rows()
 
 
-def _run_batch(
-    store: RunStore,
-    shared: SharedBatch,
-    workers: Mapping[str, Worker],
-    numbers: Sequence[int],
-    items: Sequence[Item],
-    decoded: Sequence[Decoded],
-) -> None:
-    for number, item, image in zip(numbers, items, decoded, strict=True):
-        store.put_image(number, item.name, item.label, (image.width, image.height, image.mode, image.error or None))
-    read = [(number, image.pixels) for number, image in zip(numbers, decoded, strict=True) if image.pixels is not None]
-    if read:
-        job = shared.put(np.stack([pixels for _, pixels in read]))
-        logits = {framework: workers[framework].forward(job) for framework in FRAMEWORKS}
-        store.put_logits([number for number, _ in read], logits)
-
-
-def _batches(items: Sequence[Item], options: Options) -> Iterator[tuple[range, Sequence[Item], list[Decoded]]]:
-    """Decodes ahead by one batch while the models compute, whatever the size of the set."""
-    ahead: deque[Future[Decoded]] = deque()
-    size = options.batch_size
-    with (
-        ThreadPoolExecutor(options.workers) as pool,  # Pillow lets go of the interpreter's lock while it decodes
-        tqdm(total=len(items), unit="image", desc="verify", disable=None) as bar,
-    ):
-        upcoming = iter(items)
-        for start in range(0, len(items), size):
-            while len(ahead) < 2 * size and (item := next(upcoming, None)) is not None:
-                ahead.append(pool.submit(decode, item.path, options.recipe))
-            count = min(size, len(items) - start)
-            yield (
-                range(start, start + count),
-                items[start : start + count],
-                [ahead.popleft().result() for _ in range(count)],
-            )
-            bar.update(count)
-
-
-def _facts(options: Options, pair: Pair, versions: Sequence[str]) -> dict[str, str]:
-    spec = pair.spec
-    return {
-        "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels",
+def _facts(options: Options, pair: Pair, workers: Mapping[str, Worker] | None = None) -> RunFacts:
+    """Without workers, of a pair whose tensors do not fit: no framework was loaded."""
+    spec, started = pair.spec, (workers or {}).values()
+    versions = [f"paddleferry {__version__}", *(worker.version for worker in started)]
+    recognised = ", recognised" if pair.source.recognised else ""
+    identity = {
+        "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels{recognised}",
         "source": f"{options.src.name} sha256 {sha256_of(options.src)}",
         "target": f"{options.dst.name} sha256 {sha256_of(options.dst)}",
         "protocol": str(options.recipe),
-        "device": f"{options.compute.device}, {options.compute.threads} threads, batch size {options.batch_size}",
-        "versions": ", ".join(
-            [f"paddleferry {__version__}", *versions, f"numpy {np.__version__}", f"pillow {PIL.__version__}"]
-        ),
+        "versions": ", ".join([*versions, f"numpy {np.__version__}", f"pillow {PIL.__version__}"]),
     }
+    settings = ", ".join(f"{worker.framework} {worker.settings}" for worker in started)
+    machine = {"device": f"{options.compute.device}: {settings}" if settings else options.compute.device}
+    return RunFacts(identity, machine, {"system": f"{platform.system()} {platform.machine()}"})
 
 
-def _dataset_facts(dataset: Dataset) -> dict[str, str]:
+def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
     ignored = f", {dataset.ignored} files ignored" if dataset.ignored else ""
-    return {
-        "data": f"{dataset.root.name}: {len(dataset.items):,} images, {dataset.layout}{ignored}",
+    identity = {
+        **facts.identity,
+        "data": f"{dataset.layout}{ignored}",
+        "images": str(len(dataset.items)),
         "data fingerprint": dataset.fingerprint(),
+        "batch size": str(options.batch_size),
     }
+    shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
+    return RunFacts(identity, facts.machine, {**facts.notes, "data folder": dataset.root.name, **shard})
 
 
 def convert_sample(folder: Path) -> Path:

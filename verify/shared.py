@@ -32,9 +32,13 @@ class SharedBatch:
 
     def put(self, batch: Array) -> ForwardJob:
         """Copies a batch (N, C, H, W) in; it stays until the next one."""
-        job = ForwardJob(self.memory.name, batch.shape, batch.dtype.name)
+        job = self.job(batch.shape, batch.dtype.name)
         self.view(job)[...] = batch
         return job
+
+    def job(self, shape: tuple[int, ...], dtype: str) -> ForwardJob:
+        """A batch of that shape (N, C, H, W), whatever lies there."""
+        return ForwardJob(self.memory.name, shape, dtype)
 
     def view(self, job: ForwardJob) -> Array:
         """The batch itself, not a copy; let go of it before leaving."""

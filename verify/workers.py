@@ -65,6 +65,7 @@ class Worker(Child):
 
     def __init__(self, framework: str, compute: Compute) -> None:
         super().__init__(f"{framework} worker", _serve, framework, compute, hint="a smaller --batch-size helps")
+        self.framework = framework
         self._started: Started | None = None
 
     def __enter__(self) -> Worker:
