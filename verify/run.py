@@ -22,7 +22,7 @@ from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
 from verify.datasets import Dataset, Item, read_dataset
 from verify.parity import parity_gates, parity_inputs
-from verify.preprocess import Decoded, decode
+from verify.preprocess import Decoded, decode_item
 from verify.recipe import Recipe
 from verify.store import FRAMEWORKS, RunStore
 from verify.structure import (
@@ -112,7 +112,7 @@ def verify(options: Options) -> Result:
         facts = _facts(options, pair, [worker.version for worker in workers.values()])
         if dataset is None:
             return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
-        facts |= _dataset_facts(dataset)
+        facts |= dataset.facts()
         paired, seconds = _paired(options, dataset, workers, facts)
     facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
     return Result(facts, (*gates, paired_gate(paired)), paired)
@@ -184,7 +184,7 @@ def _batches(items: Sequence[Item], options: Options) -> Iterator[tuple[range, S
         upcoming = iter(items)
         for start in range(0, len(items), size):
             while len(ahead) < 2 * size and (item := next(upcoming, None)) is not None:
-                ahead.append(pool.submit(decode, item.path, options.recipe))
+                ahead.append(pool.submit(decode_item, item, options.recipe))
             count = min(size, len(items) - start)
             yield (
                 range(start, start + count),
@@ -205,14 +205,6 @@ def _facts(options: Options, pair: Pair, versions: Sequence[str]) -> dict[str, s
         "versions": ", ".join(
             [f"paddleferry {__version__}", *versions, f"numpy {np.__version__}", f"pillow {PIL.__version__}"]
         ),
-    }
-
-
-def _dataset_facts(dataset: Dataset) -> dict[str, str]:
-    ignored = f", {dataset.ignored} files ignored" if dataset.ignored else ""
-    return {
-        "data": f"{dataset.root.name}: {len(dataset.items):,} images, {dataset.layout}{ignored}",
-        "data fingerprint": dataset.fingerprint(),
     }
 
 
