@@ -151,7 +151,7 @@ def test_a_corrupt_image_fails_the_run_and_is_named(corrupt: Run) -> None:
     assert (paired["name"], paired["verdict"]) == ("paired accuracy", "failed")
     assert paired["problems"] == [
         "not read    class_00/image_00.png: image file is truncated",
-        "not read    class_09/zzz.JPEG: cannot identify image file 'zzz.JPEG'",
+        "not read    class_09/zzz.JPEG: cannot identify image file 'class_09/zzz.JPEG'",
     ]
     assert [gate["verdict"] for gate in corrupt.document["gates"]] == ["passed"] * 3 + ["failed"]
 

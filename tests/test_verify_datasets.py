@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 from pairs import listing, touch
 
-from verify.datasets import Dataset, read_dataset
+from verify.datasets import Dataset, FileBlob, read_dataset
 
 
 def found(dataset: Dataset) -> list[tuple[str, int | None]]:
@@ -34,10 +35,11 @@ def test_folders_are_sorted_as_text(tmp_path: Path) -> None:
     )
 
 
-def test_an_items_path_is_the_file(tmp_path: Path) -> None:
-    item, _ = read_dataset(touch(tmp_path, "a/x.png", "b/y.png"), 2).items
+def test_an_items_blob_is_the_files_content_also_after_pickling(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.png", "b/y.png", content=b"four")
+    item, _ = pickle.loads(pickle.dumps(read_dataset(tmp_path, 2).items))  # noqa: S301 - our own bytes
 
-    assert item.path == tmp_path / "a/x.png"
+    assert (item.blob, item.blob.read(), item.nbytes) == (FileBlob(tmp_path / "a/x.png"), b"four", 4)
 
 
 def test_nested_images_belong_to_their_class_folder(tmp_path: Path) -> None:

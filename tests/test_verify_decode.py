@@ -163,7 +163,7 @@ def test_a_file_that_is_gone_comes_back_as_an_error(tmp_path: Path) -> None:
 def test_a_folder_comes_back_as_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
 
-    assert decode(tmp_path / "folder.png", RECIPE).error == "[Errno 21] Is a directory: 'folder.png'"
+    assert decode(tmp_path / "folder.png", RECIPE).error == "is no ordinary file"
 
 
 def test_a_line_too_long_to_be_scaled_comes_back_as_an_error(tmp_path: Path) -> None:

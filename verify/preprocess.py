@@ -6,6 +6,7 @@ Every step is that of torchvision's transforms on PIL images, which the authors'
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from verify.datasets import Item
+from verify.datasets import BlobError, FileBlob, Item
 from verify.recipe import SQUASH, Recipe
 
 Pixels = npt.NDArray[np.float32]
@@ -27,14 +28,19 @@ DECODE_ERRORS = (
     ValueError,
     SyntaxError,
     EOFError,
-    IndexError,
+    LookupError,
     TypeError,
-    OverflowError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
     struct.error,
     zlib.error,
     MemoryError,
     Image.DecompressionBombError,
 )
+
+# Pillow tells formats by their content, and for some (EPS) it starts another program: only these are looked at.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000")
 
 MAX_PIXELS = 178_956_970  # of a resized image: what Pillow allows an opened one
 
@@ -58,25 +64,44 @@ class Decoded:
     error: str = ""
 
     def without_pixels(self) -> Decoded:
+        """What else is known of it: little to send between processes."""
         return replace(self, pixels=None)
 
 
 def decode_item(item: Item, recipe: Recipe) -> Decoded:
-    return decode(item.path, recipe)
+    """Reads and preprocesses one image; one that cannot be decoded is returned as such, never replaced.
+
+    As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
+    The error's text has the image's name and no other path.
+    """
+    try:
+        content = item.blob.read()
+    except BlobError as error:
+        return Decoded(None, error=str(error))
+    except OSError as error:
+        return Decoded(None, error=f"[Errno {error.errno}] {error.strerror}: {item.name!r}")
+    except MemoryError:
+        return Decoded(None, error=f"its {item.nbytes:,} bytes do not fit into memory")
+    if len(content) != item.nbytes:
+        return Decoded(None, error=f"has {len(content):,} bytes, and had {item.nbytes:,} when the set was listed")
+    return _decode(content, item.name, recipe)
 
 
 def decode(path: Path, recipe: Recipe) -> Decoded:
-    """Reads and preprocesses one file; a file that cannot be decoded is returned as such, never replaced.
+    """Likewise one file that belongs to no set."""
+    nbytes = path.stat().st_size if path.is_file() else 0
+    return decode_item(Item(path.name, None, nbytes, FileBlob(path)), recipe)
 
-    As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
-    """
+
+def _decode(content: bytes, name: str, recipe: Recipe) -> Decoded:
     _silence_pillow()
+    stream = io.BytesIO(content)
     try:
-        with Image.open(path) as image:
+        with Image.open(stream, formats=FORMATS) as image:
             pixels = preprocess(image.convert("RGB"), recipe)
             return Decoded(pixels, image.width, image.height, image.mode)
     except DECODE_ERRORS as error:
-        return Decoded(None, error=" ".join(str(error).replace(str(path), path.name).split()) or type(error).__name__)
+        return Decoded(None, error=" ".join(str(error).replace(repr(stream), repr(name)).split()) or repr(error))
 
 
 def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:

@@ -215,16 +215,16 @@ def _facts(options: Options, pair: Pair, workers: Mapping[str, Worker] | None = 
 
 
 def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
-    ignored = f", {dataset.ignored} files ignored" if dataset.ignored else ""
+    found = dataset.facts()
+    folder = {"data": found.pop("data")}  # its name may be another on every machine
     identity = {
         **facts.identity,
-        "data": f"{dataset.layout}{ignored}",
+        **found,
         "images": str(len(dataset.items)),
-        "data fingerprint": dataset.fingerprint(),
         "batch size": str(options.batch_size),
     }
     shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    return RunFacts(identity, facts.machine, {**facts.notes, "data folder": dataset.root.name, **shard})
+    return RunFacts(identity, facts.machine, {**folder, **facts.notes, **shard})
 
 
 def convert_sample(folder: Path) -> Path:

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import FerryError, counted, shown
+from convert.errors import counted, shown
+from verify.datasets.blobs import FileBlob
+from verify.datasets.items import Dataset, DatasetError, Item
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff", ".gif"})
 LIST_NAME = "val_list.txt"
 MAX_DIGITS = 9  # of a label
-
-
-class DatasetError(FerryError):
-    """A folder that is no validation set, or whose labels do not fit the model."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """An image.
-
-    Attributes:
-        name: its path under the data set's folder, with forward slashes.
-        path: the file.
-        label: its class, or None in a set without labels.
-    """
-
-    name: str
-    path: Path
-    label: int | None
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Every image exactly once, in an order that does not depend on the file system.
-
-    Attributes:
-        root: the folder.
-        layout: how the labels were found: "class folders", "val_list.txt" or "no labels".
-        items: the images.
-        classes: name of each label, where folders name them.
-        ignored: files that are no images by their name, and hidden files.
-    """
-
-    root: Path
-    layout: str
-    items: tuple[Item, ...]
-    classes: tuple[str, ...] = ()
-    ignored: int = 0
-
-    def fingerprint(self) -> str:
-        """SHA-256 over every image's name, size in bytes and label."""
-        lines = (f"{item.name} {item.path.stat().st_size} {item.label}\n" for item in self.items)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_dataset(root: Path, num_classes: int, *, labelled: bool = True) -> Dataset:
@@ -128,8 +85,8 @@ def _listed(root: Path, num_classes: int) -> Dataset:
             )
         if name in items:
             raise DatasetError(f"{where}: {name} is listed twice")
-        items[name] = Item(name, root / name, int(label))
-    absent = [name for name, item in items.items() if not item.path.is_file()]
+        items[name] = _item(root, root / name, int(label), name=name)
+    absent = [name for name in items if not (root / name).is_file()]
     if absent:
         raise DatasetError(f"{root / LIST_NAME}: {counted(len(absent), 'listed file')} missing, first {absent[0]}")
     return Dataset(root, LIST_NAME, tuple(items.values()))
@@ -152,7 +109,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _item(root: Path, path: Path, label: int | None) -> Item:
+def _item(root: Path, path: Path, label: int | None, name: str = "") -> Item:
     # A name that is no UTF-8 is shown by its bytes: neither the digest nor the run store can hold it otherwise.
-    name = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-    return Item(name, path, label)
+    shown_name = name or os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return Item(shown_name, label, path.stat().st_size if path.is_file() else 0, FileBlob(path))
