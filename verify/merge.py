@@ -58,7 +58,7 @@ def _check_same(facts: Mapping[Path, RunFacts]) -> None:
             one, other = (facts[p].identity.get(key, "nothing") for p in (first, path))
             if one != other:
                 raise StoreError(
-                    f"{path}: is of another run than {first}: {key} is {other} there, {one} here; "
+                    f"{path}: is of another run than {first}: its {key} is {other}, not {one}; "
                     "run that shard anew, or leave the file out"
                 )
 

@@ -35,7 +35,8 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
     path = folder / store_name(shard)
     store = RunStore(path)
     found = store.run()
-    different = [key for key, value in _sameness(facts).items() if _sameness(found).get(key) != value]
+    ours, theirs = _sameness(facts), _sameness(found)
+    different = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
     if found.identity and different:
         aside = path.with_name(f"{path.stem}.{_digest(found)}.sqlite")
         store.close()
