@@ -10,6 +10,7 @@ import paddle
 from paddle import nn
 
 from convert.archs.convnext import KERNEL, Norm
+from models_paddle.depthwise import DepthwiseConv2D
 
 
 class DropPath(nn.Layer):
@@ -114,7 +115,7 @@ class Block(nn.Layer):
                 [dim], default_initializer=nn.initializer.Constant(float(layer_scale_init_value))
             )
         self.layer_scale = layer_scale_init_value is not None
-        self.dwconv = nn.Conv2D(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
+        self.dwconv = DepthwiseConv2D(dim, KERNEL)
         self.norm = NORMS[norm](dim, epsilon=eps)
         self.pwconv1 = nn.Linear(dim, 4 * dim)
         self.gelu = nn.GELU(approximate=gelu_tanh)
