@@ -274,3 +274,11 @@ def test_the_recipes_load_no_framework_and_no_numpy() -> None:
     child = run_python("import verify.recipes, sys; print(*{'torch', 'paddle', 'numpy', 'PIL'} & set(sys.modules))")
 
     assert (child.returncode, child.stdout) == (0, "\n"), child.stderr
+
+
+def test_the_readme_says_how_many_there_are() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+    checkpoints = {row.name.partition("@")[0] for row in known_recipes()}
+    said = f"{len(known_recipes())} recipes state how {len(checkpoints)} published checkpoints are evaluated"
+    assert said in readme

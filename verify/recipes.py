@@ -89,6 +89,22 @@ def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> PublishedRecip
     return recipe if recipe and recipe.fits(spec) else None
 
 
+def recipe_table() -> str:
+    """Every recipe for a terminal, a line each, and where the accuracies come from."""
+    keys = {url: key for key, url in SOURCES.items()}
+    head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
+    rows = [head, *(_cells(row, keys[row.source]) for row in known_recipes())]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
+
+
+def _cells(row: PublishedRecipe, source: str) -> tuple[str, ...]:
+    top1, top5 = (f"{value:.{row.decimals}f}" if value else "" for value in (row.top1, row.top5))
+    recipe = row.recipe
+    return row.name, row.arch, str(recipe.size), str(recipe.resize), recipe.interpolation, top1, top5, source
+
+
 def _timm() -> Iterator[PublishedRecipe]:
     for line in TIMM.split("\n")[1:-1]:
         name, size, resize, normalisation, top1, top5 = line.split()

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from convert import __version__
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, parity, sample
+from verify import accuracy, parity, published, sample
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
 from verify.datasets import Dataset, Item, read_dataset
 from verify.parity import parity_gates, parity_inputs
 from verify.preprocess import Decoded, decode
+from verify.protocol import ChosenRecipe, Overrides, choose_recipe
 from verify.recipe import Recipe
 from verify.store import FRAMEWORKS, RunStore
 from verify.structure import (
@@ -50,7 +51,9 @@ class Options:
         weights: which state dict of the source, where it holds several.
         data: folder of the validation set; None leaves the accuracy gate out.
         labelled: False compares predictions only.
-        recipe: how images are prepared.
+        recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
+        named: a recipe's name, or "".
+        overrides: single values in place of the recipe's; None takes `recipe` as it stands.
         report: folder that gets the reports and the run store, or None.
         batch_size: images a forward pass.
         workers: threads that decode images.
@@ -64,6 +67,8 @@ class Options:
     data: Path | None = None
     labelled: bool = True
     recipe: Recipe = field(default_factory=Recipe)
+    named: str = ""
+    overrides: Overrides | None = None
     report: Path | None = None
     batch_size: int = 32
     workers: int = 2
@@ -100,22 +105,35 @@ def verify(options: Options) -> Result:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
     """
     pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
+    chosen = _chosen(options, pair)
+    options = replace(options, recipe=chosen.recipe)
     dataset = _dataset(options, pair)
     if problems := tensor_problems(pair):
-        return Result(_facts(options, pair, ()), (mismatch_gate(problems), *_forward_not_run()))
+        return Result(_facts(options, pair, chosen, ()), (mismatch_gate(problems), *_forward_not_run(chosen)))
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        gates = (
+        gates: tuple[Gate, ...] = (
             _structure(pair, files, workers),
             *parity_gates(pair, workers, parity_inputs(pair.spec, options.recipe)),
         )
-        facts = _facts(options, pair, [worker.version for worker in workers.values()])
+        facts = _facts(options, pair, chosen, [worker.version for worker in workers.values()])
         if dataset is None:
-            return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
+            return Result(facts, (*gates, *_not_run(_accuracy_limits(chosen), "no --data")))
         facts |= _dataset_facts(dataset)
         paired, seconds = _paired(options, dataset, workers, facts)
     facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
-    return Result(facts, (*gates, paired_gate(paired)), paired)
+    gates = (*gates, paired_gate(paired))
+    if chosen.published:
+        gates = (*gates, published.published_gate(paired, chosen.published, chosen.recipe))
+    return Result(facts, gates, paired)
+
+
+def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
+    if options.overrides is None:
+        return ChosenRecipe(recipe=options.recipe, published=None, overridden=(), how="given")
+    return choose_recipe(
+        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.recipe
+    )
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -126,13 +144,18 @@ def _dataset(options: Options, pair: Pair) -> Dataset | None:
     return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
 
 
-def _forward_not_run() -> tuple[Gate, ...]:
-    limits = {
-        parity.FLOAT64_NAME: parity.FLOAT64_LIMIT,
-        parity.FLOAT32_NAME: parity.FLOAT32_LIMIT,
-        accuracy.NAME: accuracy.LIMIT,
-    }
-    return tuple(not_run(name, "the tensors do not fit the models", limit) for name, limit in limits.items())
+def _forward_not_run(chosen: ChosenRecipe) -> tuple[Gate, ...]:
+    limits = {parity.FLOAT64_NAME: parity.FLOAT64_LIMIT, parity.FLOAT32_NAME: parity.FLOAT32_LIMIT}
+    return _not_run(limits | _accuracy_limits(chosen), "the tensors do not fit the models")
+
+
+def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
+    limits = {accuracy.NAME: accuracy.LIMIT}
+    return limits | {published.NAME: published.limit(chosen.published)} if chosen.published else limits
+
+
+def _not_run(limits: Mapping[str, str], why: str) -> tuple[Gate, ...]:
+    return tuple(not_run(name, why, limit) for name, limit in limits.items())
 
 
 def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:
@@ -194,13 +217,13 @@ def _batches(items: Sequence[Item], options: Options) -> Iterator[tuple[range, S
             bar.update(count)
 
 
-def _facts(options: Options, pair: Pair, versions: Sequence[str]) -> dict[str, str]:
+def _facts(options: Options, pair: Pair, chosen: ChosenRecipe, versions: Sequence[str]) -> dict[str, str]:
     spec = pair.spec
     return {
         "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels",
         "source": f"{options.src.name} sha256 {sha256_of(options.src)}",
         "target": f"{options.dst.name} sha256 {sha256_of(options.dst)}",
-        "protocol": str(options.recipe),
+        **chosen.facts(),
         "device": f"{options.compute.device}, {options.compute.threads} threads, batch size {options.batch_size}",
         "versions": ", ".join(
             [f"paddleferry {__version__}", *versions, f"numpy {np.__version__}", f"pillow {PIL.__version__}"]
