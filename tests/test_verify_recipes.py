@@ -14,11 +14,13 @@ import torchvision
 from files import run_python
 from pairs import noise
 from PIL import Image
+from server import serving
 from timm.data import create_transform, resolve_data_config
 from timm.models import get_pretrained_cfg
 
 from convert.archs import ARCHS, get_spec
 from convert.errors import FerryError
+from convert.fetch import fetch
 from convert.pretrained import PRETRAINED
 from verify import recipes
 from verify.preprocess import preprocess
@@ -221,6 +223,7 @@ def test_an_unknown_name_is_refused_with_what_may_be_meant(name: str, message: s
 # By the checkpoint's file
 
 
+OFFICIAL = "convnext_base_22k_1k_384.pth"
 RECOGNISED = {
     "convnext_base.fb_in22k_ft_in1k_384": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base.fb_in22k_ft_in1k_384.safetensors": "convnext_base.fb_in22k_ft_in1k_384",
@@ -255,6 +258,16 @@ def test_a_checkpoint_with_another_head_is_not_the_published_one() -> None:
     spec = replace(get_spec("convnext_base"), num_classes=10)
 
     assert recognise_recipe("convnext_base_22k_1k_384.pth", spec) is None
+
+
+def test_a_download_in_the_cache_of_convert_is_recognised(tmp_path: Path) -> None:
+    with serving() as server:
+        cached = fetch(f"{server.url}/{OFFICIAL}", cache=tmp_path).path
+
+    assert cached.name != OFFICIAL
+    row = recognise_recipe(cached, get_spec("convnext_base"))
+    assert row is not None
+    assert row.name == "convnext_base.fb_in22k_ft_in1k_384"
 
 
 def test_no_file_name_stands_for_two_recipes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 NUM_CLASSES = 1000  # every published top-1 is ImageNet-1k's
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".pdparams")  # of files; a name has dots of its own
+
+CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.fetch puts before a file's name in its cache
 
 
 class UnknownRecipe(FerryError):
@@ -81,10 +84,11 @@ def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> PublishedRecip
 
     Args:
         path_or_name: the checkpoint's file, or timm's name of it. Its last part is looked at, with or without a known
-            suffix: a recipe's name, or the published file's. Nothing but an equal name is recognised.
+            suffix or the prefix of convert's cache: a recipe's name, or the published file's. Nothing but an equal
+            name is recognised.
         spec: the checkpoint's own architecture and number of classes, which must be the recipe's.
     """
-    stem = _stem(Path(path_or_name).name)
+    stem = _stem(CACHED.sub("", Path(path_or_name).name))
     recipe = RECIPES.get(_NAMES.get(stem, ""))
     return recipe if recipe and recipe.fits(spec) else None
 
