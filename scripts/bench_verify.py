@@ -18,6 +18,7 @@ holders. Quote medians and ratios: machines are noisy.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics

@@ -9,7 +9,7 @@ import pytest
 
 from verify.compare import Comparison, Gate, Verdict, compare, gate, not_run
 from verify.parity import float32_gate, float64_gate
-from verify.run import Result
+from verify.result import Result
 
 NAN, INF = math.nan, math.inf
 

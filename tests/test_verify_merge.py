@@ -17,17 +17,22 @@ from pairs import write_images, write_pair
 from convert.archs import get_spec
 from verify.compare import Gate, Verdict, gate, not_run
 from verify.merge import merge
+from verify.protocol import ChosenRecipe
+from verify.recipe import Recipe
 from verify.report import as_json
-from verify.run import merge_runs
+from verify.result import merge_runs, settings_of
 from verify.store import ImageFacts, RunFacts, RunStore, StoreError
 
 GOOD, BAD = gate("structure", True, "74 tensors", "x"), gate("structure", False, "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")
 
 
+SETTINGS = settings_of(ChosenRecipe(recipe=Recipe(), published=None, overridden=(), how="given"))
+
+
 def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
     identity = {"target": "x.pdparams", "images": str(images), **changes}
-    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"})
+    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"}, SETTINGS)
 
 
 def write_store(path: Path, numbers: range, facts: RunFacts, gates: tuple[Gate, ...] = (GOOD,)) -> Path:

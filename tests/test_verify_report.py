@@ -12,7 +12,7 @@ from pairs import flip_by
 from verify.accuracy import Accuracy, Flip, PairedResult, paired_gate
 from verify.compare import gate, not_run
 from verify.report import as_json, as_markdown, as_text, flip_line, headline
-from verify.run import Result
+from verify.result import Result
 
 PASSED = gate("structure", True, "74 tensors", "same tensors", digest="abc")
 FAILED = gate("float64 oracle", False, "max rel nan", "max rel <= 1e-09", max_rel=math.nan)

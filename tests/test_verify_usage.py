@@ -10,7 +10,6 @@ import pytest
 from pairs import listing, touch, write_pair
 
 from convert.archs import get_spec
-from verify import cli
 from verify.cli import main
 
 DIGITS = get_spec("convnext_digits")
@@ -25,12 +24,11 @@ def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err.splitlines()[-1]
 
 
-NEEDED = "verify: error: --arch, --src and --dst are needed, or --sample"
+NEEDED = "verify: error: --src and --dst are needed, or --sample"
 SAMPLE_ALONE = "verify: error: --sample brings its own --arch, --src, --dst and --data"
 USAGE = [
     ([], NEEDED),
     (PAIR[:4], NEEDED),
-    (PAIR[2:], NEEDED),
     (["--data", "val"], NEEDED),
     (["--sample", "--data", "val"], SAMPLE_ALONE),
     (["--sample", "--arch", "convnext_tiny"], SAMPLE_ALONE),
@@ -48,6 +46,19 @@ USAGE = [
         [*PAIR, "--size", "96", "--resize", "95"],
         "verify: error: --resize 95 is smaller than --size 96: there would be nothing to crop from",
     ),
+    (
+        [*PAIR, "--crop-pct", "1e-320"],
+        "verify: error: --crop-pct 9.99989e-321: the short edge would have more than 1,000,000,000 pixels",
+    ),
+    (
+        [*PAIR, "--recipe", "convnext_base.fb_in22k_ft_in1k_384", "--resize", "256"],
+        "verify: error: --resize 256 is smaller than --size 384: there would be nothing to crop from",
+    ),
+    (
+        [*PAIR, "--interpolation", "nearest"],
+        "verify: error: argument --interpolation: invalid choice: 'nearest' (choose from 'bicubic', 'bilinear')",
+    ),
+    ([*PAIR, "--mean", "nan", "0", "0"], "verify: error: --mean and --std take finite numbers"),
     ([*PAIR, "--std", "0", "1", "1"], "verify: error: --std: a value of 0 would divide by zero"),
     ([*PAIR, "--batch-size", "0"], "verify: error: argument --batch-size: 0 is not a whole number above 0"),
     ([*PAIR, "--workers", "-1"], "verify: error: argument --workers: -1 is not a whole number above 0"),
@@ -128,6 +139,20 @@ def test_an_unknown_architecture(files: Path, capsys: pytest.CaptureFixture[str]
     )
 
 
+def test_an_unknown_recipe(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files), "--recipe", "convnext_tiny.fb_1k") == (
+        "verify: unknown recipe 'convnext_tiny.fb_1k'; did you mean convnext_tiny.fb_in1k, convnext_tiny.fb_in1k@288, "
+        "convnext_tiny.fb_in22k_ft_in1k?\n"
+    )
+
+
+def test_a_recipe_of_another_checkpoint(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, *pair(files), "--recipe", "convnext_tiny.fb_in1k") == (
+        "verify: --recipe convnext_tiny.fb_in1k is of convnext_tiny with 1000 classes, and x.pth is convnext_digits "
+        "with 10; name that one's recipe, or give its protocol by --size, --resize, --interpolation, --mean and --std\n"
+    )
+
+
 def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,13 +212,3 @@ def test_a_report_under_a_file(files: Path, capsys: pytest.CaptureFixture[str]) 
     assert failure(capsys, *pair(files), "--report", files / "x.pth" / "out") == (
         f"verify: {files}/x.pth/out: cannot be made into a folder for the report: Not a directory\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "resize"),
-    [([], 256), (["--crop-pct", "0.96"], 233), (["--crop-pct", "1"], 224), (["--size", "288", "--crop-pct", "1"], 288)],
-)
-def test_the_crop_as_a_fraction_is_the_short_edge(arguments: list[str], resize: int) -> None:
-    parser = cli._parser()
-
-    assert cli._recipe(parser, parser.parse_args([*PAIR, *arguments])).resize == resize

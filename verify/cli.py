@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert import __version__
 from convert.arguments import positive
 from convert.errors import FerryError
+from convert.output import print_result
 from verify import sample
-from verify.recipe import SQUASH, Recipe, official_resize
+from verify.protocol import Overrides, WrongProtocol, named_protocol, own_protocol
+from verify.recipe import INTERPOLATIONS, SQUASH, Recipe
+from verify.recipes import get_recipe, recipe_table
 from verify.shard import Shard, parse_shard
 
 if TYPE_CHECKING:
-    from verify.run import Options, Result
-
-MIN_SIZE = 32
+    from verify.result import Result
+    from verify.run import Options
 
 EXAMPLES = """\
 examples:
   verify --sample
   verify --arch convnext_tiny --src x.pth --dst x.pdparams
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
-  verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val --size 384
+  verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
+         --recipe convnext_base.fb_in22k_ft_in1k_384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
   verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   verify --merge out/*.sqlite --report out
 
-gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy
+gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy; where a recipe is
+known and no value overrides it, published accuracy too
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
 
@@ -42,24 +44,14 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
     parser = _parser()
     args = parser.parse_args(argv)
-    pair = (args.src, args.dst)
-    if args.merge:
-        if any((*pair, args.arch, args.data, args.sample)):
-            parser.error("--merge takes run stores, and --report; what was verified stands in them")
-        return _guarded(lambda: _merge(args))
-    if args.sample and (any(pair) or args.arch or args.data):
-        parser.error("--sample brings its own --arch, --src, --dst and --data")
-    if not args.sample and not all(pair):
-        parser.error("--src and --dst are needed, or --sample")
-    if args.shard.count > 1 and not (args.data and args.report):
-        parser.error("--shard needs --data, and --report for the run store that --merge reads")
-    recipe = _recipe(parser, args)
-    return _guarded(lambda: _run(args, recipe))
-
-
-def _guarded(run: Callable[[], int]) -> int:
+    if args.list_recipes:
+        print_result(recipe_table())
+        return 0
+    _check_usage(parser, args)
     try:
-        return run()
+        return _merge(args) if args.merge else _run(args, _overrides(args))
+    except WrongProtocol as error:
+        parser.error(str(error))
     except FerryError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
@@ -68,7 +60,19 @@ def _guarded(run: Callable[[], int]) -> int:
         return 130
 
 
-def _run(args: argparse.Namespace, recipe: Recipe) -> int:
+def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    pair = (args.src, args.dst)
+    if args.merge and any((*pair, args.arch, args.data, args.sample)):
+        parser.error("--merge takes run stores, and --report; what was verified stands in them")
+    if args.sample and (any(pair) or args.arch or args.data):
+        parser.error("--sample brings its own --arch, --src, --dst and --data")
+    if not (args.merge or args.sample or all(pair)):
+        parser.error("--src and --dst are needed, or --sample")
+    if args.shard.count > 1 and not (args.data and args.report):
+        parser.error("--shard needs --data, and --report for the run store that --merge reads")
+
+
+def _run(args: argparse.Namespace, overrides: Overrides) -> int:
     from verify.report import remove_reports  # numpy and Pillow load here, not for --help
     from verify.run import verify
 
@@ -76,11 +80,11 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
         _make_folder(args.report)
         remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
-        return _hand_over(verify(_options(args, recipe, Path(scratch))), args)
+        return _hand_over(verify(_options(args, overrides, Path(scratch))), args)
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from verify.run import merge_runs
+    from verify.result import merge_runs
 
     result = merge_runs(args.merge)
     if args.report:
@@ -89,7 +93,6 @@ def _merge(args: argparse.Namespace) -> int:
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
-    from convert.output import print_result
     from verify.report import as_json, as_text, write_reports
 
     if args.report:
@@ -98,7 +101,7 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
     return 0 if result.ok else 1
 
 
-def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
+def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
     from verify.run import Options, convert_sample
     from verify.workers import CORES, Compute
 
@@ -112,7 +115,9 @@ def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options
         weights=args.weights,
         data=data,
         labelled=not args.unlabelled,
-        recipe=recipe,
+        recipe=_default(args),
+        named=args.recipe,
+        overrides=overrides,
         report=args.report,
         batch_size=args.batch_size,
         shard=args.shard,
@@ -128,26 +133,26 @@ def _make_folder(folder: Path) -> None:
         raise FerryError(f"{folder}: cannot be made into a folder for the report: {error.strerror}") from error
 
 
-def _recipe(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Recipe:
-    default = sample.RECIPE if args.sample else Recipe()
-    size = args.size or default.size
-    resize = args.resize or (default.resize if args.size is None else official_resize(size))
-    if args.crop_pct is not None:
-        if args.resize:
-            parser.error("--crop-pct and --resize say the same thing: give one of them")
-        if not 0 < args.crop_pct <= 1:
-            parser.error(f"--crop-pct {args.crop_pct:g}: a fraction above 0, at most 1")
-        resize = int(size / args.crop_pct)
-    if isinstance(resize, int) and resize < size:
-        parser.error(f"--resize {resize} is smaller than --size {size}: there would be nothing to crop from")
-    mean, std = (tuple(values) for values in (args.mean or default.mean, args.std or default.std))
-    if 0.0 in std:
-        parser.error("--std: a value of 0 would divide by zero")
-    if not all(map(math.isfinite, mean + std)):
-        parser.error("--mean and --std take finite numbers")
-    if size < MIN_SIZE:
-        parser.error(f"--size {size}: the models divide the size by {MIN_SIZE}, so it is at least that")
-    return Recipe(size=size, resize=resize, mean=mean, std=std)
+def _overrides(args: argparse.Namespace) -> Overrides:
+    """The values of a protocol that were given; a recipe that is unknown, or cannot be with them, raises."""
+    mean, std = (tuple(values) if values else None for values in (args.mean, args.std))
+    overrides = Overrides(
+        size=args.size,
+        resize=args.resize,
+        crop_pct=args.crop_pct,
+        interpolation=args.interpolation,
+        mean=mean,
+        std=std,
+    )
+    if args.recipe:
+        named_protocol(get_recipe(args.recipe), overrides)
+    else:
+        own_protocol(_default(args), overrides)
+    return overrides
+
+
+def _default(args: argparse.Namespace) -> Recipe:
+    return sample.RECIPE if args.sample else Recipe()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,22 +179,41 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"
     )
-    data.add_argument("--size", type=positive, metavar="N", help="side of the models' input in pixels (default 224)")
-    data.add_argument(
+    protocol = parser.add_argument_group(
+        "evaluation protocol",
+        "A recipe is the protocol of a published checkpoint and the accuracy that it gave. Without --recipe and\n"
+        "without a value below, it is recognised from the file name of --src where that is still the\npublished one.",
+    )
+    protocol.add_argument(
+        "--recipe", default="", metavar="NAME", help="timm's name, for example convnext_base.fb_in22k_ft_in1k_384"
+    )
+    protocol.add_argument(
+        "--list-recipes", action="store_true", help="print the recipes, their protocol and published accuracy"
+    )
+    protocol.add_argument(
+        "--size",
+        type=positive,
+        metavar="N",
+        help="side of the models' input in pixels (default 224); alone, it keeps the recipe's squash or crop fraction",
+    )
+    protocol.add_argument(
         "--resize",
         type=_resize,
         metavar="N|squash",
         help="short edge before the centre crop, or squash to the size without one "
         "(default: size / 0.875, and squash from 384 on, as the authors evaluate)",
     )
-    data.add_argument(
+    protocol.add_argument(
         "--crop-pct",
         type=float,
         metavar="F",
         help="side of the centre crop over the resized short edge, in place of --resize (the authors': 0.875)",
     )
-    data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
-    data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+    protocol.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, help="of the resize (default bicubic, as the authors evaluate)"
+    )
+    protocol.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
+    protocol.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
     run.add_argument("--workers", type=positive, metavar="N", help="processes that decode")

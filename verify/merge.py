@@ -90,9 +90,8 @@ def _facts(facts: Mapping[Path, RunFacts]) -> RunFacts:
     machine = {key: "; ".join(_distinct(run.machine.get(key, "") for run in runs)) for key in runs[0].machine}
     shards = sorted((run.notes.get("shard", "1/1") for run in runs), key=lambda text: int(text.partition("/")[0]))
     data = {"data": runs[0].notes["data"]} if "data" in runs[0].notes else {}
-    return RunFacts(
-        runs[0].identity, machine, {**data, "merged": f"{counted(len(runs), 'shard')}: {', '.join(shards)}"}
-    )
+    merged = {"merged": f"{counted(len(runs), 'shard')}: {', '.join(shards)}"}
+    return RunFacts(runs[0].identity, machine, {**data, **merged}, runs[0].settings)
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
-from verify.run import Result
+from verify.result import Result
 from verify.store import FRAMEWORKS
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them

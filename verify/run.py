@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,16 @@ from convert import __version__
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, parity, sample
-from verify.accuracy import PairedResult, paired_gate, summarise
-from verify.compare import Gate, Verdict, not_run
+from verify import accuracy, parity, published, sample
+from verify.compare import Gate, not_run
 from verify.datasets import Dataset, read_dataset
 from verify.evaluate import Plan, evaluate
-from verify.merge import merge
 from verify.parity import parity_gates, parity_inputs
+from verify.protocol import ChosenRecipe, Overrides, choose_recipe
 from verify.recipe import Recipe
+from verify.result import Result, conclude, settings_of
 from verify.shard import Shard
-from verify.store import ImageRow, RunFacts
+from verify.store import ImageRow, RunFacts, RunStore
 from verify.stores import open_run
 from verify.structure import (
     Digests,
@@ -49,7 +49,9 @@ class Options:
         weights: which state dict of the source, where it holds several.
         data: folder of the validation set; None leaves the accuracy gate out.
         labelled: False compares predictions only.
-        recipe: how images are prepared.
+        recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
+        named: a recipe's name, or "".
+        overrides: single values in place of the recipe's; None takes `recipe` as it stands.
         report: folder that gets the reports and the run store, or None.
         batch_size: images a forward pass.
         shard: which part of the data set.
@@ -64,44 +66,23 @@ class Options:
     data: Path | None = None
     labelled: bool = True
     recipe: Recipe = field(default_factory=Recipe)
+    named: str = ""
+    overrides: Overrides | None = None
     report: Path | None = None
     batch_size: int = 32
     shard: Shard = field(default_factory=Shard)
     workers: int = CORES
     compute: Compute = field(default_factory=Compute)
 
-    def plan(self) -> Plan:
-        """How the data set is run."""
+    def plan(self, recipe: Recipe) -> Plan:
+        """How the data set is run by that recipe."""
         return Plan(
-            recipe=self.recipe,
+            recipe=recipe,
             batch_size=self.batch_size,
             shard=self.shard,
             decoders=self.workers,
             compute=self.compute,
         )
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a verification found.
-
-    Attributes:
-        facts: what was verified: architecture, files and their SHA-256, protocol, versions.
-        gates: in the order in which they ran.
-        paired: the accuracy run; None if there was none.
-        rows: its images, in the data set's order.
-    """
-
-    facts: Mapping[str, str]
-    gates: tuple[Gate, ...]
-    paired: PairedResult | None = None
-    rows: Sequence[ImageRow] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether a gate passed and none failed. A gate that did not run is neither."""
-        verdicts = {found.verdict for found in self.gates}
-        return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -129,35 +110,31 @@ def verify(options: Options) -> Result:
         RunInterrupted: Ctrl-C in the accuracy run.
     """
     pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
+    chosen = _chosen(options, pair)
     dataset = _dataset(options, pair)
+    facts = _facts(options, pair, chosen)
     if problems := tensor_problems(pair):
-        return Result(_facts(options, pair).all, (mismatch_gate(problems), *_forward_not_run()))
+        missing = _not_run(chosen, "the tensors do not fit the models", forward=True)
+        return Result(facts.shown, (mismatch_gate(problems), *missing), published=chosen.published)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        gates = (
-            _structure(pair, files, workers),
-            *parity_gates(pair, workers, parity_inputs(pair.spec, options.recipe)),
-        )
-        facts = _facts(options, pair, workers)
+        inputs = parity_inputs(pair.spec, chosen.recipe)
+        gates = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
+        facts = _with_workers(facts, options, workers)
         if dataset is None:
-            return Result(facts.all, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
-        facts, rows = _evaluated(options, dataset, workers, _with_data(facts, dataset, options), gates)
-    return _concluded(facts, gates, rows)
+            return Result(facts.shown, (*gates, *_not_run(chosen, "no --data")), published=chosen.published)
+        facts = _with_data(facts, dataset, options)
+        with closing(open_run(options.report, options.shard, facts)) as store:
+            store.put_gates(gates)
+            return conclude(*_evaluated(dataset, options.plan(chosen.recipe), workers, store))
 
 
-def merge_runs(paths: Sequence[Path]) -> Result:
-    """The result of shards, the same as that of one run over the whole data set.
-
-    Raises:
-        StoreError: the files are not all the shards of one run.
-    """
-    merged = merge(paths)
-    return _concluded(merged.facts, merged.gates, merged.rows)
-
-
-def _concluded(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
-    paired = summarise(rows)
-    return Result(facts.all, (*gates, paired_gate(paired)), paired, rows)
+def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
+    if options.overrides is None:
+        return ChosenRecipe(recipe=options.recipe, published=None, overridden=(), how="given")
+    return choose_recipe(
+        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.recipe
+    )
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -168,13 +145,12 @@ def _dataset(options: Options, pair: Pair) -> Dataset | None:
     return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
 
 
-def _forward_not_run() -> tuple[Gate, ...]:
-    limits = {
-        parity.FLOAT64_NAME: parity.FLOAT64_LIMIT,
-        parity.FLOAT32_NAME: parity.FLOAT32_LIMIT,
-        accuracy.NAME: accuracy.LIMIT,
-    }
-    return tuple(not_run(name, "the tensors do not fit the models", limit) for name, limit in limits.items())
+def _not_run(chosen: ChosenRecipe, why: str, *, forward: bool = False) -> tuple[Gate, ...]:
+    limits = {parity.FLOAT64_NAME: parity.FLOAT64_LIMIT, parity.FLOAT32_NAME: parity.FLOAT32_LIMIT} if forward else {}
+    limits[accuracy.NAME] = accuracy.LIMIT
+    if chosen.published:
+        limits[published.NAME] = published.limit(chosen.published)
+    return tuple(not_run(name, why, limit) for name, limit in limits.items())
 
 
 def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:
@@ -184,34 +160,37 @@ def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gat
 
 
 def _evaluated(
-    options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: RunFacts, gates: Sequence[Gate]
-) -> tuple[RunFacts, list[ImageRow]]:
-    plan = options.plan()
-    with closing(open_run(options.report, options.shard, facts)) as store:
-        store.put_gates(gates)
-        try:
-            speed = evaluate(dataset, plan, workers, store)
-        except KeyboardInterrupt as error:
-            total = sum(map(len, plan.batches(len(dataset.items))))
-            raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
-        return store.run().with_notes(speed=str(speed)), store.rows()
+    dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store: RunStore
+) -> tuple[RunFacts, list[Gate], list[ImageRow]]:
+    try:
+        speed = evaluate(dataset, plan, workers, store)
+    except KeyboardInterrupt as error:
+        total = sum(map(len, plan.batches(len(dataset.items))))
+        raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
+    return store.run().with_notes(speed=str(speed)), store.gates(), store.rows()
 
 
-def _facts(options: Options, pair: Pair, workers: Mapping[str, Worker] | None = None) -> RunFacts:
-    """Without workers, of a pair whose tensors do not fit: no framework was loaded."""
-    spec, started = pair.spec, (workers or {}).values()
-    versions = [f"paddleferry {__version__}", *(worker.version for worker in started)]
+def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
+    spec = pair.spec
     recognised = ", recognised" if pair.source.recognised else ""
+    found = chosen.facts()
+    how = {"recipe": found.pop("recipe")}
     identity = {
         "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels{recognised}",
         "source": f"{options.src.name} sha256 {sha256_of(options.src)}",
         "target": f"{options.dst.name} sha256 {sha256_of(options.dst)}",
-        "protocol": str(options.recipe),
-        "versions": ", ".join([*versions, f"numpy {np.__version__}", f"pillow {PIL.__version__}"]),
+        **found,
+        "versions": f"paddleferry {__version__}, numpy {np.__version__}, pillow {PIL.__version__}",
     }
-    settings = ", ".join(f"{worker.framework} {worker.settings}" for worker in started)
-    machine = {"device": f"{options.compute.device}: {settings}" if settings else options.compute.device}
-    return RunFacts(identity, machine, {"system": f"{platform.system()} {platform.machine()}"})
+    notes = {**how, "system": f"{platform.system()} {platform.machine()}"}
+    return RunFacts(identity, {"device": options.compute.device}, notes, settings_of(chosen))
+
+
+def _with_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:
+    versions = ", ".join([facts.identity["versions"], *(worker.version for worker in workers.values())])
+    settings = ", ".join(f"{name} {worker.settings}" for name, worker in workers.items())
+    machine = {"device": f"{options.compute.device}: {settings}"}
+    return replace(facts, identity={**facts.identity, "versions": versions}, machine=machine)
 
 
 def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
@@ -224,7 +203,7 @@ def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
         "batch size": str(options.batch_size),
     }
     shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    return RunFacts(identity, facts.machine, {**folder, **facts.notes, **shard})
+    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard})
 
 
 def convert_sample(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,11 @@ SCHEMA_VERSION = 2
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE run (
-    key TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
     value TEXT NOT NULL,
-    kind TEXT NOT NULL       -- 'identity': the same in every shard; 'machine': the same when a run goes on; 'note'
+    kind TEXT NOT NULL,      -- 'identity': the same in every shard; 'machine': the same when a run goes on; 'note';
+                             -- 'setting': for programs
+    PRIMARY KEY (kind, key)
 );
 CREATE TABLE gates (document TEXT NOT NULL);  -- of the checkpoints, in order, as JSON
 CREATE TABLE images (
@@ -130,22 +132,24 @@ class RunFacts:
         identity: what makes two runs the same one: architecture, files' SHA-256, protocol, data, versions.
         machine: what the last bits of the logits depend on besides: device and threads.
         notes: what else a report says.
+        settings: for programs; a report does not show them.
     """
 
     identity: Mapping[str, str]
     machine: Mapping[str, str]
     notes: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def kinds(self) -> dict[str, Mapping[str, str]]:
         """By the store's word for each kind."""
-        return {"identity": self.identity, "machine": self.machine, "note": self.notes}
+        return {"identity": self.identity, "machine": self.machine, "note": self.notes, "setting": self.settings}
 
     def with_notes(self, **notes: str) -> RunFacts:
         """The same with those notes besides."""
         return replace(self, notes={**self.notes, **notes})
 
     @property
-    def all(self) -> dict[str, str]:
+    def shown(self) -> dict[str, str]:
         """As a report lists them."""
         return {**self.identity, **self.machine, **self.notes}
 
@@ -204,10 +208,10 @@ class RunStore:
 
     def run(self) -> RunFacts:
         """What the run is of; empty in a new store."""
-        found: dict[str, dict[str, str]] = {"identity": {}, "machine": {}, "note": {}}
+        found: dict[str, dict[str, str]] = {"identity": {}, "machine": {}, "note": {}, "setting": {}}
         for key, value, kind in self.database.execute("SELECT key, value, kind FROM run ORDER BY rowid"):
             found[kind][key] = value
-        return RunFacts(found["identity"], found["machine"], found["note"])
+        return RunFacts(*found.values())
 
     def put_gates(self, gates: Iterable[Gate]) -> None:
         """The checkpoints' own gates, in place of what stood there."""

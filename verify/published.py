@@ -1,0 +1,89 @@
+"""The last gate: both frameworks' top-1 against the published number."""
+
+from __future__ import annotations
+
+import math
+
+from verify.accuracy import PairedResult
+from verify.compare import Gate, gate, not_run
+from verify.protocol import differences, not_published
+from verify.recipe import Recipe
+from verify.recipes import PublishedRecipe
+from verify.store import FRAMEWORKS
+
+# Percentage points. timm and mmpretrain, two evaluators of one set of checkpoints, differ by at most 0.02 over 30 of
+# them; a number of one decimal is itself good to 0.05, and the authors' stand up to 0.07 from timm's.
+POINTS = 0.05
+POINTS_OF_ONE_DECIMAL = 0.10
+IMAGES = 50_000  # ImageNet's validation set, whole: published numbers are over all of it
+
+NAME = "published accuracy"
+LIMIT = f"each top-1 within {POINTS:.2f} of the published one, {POINTS_OF_ONE_DECIMAL:.2f} if that has one decimal"
+
+
+def tolerance(published: PublishedRecipe) -> float:
+    """How far a top-1 may stand from the published one, in percentage points."""
+    return POINTS_OF_ONE_DECIMAL if published.decimals < 2 else POINTS
+
+
+def limit(published: PublishedRecipe) -> str:
+    """The gate's condition for that published number, in words."""
+    return f"each top-1 within {tolerance(published):.2f} of {_number(published)}, every image read"
+
+
+def published_gate(paired: PairedResult, published: PublishedRecipe | None, recipe: Recipe) -> Gate:
+    """Holds when each framework's top-1 is the published one, over all 50,000 images, each of them read.
+
+    Args:
+        paired: both frameworks' scores.
+        published: the evaluation to compare with, or None.
+        recipe: the protocol that gave the scores. The gate does not run where it is not the published one.
+    """
+    if published is None:
+        return not_run(NAME, "no recipe named or recognised", LIMIT)
+    if reason := _cannot_compare(paired, published, recipe):
+        return not_run(NAME, reason, limit(published))
+    scores = {name: _score(paired.accuracy[name].top1) for name in FRAMEWORKS}
+    off = {name: score - published.top1 for name, score in scores.items()}
+    problems = [
+        f"{name}'s top-1 {scores[name]:.3f} is {_signed(off[name])} from the published {_number(published)}"
+        for name in FRAMEWORKS
+        if not abs(off[name]) <= tolerance(published) + 1e-9  # the sums of binary fractions; NaN fails
+    ]
+    if paired.read < paired.images:
+        problems.append(f"{paired.images - paired.read:,} of {paired.images:,} images were not read")
+    if not math.isfinite(paired.max_abs):
+        problems.append("a logit is not a number")
+    return gate(
+        NAME,
+        not problems,
+        ", ".join(f"{name} {scores[name]:.3f} ({_signed(off[name])})" for name in FRAMEWORKS),
+        limit(published),
+        problems=tuple(problems),
+        published=published.top1,
+        source=published.source,
+        torch_difference=off["torch"],
+        paddle_difference=off["paddle"],
+    )
+
+
+def _cannot_compare(paired: PairedResult, published: PublishedRecipe, recipe: Recipe) -> str:
+    if changes := differences(recipe, published.recipe):
+        return not_published(changes)
+    if paired.images != IMAGES:
+        return f"{paired.images:,} images, the published number is over {IMAGES:,}"
+    if paired.read and None in (paired.accuracy[name].top1 for name in FRAMEWORKS):
+        return "the images have no labels"
+    return ""
+
+
+def _number(published: PublishedRecipe) -> str:
+    return f"{published.top1:.{published.decimals}f}"
+
+
+def _score(top1: float | None) -> float:
+    return math.nan if top1 is None else top1
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 3) + 0.0:+.3f}"  # no "-0.000"

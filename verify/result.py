@@ -1,0 +1,81 @@
+"""What a verification found, from the rows of its run and from the gates of its checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from verify.accuracy import PairedResult, paired_gate, summarise
+from verify.compare import Gate, Verdict
+from verify.merge import merge
+from verify.protocol import ChosenRecipe
+from verify.published import published_gate
+from verify.recipe import Recipe
+from verify.recipes import PublishedRecipe, get_recipe
+from verify.store import ImageRow, RunFacts
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verification found.
+
+    Attributes:
+        facts: what was verified: architecture, files and their SHA-256, protocol, versions.
+        gates: in the order in which they ran.
+        paired: the accuracy run; None if there was none.
+        rows: its images, in the data set's order.
+        published: the score that the checkpoint was published with; None where none is known.
+    """
+
+    facts: Mapping[str, str]
+    gates: tuple[Gate, ...]
+    paired: PairedResult | None = None
+    rows: Sequence[ImageRow] = ()
+    published: PublishedRecipe | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether a gate passed and none failed. A gate that did not run is neither."""
+        verdicts = {found.verdict for found in self.gates}
+        return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
+
+
+def settings_of(chosen: ChosenRecipe) -> dict[str, str]:
+    """What `conclude` needs of a chosen recipe, for the run store."""
+    return {
+        "recipe": json.dumps(asdict(chosen.recipe)),
+        "published": chosen.published.name if chosen.published else "",
+    }
+
+
+def conclude(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
+    """The result of a run over a data set: the gates on its accuracy after those of the checkpoints."""
+    paired = summarise(rows)
+    recipe, published = _recipe(facts), _published(facts)
+    found = [*gates, paired_gate(paired)]
+    if published:
+        found.append(published_gate(paired, published, recipe))
+    return Result(facts.shown, tuple(found), paired, rows, published)
+
+
+def merge_runs(paths: Sequence[Path]) -> Result:
+    """The result of shards, the same as that of one run over the whole data set.
+
+    Raises:
+        StoreError: the files are not all the shards of one run.
+    """
+    merged = merge(paths)
+    return conclude(merged.facts, merged.gates, merged.rows)
+
+
+def _recipe(facts: RunFacts) -> Recipe:
+    values = json.loads(facts.settings["recipe"])
+    mean, std = (tuple(values.pop(name)) for name in ("mean", "std"))
+    return Recipe(mean=mean, std=std, **values)
+
+
+def _published(facts: RunFacts) -> PublishedRecipe | None:
+    name = facts.settings["published"]
+    return get_recipe(name) if name else None
