@@ -27,8 +27,10 @@ examples:
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
   verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val --size 384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
 
-gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy
+gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
+with --data, paired accuracy
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
 
@@ -93,6 +95,8 @@ def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options
         batch_size=args.batch_size,
         workers=args.workers,
         compute=Compute(device=args.device),
+        layers=args.layers,
+        gradients=args.gradients,
     )
 
 
@@ -165,6 +169,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
     data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+    diagnosis = parser.add_argument_group("diagnosis")
+    diagnosis.add_argument(
+        "--layers",
+        action="store_true",
+        help="compare every stem, block and head layer, name the first that departs, and say what it does otherwise",
+    )
+    diagnosis.add_argument(
+        "--gradients", action="store_true", help="compare the gradient of every parameter in float64"
+    )
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
     run.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default 2)")

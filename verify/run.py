@@ -17,11 +17,12 @@ from convert import __version__
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, parity, sample
+from verify import accuracy, gradients, layers, parity, sample
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
 from verify.datasets import Dataset, Item, read_dataset
-from verify.parity import parity_gates, parity_inputs
+from verify.layers import LayerReport
+from verify.parity import ParityInputs, parity_gates, parity_inputs
 from verify.preprocess import Decoded, decode
 from verify.recipe import Recipe
 from verify.store import FRAMEWORKS, RunStore
@@ -55,6 +56,8 @@ class Options:
         batch_size: images a forward pass.
         workers: threads that decode images.
         compute: where the models run.
+        layers: whether to compare every unit of the models.
+        gradients: whether to compare the gradient of every parameter.
     """
 
     arch: str
@@ -68,6 +71,8 @@ class Options:
     batch_size: int = 32
     workers: int = 2
     compute: Compute = field(default_factory=Compute)
+    layers: bool = False
+    gradients: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,13 @@ class Result:
         facts: what was verified: architecture, files and their SHA-256, protocol, versions.
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
+        layers: the models unit by unit; None if it was not asked for.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
+    layers: LayerReport | None = None
 
     @property
     def ok(self) -> bool:
@@ -92,7 +99,7 @@ class Result:
 
 
 def verify(options: Options) -> Result:
-    """Runs the gates in order: structure, float64 oracle, float32 logits, paired accuracy.
+    """Runs the gates in order: structure, float64 oracle, float32 logits, paired accuracy; what is asked for between.
 
     Everything about the input that can be wrong is looked at before a framework is loaded.
 
@@ -102,20 +109,30 @@ def verify(options: Options) -> Result:
     pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
     dataset = _dataset(options, pair)
     if problems := tensor_problems(pair):
-        return Result(_facts(options, pair, ()), (mismatch_gate(problems), *_forward_not_run()))
+        return Result(_facts(options, pair, ()), (mismatch_gate(problems), *_forward_not_run(options)))
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        gates = (
-            _structure(pair, files, workers),
-            *parity_gates(pair, workers, parity_inputs(pair.spec, options.recipe)),
-        )
+        inputs = parity_inputs(pair.spec, options.recipe)
+        gates: tuple[Gate, ...] = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
+        diagnosis, report = _diagnose(options, pair, workers, inputs)
+        gates = (*gates, *diagnosis)
         facts = _facts(options, pair, [worker.version for worker in workers.values()])
         if dataset is None:
-            return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
+            return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)), layers=report)
         facts |= _dataset_facts(dataset)
         paired, seconds = _paired(options, dataset, workers, facts)
     facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
-    return Result(facts, (*gates, paired_gate(paired)), paired)
+    return Result(facts, (*gates, paired_gate(paired)), paired, report)
+
+
+def _diagnose(
+    options: Options, pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs
+) -> tuple[tuple[Gate, ...], LayerReport | None]:
+    report = layers.run_layers(pair, workers, inputs) if options.layers else None
+    found = (layers.layers_gate(report),) if report else ()
+    if options.gradients:
+        found = (*found, gradients.gradients_gate(gradients.run_gradients(pair, workers, inputs)))
+    return found, report
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -126,10 +143,12 @@ def _dataset(options: Options, pair: Pair) -> Dataset | None:
     return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
 
 
-def _forward_not_run() -> tuple[Gate, ...]:
+def _forward_not_run(options: Options) -> tuple[Gate, ...]:
     limits = {
         parity.FLOAT64_NAME: parity.FLOAT64_LIMIT,
         parity.FLOAT32_NAME: parity.FLOAT32_LIMIT,
+        **({layers.NAME: layers.LIMIT} if options.layers else {}),
+        **({gradients.NAME: gradients.LIMIT} if options.gradients else {}),
         accuracy.NAME: accuracy.LIMIT,
     }
     return tuple(not_run(name, "the tensors do not fit the models", limit) for name, limit in limits.items())

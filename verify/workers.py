@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,7 +23,7 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.errors import FerryError
-from verify.messages import Failed, ForwardJob, Loaded, LoadJob
+from verify.messages import Failed, ForwardJob, GoOn, GradientJob, Loaded, LoadJob, Part, TensorsJob, TraceJob
 
 BACKENDS = {
     "torch": ("verify.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
@@ -96,6 +96,26 @@ class Worker:
         """Logits (N, num_classes) of the batch in shared memory, in its dtype."""
         logits: Array = self._call(job)
         return logits
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """Official names to the model's own tensors in PyTorch's layout."""
+        tensors: dict[str, Array] = self._call(job)
+        return tensors
+
+    def stream(self, job: TraceJob | GradientJob) -> Generator[Part, Array | None, None]:
+        """The parts of a long answer, one at a time; the worker waits in between.
+
+        What is sent into the generator goes to the worker as the part's replacement. Closing it lets the worker end.
+        """
+        answer = self._call(job)
+        while isinstance(answer, Part):
+            try:
+                replacement = yield answer
+            except GeneratorExit:
+                while isinstance(self._call(GoOn()), Part):
+                    pass
+                raise
+            answer = self._call(GoOn(replacement))
 
     def _call(self, message: Any) -> Any:
         self._wait_until_ready()
@@ -193,10 +213,20 @@ def _run(connection: Connection, framework: str, compute: Compute) -> None:
 
 def _loop(connection: Connection, backend: Any) -> None:
     memories: dict[str, SharedMemory] = {}
+
+    def exchange(name: str, array: Array | None) -> Array | None:
+        connection.send(Part(name, array))
+        reply: GoOn = connection.recv()
+        return reply.replacement
+
     handlers: dict[type, Callable[[Any], Any]] = {
         LoadJob: backend.load,
         ForwardJob: lambda job: backend.forward(_batch(job, memories)),
+        TensorsJob: backend.tensors,
+        TraceJob: lambda job: backend.trace(_batch(job.batch, memories), job.taps, exchange),
+        GradientJob: lambda job: backend.gradients(_batch(job.batch, memories), job.weights, exchange),
     }
+
     try:
         while True:
             message = connection.recv()
