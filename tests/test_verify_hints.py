@@ -13,7 +13,7 @@ from weights import distinct_weights, random_image
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.hints import Observed, explain
-from verify.reference import Plan
+from verify.plan import Plan
 from verify.tensor_faults import tensor_faults
 from verify.units import plan_of, tensors_of
 

@@ -176,7 +176,7 @@ def test_the_gate_says_what_departs_and_why() -> None:
     found = layers_gate(DEPARTED)
 
     assert found.measured == "1 of 2 units depart, the first is blocks.0"
-    assert found.limit == "each unit alone: max rel <= 1e-11 in float64, <= 1e-04 in float32"
+    assert found.limit == "each unit alone: max rel <= 1e-10 in float64, <= 1e-04 in float32"
     assert found.problems == ("blocks.0.x: why", "float64  blocks.0: max rel 1.0e-03 at (0, 3)")
 
 
@@ -186,7 +186,7 @@ def test_the_gate_says_the_largest_differences_where_none_departs() -> None:
     assert found.measured == "max rel 3.0e-16 in float64, max rel 1.0e-07 in float32"
 
 
-@pytest.mark.parametrize("forced", [math.nan, math.inf, 1.01e-11])
+@pytest.mark.parametrize("forced", [math.nan, math.inf, 1.01e-10])
 def test_a_unit_departs_above_the_limit_and_where_it_is_not_finite(forced: float) -> None:
     assert layer("stem", forced).departs
 

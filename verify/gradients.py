@@ -18,7 +18,7 @@ from verify.structure import Pair
 from verify.workers import SharedBatch, Worker
 
 NAME = "gradients"
-MAX_REL = 1e-9
+MAX_REL = 1e-9  # measured floor 1e-14 (convnext_tiny at 224), 3e-12 (54 tiny pairs); another GELU's is 2e-5
 LIMIT = f"every parameter's gradient in float64: max rel <= {MAX_REL:.0e}"
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 
 import numpy as np
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from verify.reference import Conv, Gelu, Linear, Norm, Plan, Pool, ResponseNorm, Step, Weights
+from verify.plan import Plan
+from verify.reference import Conv, Gelu, Linear, Norm, Pool, ResponseNorm, Step, Weights
 from verify.tensor_faults import tensor_faults
 from verify.units import plan_of
 
@@ -100,15 +102,7 @@ def _candidates(plan: Plan, seen: Observed, weights: Weights) -> Iterator[tuple[
     yield "", right
     if plan.shortcut:
         yield f"{seen.unit}: the shortcut is left out", right - seen.given
-    for index, step in enumerate(plan.steps):
-        for text, wrong in step.mistakes(weights):
-            yield text, plan.with_step(index, wrong).run(seen.given, weights)
-        if isinstance(step, (Norm, ResponseNorm)):
-            yield from _another_eps(plan, index, seen, weights)
-    for index, (one, other) in enumerate(pairwise(plan.steps)):
-        if (type(one), type(other)) in EXCHANGES and not (isinstance(one, Conv) and not one.depthwise):
-            text = f"{other.name} before {one.name} in place of after it"
-            yield text, plan.exchanged(index).run(seen.given, weights)
+    yield from _in_a_step(plan, seen, weights)
     yield from _exchanged_tensors(plan, seen, weights)
     if seen.given.ndim == 4:
         text = f"{seen.unit}: height and width of its input are exchanged"
@@ -117,32 +111,46 @@ def _candidates(plan: Plan, seen: Observed, weights: Weights) -> Iterator[tuple[
         yield f"{seen.unit}: its output is rounded to {dtype}", right.astype(dtype).astype(np.float64)
 
 
-def _another_eps(plan: Plan, index: int, seen: Observed, weights: Weights) -> Iterator[tuple[str, Array]]:
-    """The eps that comes closest to Paddle's output, by Newton's method with a secant for the derivative."""
-    step = plan.steps[index]
-    assert isinstance(step, (Norm, ResponseNorm))
-    if seen.actual.shape != seen.expected.shape:
-        return
-    before, eps = step.eps, 10 * step.eps
-    output_before, best = _with_eps(plan, index, before).run(seen.given, weights), (math.inf, before)
-    for _ in range(STEPS_TO_AN_EPS):
-        output = _with_eps(plan, index, eps).run(seen.given, weights)
-        left = seen.actual - output
-        if not np.abs(left).max() < best[0]:  # as close as rounding allows
-            break
-        best = (float(np.abs(left).max()), eps)
-        slope = (output - output_before) / (eps - before)
-        before, output_before = eps, output
-        eps = max(0.0, eps + float((left * slope).sum() / (slope * slope).sum()))
-    text = f"{step.name}: eps {best[1]:.3g} in place of {step.eps:.3g}"
-    yield text, _with_eps(plan, index, best[1]).run(seen.given, weights)
+def _in_a_step(plan: Plan, seen: Observed, weights: Weights) -> Iterator[tuple[str, Array]]:
+    """Mistakes in one step or in the order of two; what comes before is computed once."""
+    states = plan.states(seen.given, weights)
+
+    def output(changed: Plan, index: int) -> Array:
+        return changed.resume(index, states[index], seen.given, weights)
+
+    for index, step in enumerate(plan.steps):
+        for text, wrong in step.mistakes(weights):
+            yield text, output(plan.with_step(index, wrong), index)
+        if isinstance(step, (Norm, ResponseNorm)) and seen.actual.shape == seen.expected.shape:
+            yield _another_eps(step, seen.actual, partial(_with_eps, plan, index, output))
+    for index, (one, other) in enumerate(pairwise(plan.steps)):
+        if (type(one), type(other)) in EXCHANGES and not (isinstance(one, Conv) and not one.depthwise):
+            text = f"{other.name} before {one.name} in place of after it"
+            yield text, output(plan.exchanged(index), index)
 
 
-def _with_eps(plan: Plan, index: int, eps: float) -> Plan:
+def _with_eps(plan: Plan, index: int, output: Callable[[Plan, int], Array], eps: float) -> Array:
     step = plan.steps[index]
     assert isinstance(step, (Norm, ResponseNorm))
     changed: Step = dataclasses.replace(step, eps=eps)
-    return plan.with_step(index, changed)
+    return output(plan.with_step(index, changed), index)
+
+
+def _another_eps(step: Norm | ResponseNorm, actual: Array, output_for: Callable[[float], Array]) -> tuple[str, Array]:
+    """The eps that comes closest to Paddle's output, by Newton's method with a secant for the derivative."""
+    before, eps = step.eps, 10 * step.eps
+    output_before = closest = output_for(before)
+    distance, found = math.inf, before
+    for _ in range(STEPS_TO_AN_EPS):
+        output = output_for(eps)
+        left = actual - output
+        if not np.abs(left).max() < distance:  # as close as rounding allows
+            break
+        distance, found, closest = float(np.abs(left).max()), eps, output
+        slope = (output - output_before) / (eps - before)
+        before, output_before = eps, output
+        eps = max(0.0, eps + float((left * slope).sum() / (slope * slope).sum()))
+    return f"{step.name}: eps {found:.3g} in place of {step.eps:.3g}", closest
 
 
 def _exchanged_tensors(plan: Plan, seen: Observed, weights: Weights) -> Iterator[tuple[str, Array]]:

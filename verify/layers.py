@@ -21,9 +21,10 @@ from verify.workers import SharedBatch, Worker
 
 NAME = "layers"
 
-# max rel of a unit that is fed PyTorch's own input
+# max rel of a unit that is fed PyTorch's own input. Measured floors: 7e-15 and 2e-6 over convnext_tiny at 224, and
+# 9e-13 over 54 tiny pairs, where a norm of four channels meets flat patches; a wrong eps is 1e-6, float16 2.5e-4.
 LIMITS = {
-    "float64": 1e-11,
+    "float64": 1e-10,
     "float32": 1e-4,
 }
 LIMIT = "each unit alone: max rel " + ", ".join(f"<= {limit:.0e} in {dtype}" for dtype, limit in LIMITS.items())

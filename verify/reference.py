@@ -1,7 +1,7 @@
 """What a part of the network computes, in numpy and float64, and how each step of it is usually got wrong.
 
-A third statement beside the two models, made to be changed: a `Plan` is a list of steps, and a usual mistake is the
-same plan with one step altered, left out or exchanged with its neighbour.
+A third statement beside the two models, made to be changed: verify/plan.py strings the steps together, and a usual
+mistake is a plan with one step altered, left out or exchanged with its neighbour.
 """
 
 from __future__ import annotations
@@ -241,42 +241,3 @@ class Pool(Step):
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:  # noqa: ARG002 - it has no tensors
         yield f"{self.name}: the maximum in place of the mean", dataclasses.replace(self, form="maximum")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a unit computes.
-
-    Attributes:
-        steps: in their order.
-        shortcut: whether the input is added at the end.
-    """
-
-    steps: tuple[Step, ...]
-    shortcut: bool = False
-
-    def run(self, x: Array, weights: Weights) -> Array:
-        """The unit's output.
-
-        Args:
-            x: (N, C, H, W) or (N, C), float64.
-            weights: the unit's tensors under their official names, in PyTorch's layout, float64.
-
-        Returns:
-            (N, C, H, W), or (N, C) where the steps pool or x has no positions.
-        """
-        y = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
-        for step in self.steps:
-            y = step.run(y, weights)
-        y = y.transpose(0, 3, 1, 2) if y.ndim == 4 else y
-        return x + y if self.shortcut else y
-
-    def with_step(self, index: int, step: Step | None) -> Plan:
-        """Another step at that place, or none."""
-        between = () if step is None else (step,)
-        return dataclasses.replace(self, steps=(*self.steps[:index], *between, *self.steps[index + 1 :]))
-
-    def exchanged(self, index: int) -> Plan:
-        """The step at that place exchanged with the next one."""
-        before, (one, other), after = self.steps[:index], self.steps[index : index + 2], self.steps[index + 2 :]
-        return dataclasses.replace(self, steps=(*before, other, one, *after))

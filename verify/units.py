@@ -8,7 +8,8 @@ from convert.archs import convnext, convnext_isotropic
 from convert.archs.convnext import ConvNeXtSpec, Stem
 from convert.archs.spec import ArchSpec
 from verify.messages import OUTPUT, Tap
-from verify.reference import Conv, Gelu, Linear, Norm, Plan, Pool, ResponseNorm, Scale, Step
+from verify.plan import Plan
+from verify.reference import Conv, Gelu, Linear, Norm, Pool, ResponseNorm, Scale, Step
 
 FEATURES = "features"  # what the first Linear of the head gets: mean over height and width, and the last norm
 
