@@ -148,3 +148,90 @@ classes_reversed = around(lambda forward, x: forward(x).flip([1]), when=in_the_r
 channels_swapped_in_the_run = around(lambda forward, x: forward(x.flip([1])), when=in_the_run)
 logits_off_by_2e_4 = around(lambda forward, x: forward(x) + 2e-4, when=in_the_run)
 not_a_number_in_the_run = around(lambda forward, x: forward(x) * float("nan"), when=in_the_run)
+
+
+# Faults that a unit's own output tells apart, for the layers.
+
+
+def in_grn(norm: Callable[[Any], Any], stage: int = 2, block: int = 1) -> Builder:
+    """Another norm of x (N, H, W, C) in a response norm."""
+
+    def forward(grn: Any, x: Any) -> Any:
+        n = norm(x)
+        return grn.gamma * (x * (n / (n.mean(-1, keepdim=True) + 1e-6))) + grn.beta + x
+
+    def edit(model: Any) -> None:
+        grn = model.stages[stage][block].grn
+        grn.forward = types.MethodType(forward, grn)
+
+    return plant(edit)
+
+
+def of_linear(find: Callable[[Any], Any], forward: Callable[[Any, Any], Any]) -> Builder:
+    """Another forward pass of one Linear."""
+
+    def edit(model: Any) -> None:
+        linear = find(model)
+        linear.forward = types.MethodType(forward, linear)
+
+    return plant(edit)
+
+
+def in_another_order(model: Any) -> None:
+    blocks = list(model.stages[2])
+    model.stages[2].forward = lambda x: blocks[2](blocks[0](blocks[1](x)))
+
+
+def with_scale_and_shift_exchanged(norm: Any, x: Any) -> Any:
+    return F.layer_norm(x, x.shape[-1:], norm.bias, norm.weight, norm._epsilon)
+
+
+grn_by_the_spectral_norm = in_grn(lambda x: paddle.norm(x, p=2, axis=[1, 2], keepdim=True))
+grn_over_the_channels = in_grn(lambda x: paddle.norm(x, p=2, axis=-1, keepdim=True))
+the_head_transposed = of_linear(lambda model: model.head, lambda head, x: F.linear(x, head.weight.t(), head.bias))
+a_bias_dropped = of_linear(lambda model: model.stages[2][1].pwconv1, lambda linear, x: F.linear(x, linear.weight))
+an_odd_epsilon = plant(lambda model: setattr(model.stages[1][0].norm, "_epsilon", 3.7e-4))
+norm_tensors_exchanged = plant(
+    lambda model: setattr(
+        model.stages[2][2].norm, "forward", types.MethodType(with_scale_and_shift_exchanged, model.stages[2][2].norm)
+    )
+)
+blocks_in_another_order = plant(in_another_order)
+not_a_number_in_a_block = branch(lambda block, x: x + residual(block, x) * float("nan"))
+one_pixel_doubled = branch(lambda block, x: x + residual(block, x) * (1 + (x == x.max()).astype(x.dtype)))
+a_block_in_half_precision = branch(
+    lambda block, x: x + (rounded(residual(block, x), "float16") if in_float32(x) else residual(block, x))
+)
+isotropic_block_without_its_shortcut = plant(
+    lambda model: setattr(model.blocks[1], "forward", types.MethodType(without_gamma, model.blocks[1]))
+)
+the_rms_norm_as_a_layer_norm = plant(
+    lambda model: setattr(
+        model.stages[2][1].norm,
+        "forward",
+        lambda x: F.layer_norm(x, x.shape[-1:], model.stages[2][1].norm.weight, None, 1e-6),
+    )
+)
+
+
+def without_gamma(block: Any, x: Any) -> Any:
+    return residual(block, x, gamma=1.0)
+
+
+# Faults of the backward pass alone: the forward pass gives the right answer to the last bits.
+
+
+def gelu_with_the_other_ones_gradient(x: Any) -> Any:
+    approximate = F.gelu(x, approximate=True)
+    return F.gelu(x).detach() + (approximate - approximate.detach())
+
+
+branch_detached = branch(lambda block, x: x + residual(block, x).detach(), block=1)
+shortcut_detached = branch(lambda block, x: x.detach() + residual(block, x), block=1)
+a_gamma_frozen = plant(lambda model: setattr(model.stages[2][1].gamma, "stop_gradient", True))
+gelu_gradient_by_tanh = branch(lambda block, x: x + residual(block, x, gelu=gelu_with_the_other_ones_gradient), block=1)
+head_gradient_doubled = around(lambda forward, x: doubled_gradient(forward(x)))
+
+
+def doubled_gradient(x: Any) -> Any:
+    return 2 * x - x.detach()

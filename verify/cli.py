@@ -31,11 +31,12 @@ examples:
   verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
          --recipe convnext_base.fb_in22k_ft_in1k_384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
   verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   verify --merge out/*.sqlite --report out
 
-gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy; where a recipe is
-known and no value overrides it, published accuracy too
+gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
+with --data, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
 
@@ -123,6 +124,8 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
         shard=args.shard,
         workers=args.workers or CORES,
         compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32),
+        layers=args.layers,
+        gradients=args.gradients,
     )
 
 
@@ -214,6 +217,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     protocol.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
     protocol.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+    diagnosis = parser.add_argument_group("diagnosis")
+    diagnosis.add_argument(
+        "--layers",
+        action="store_true",
+        help="compare every stem, block and head layer, name the first that departs, and say what it does otherwise",
+    )
+    diagnosis.add_argument(
+        "--gradients", action="store_true", help="compare the gradient of every parameter in float64"
+    )
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
     run.add_argument("--workers", type=positive, metavar="N", help="processes that decode")

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+
+OUTPUT = "head"  # the last unit's name: what the whole model answers
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,77 @@ class ForwardJob:
     memory: str
     shape: tuple[int, ...]
     dtype: str
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A place between two units of a model, where what passes is sent out and may be replaced.
+
+    Attributes:
+        name: of the unit that ends there.
+        module: the module's name in both models.
+        before: whether what enters the module is meant; else what leaves it.
+    """
+
+    name: str
+    module: str
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class TraceJob:
+    """Asks for one forward pass, unit by unit. Each `Part` waits for a `GoOn`.
+
+    Attributes:
+        batch: the input.
+        taps: where; the model's answer follows them as the unit `OUTPUT`.
+    """
+
+    batch: ForwardJob
+    taps: tuple[Tap, ...]
+
+
+@dataclass(frozen=True)
+class GradientJob:
+    """Asks for the gradient of every parameter, one after the other. Each `Part` waits for a `GoOn`.
+
+    Attributes:
+        batch: the input.
+        weights: (N, num_classes); the loss is the sum of the logits times these.
+    """
+
+    batch: ForwardJob
+    weights: Array
+
+
+@dataclass(frozen=True)
+class TensorsJob:
+    """Asks for tensors that the model holds, in PyTorch's layout.
+
+    Attributes:
+        names: official names.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a longer answer, in PyTorch's layout; None for a gradient that there is not."""
+
+    name: str
+    array: Array | None
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Asks for the next part.
+
+    Attributes:
+        replacement: what the model is to go on with in place of what it sent; None for what it sent.
+    """
+
+    replacement: Array | None = None
 
 
 @dataclass(frozen=True)

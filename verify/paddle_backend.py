@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # On import Paddle advises against more than one thread and against having no compiler cache: noise, in a worker that
@@ -20,8 +20,10 @@ from convert.arrays import Array
 from convert.checkpoints import PADDLE, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
-from verify.messages import Loaded, LoadJob
+from verify.messages import OUTPUT, Loaded, LoadJob, Tap, TensorsJob
 from verify.workers import Compute
+
+Exchange = Callable[[str, Array | None], Array | None]
 
 
 class PaddleBackend:
@@ -50,6 +52,8 @@ class PaddleBackend:
             # forbids it by NVIDIA's own variable.
             paddle.set_flags({"FLAGS_cudnn_deterministic": True})
         paddle.set_device(self.device)
+        self.model: Any = None
+        self.spec: Any = None
 
     def version(self) -> str:
         return f"paddle {paddle.__version__}"
@@ -65,6 +69,7 @@ class PaddleBackend:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
         self.model = job.factory(models_paddle.build_with)(job.spec, tensors, dtype=job.dtype)
+        self.spec = job.spec
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 
     def forward(self, batch: Array) -> Array:
@@ -84,6 +89,47 @@ class PaddleBackend:
         # From pinned memory the copy runs at the bus's full speed.
         pinned = paddle.to_tensor(batch, place=paddle.CUDAPinnedPlace())
         return pinned.cuda(int(self.device.partition(":")[2]), False)
+
+    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+
+        def passed(name: str, tensor: Any) -> Any:
+            replacement = exchange(name, tensor.numpy())
+            return tensor if replacement is None else paddle.to_tensor(replacement)
+
+        hooks, layers = [], dict(self.model.named_sublayers())
+        for tap in taps:
+            layer = layers[tap.module]
+            if tap.before:
+                hooks.append(layer.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+            else:
+                hooks.append(layer.register_forward_post_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+        try:
+            exchange(OUTPUT, self.forward(batch))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
+        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order.
+
+        The layout is PyTorch's.
+        """
+        self.model.clear_gradients(set_to_zero=False)
+        try:
+            (self.model(paddle.to_tensor(batch)) * paddle.to_tensor(weights)).sum().backward()
+        except MemoryError as error:
+            raise FerryError("paddle ran out of memory in the backward pass; --device cpu may have more") from error
+        parameters = dict(self.model.named_parameters())
+        for param in self.spec.params():
+            gradient = parameters[param.paddle_name].grad
+            exchange(param.torch_name, None if gradient is None else param.layout.to_torch(gradient.numpy()))
+        self.model.clear_gradients(set_to_zero=False)
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """The model's own, in PyTorch's layout."""
+        state_dict, table = self.model.state_dict(), {param.torch_name: param for param in self.spec.params()}
+        return {name: table[name].layout.to_torch(state_dict[table[name].paddle_name].numpy()) for name in job.names}
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:

@@ -12,6 +12,7 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
+from verify.layers import layer_rows
 from verify.result import Result
 from verify.store import FRAMEWORKS
 
@@ -26,6 +27,9 @@ def as_text(result: Result) -> str:
     lines += ["", *_table(["gate", "verdict", "measured", "limit"], _gate_rows(result.gates))]
     for gate in result.gates:
         lines += _listed(gate.name, gate.problems)
+    if result.layers:
+        head, *rows = layer_rows(result.layers)
+        lines += ["", *_table(head, rows)]
     if result.paired:
         lines += ["", *_table(["", "top-1", "top-5", "images"], _accuracy_rows(result.paired)), ""]
         lines += _paired_lines(result.paired)
@@ -42,6 +46,9 @@ def as_markdown(result: Result) -> str:
     ]
     for gate in result.gates:
         lines += _bullets(gate.name, gate.problems)
+    if result.layers:
+        head, *rows = layer_rows(result.layers)
+        lines += ["", *_markdown(head, rows)]
     if result.paired:
         lines += ["", *_markdown(["", "top-1", "top-5", "images"], _accuracy_rows(result.paired)), ""]
         lines += [f"- {line}" for line in _paired_lines(result.paired)]
@@ -57,6 +64,7 @@ def as_json(result: Result) -> str:
         "facts": dict(result.facts),
         "gates": [_gate_document(gate) for gate in result.gates],
         "paired": asdict(result.paired) if result.paired else None,
+        "layers": asdict(result.layers) if result.layers else None,
     }
     return json.dumps(_plain(document), indent=2, allow_nan=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict
+from verify.layers import LayerReport
 from verify.merge import merge
 from verify.protocol import ChosenRecipe
 from verify.published import published_gate
@@ -27,6 +28,7 @@ class Result:
         paired: the accuracy run; None if there was none.
         rows: its images, in the data set's order.
         published: the score that the checkpoint was published with; None where none is known.
+        layers: the models unit by unit; None if it was not asked for.
     """
 
     facts: Mapping[str, str]
@@ -34,6 +36,7 @@ class Result:
     paired: PairedResult | None = None
     rows: Sequence[ImageRow] = ()
     published: PublishedRecipe | None = None
+    layers: LayerReport | None = None
 
     @property
     def ok(self) -> bool:

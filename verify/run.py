@@ -15,11 +15,12 @@ from convert import __version__
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, parity, published, sample
+from verify import accuracy, gradients, layers, parity, published, sample
 from verify.compare import Gate, not_run
 from verify.datasets import Dataset, read_dataset
 from verify.evaluate import Plan, evaluate
-from verify.parity import parity_gates, parity_inputs
+from verify.layers import LayerReport
+from verify.parity import ParityInputs, parity_gates, parity_inputs
 from verify.protocol import ChosenRecipe, Overrides, choose_recipe
 from verify.recipe import Recipe
 from verify.result import Result, conclude, settings_of
@@ -57,6 +58,8 @@ class Options:
         shard: which part of the data set.
         workers: processes that decode images.
         compute: where the models run.
+        layers: whether to compare every unit of the models.
+        gradients: whether to compare the gradient of every parameter.
     """
 
     src: Path
@@ -73,6 +76,8 @@ class Options:
     shard: Shard = field(default_factory=Shard)
     workers: int = CORES
     compute: Compute = field(default_factory=Compute)
+    layers: bool = False
+    gradients: bool = False
 
     def plan(self, recipe: Recipe) -> Plan:
         """How the data set is run by that recipe."""
@@ -101,7 +106,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 def verify(options: Options) -> Result:
-    """Runs the gates in order: structure, float64 oracle, float32 logits, paired accuracy.
+    """Runs the gates in order: structure, float64 oracle, float32 logits, layers, gradients, then accuracy.
 
     Everything about the input that can be wrong is looked at before a framework is loaded.
 
@@ -114,19 +119,25 @@ def verify(options: Options) -> Result:
     dataset = _dataset(options, pair)
     facts = _facts(options, pair, chosen)
     if problems := tensor_problems(pair):
-        missing = _not_run(chosen, "the tensors do not fit the models", forward=True)
+        missing = _not_run(
+            {**_forward_limits(options), **_accuracy_limits(chosen)}, "the tensors do not fit the models"
+        )
         return Result(facts.shown, (mismatch_gate(problems), *missing), published=chosen.published)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
         inputs = parity_inputs(pair.spec, chosen.recipe)
-        gates = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
+        gates: tuple[Gate, ...] = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
+        diagnosis, found = _diagnose(options, pair, workers, inputs)
+        gates = (*gates, *diagnosis)
         facts = _with_workers(facts, options, workers)
         if dataset is None:
-            return Result(facts.shown, (*gates, *_not_run(chosen, "no --data")), published=chosen.published)
+            gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
+            return Result(facts.shown, gates, published=chosen.published, layers=found)
         facts = _with_data(facts, dataset, options)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates(gates)
-            return conclude(*_evaluated(dataset, options.plan(chosen.recipe), workers, store))
+            result = conclude(*_evaluated(dataset, options.plan(chosen.recipe), workers, store))
+    return replace(result, layers=found)
 
 
 def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
@@ -145,12 +156,29 @@ def _dataset(options: Options, pair: Pair) -> Dataset | None:
     return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
 
 
-def _not_run(chosen: ChosenRecipe, why: str, *, forward: bool = False) -> tuple[Gate, ...]:
-    limits = {parity.FLOAT64_NAME: parity.FLOAT64_LIMIT, parity.FLOAT32_NAME: parity.FLOAT32_LIMIT} if forward else {}
-    limits[accuracy.NAME] = accuracy.LIMIT
-    if chosen.published:
-        limits[published.NAME] = published.limit(chosen.published)
+def _forward_limits(options: Options) -> dict[str, str]:
+    limits = {parity.FLOAT64_NAME: parity.FLOAT64_LIMIT, parity.FLOAT32_NAME: parity.FLOAT32_LIMIT}
+    limits |= {layers.NAME: layers.LIMIT} if options.layers else {}
+    return limits | ({gradients.NAME: gradients.LIMIT} if options.gradients else {})
+
+
+def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
+    limits = {accuracy.NAME: accuracy.LIMIT}
+    return limits | ({published.NAME: published.limit(chosen.published)} if chosen.published else {})
+
+
+def _not_run(limits: Mapping[str, str], why: str) -> tuple[Gate, ...]:
     return tuple(not_run(name, why, limit) for name, limit in limits.items())
+
+
+def _diagnose(
+    options: Options, pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs
+) -> tuple[tuple[Gate, ...], LayerReport | None]:
+    report = layers.run_layers(pair, workers, inputs) if options.layers else None
+    found = (layers.layers_gate(report),) if report else ()
+    if options.gradients:
+        found = (*found, gradients.gradients_gate(gradients.run_gradients(pair, workers, inputs)))
+    return found, report
 
 
 def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:

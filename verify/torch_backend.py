@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,8 +17,10 @@ from convert.checkpoints import TORCH_CONTAINERS, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.prepare import cast_state_dict
-from verify.messages import Loaded, LoadJob
+from verify.messages import OUTPUT, Loaded, LoadJob, Tap, TensorsJob
 from verify.workers import Compute
+
+Exchange = Callable[[str, Array | None], Array | None]
 
 
 class TorchBackend:
@@ -48,6 +50,7 @@ class TorchBackend:
         torch.backends.cudnn.benchmark = False
         self.device = "cpu" if device == "cpu" else f"cuda:{number}"
         self.model: Any = None
+        self.spec: Any = None
 
     def version(self) -> str:
         return f"torch {torch.__version__}"
@@ -65,6 +68,7 @@ class TorchBackend:
         # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
         weights = {p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape) for p in job.spec.params()}
         self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
+        self.spec = job.spec
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 
     def forward(self, batch: Array) -> Array:
@@ -80,6 +84,45 @@ class TorchBackend:
                     f"torch ran out of GPU memory at --batch-size {len(batch)}; take a smaller one"
                 ) from error
         return logits
+
+    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+
+        def passed(name: str, tensor: Any) -> Any:
+            replacement = exchange(name, tensor.cpu().numpy())
+            return tensor if replacement is None else torch.from_numpy(replacement).to(self.device)
+
+        hooks = []
+        for tap in taps:
+            module = self.model.get_submodule(tap.module)
+            if tap.before:
+                hooks.append(module.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+            else:
+                hooks.append(module.register_forward_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+        try:
+            exchange(OUTPUT, self.forward(batch))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
+        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order."""
+        self.model.zero_grad(set_to_none=True)
+        try:
+            logits = self.model(torch.from_numpy(batch.copy()).to(self.device))
+            (logits * torch.from_numpy(weights).to(self.device)).sum().backward()
+        except torch.OutOfMemoryError as error:
+            raise FerryError("torch ran out of GPU memory in the backward pass; --device cpu may have more") from error
+        parameters = dict(self.model.named_parameters())
+        for param in self.spec.params():
+            gradient = parameters[param.torch_name].grad
+            exchange(param.torch_name, None if gradient is None else gradient.cpu().numpy())
+        self.model.zero_grad(set_to_none=True)
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """The model's own, in PyTorch's layout."""
+        state_dict = self.model.state_dict()
+        return {name: state_dict[name].cpu().numpy() for name in job.names}
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from convert.arrays import Array
 from convert.errors import FerryError
-from verify.messages import Failed, ForwardJob, Loaded, LoadJob, Started
-from verify.processes import Child, answer
+from verify.messages import (
+    Failed,
+    ForwardJob,
+    GoOn,
+    GradientJob,
+    Loaded,
+    LoadJob,
+    Part,
+    Started,
+    TensorsJob,
+    TraceJob,
+)
+from verify.processes import Child, Handlers, answer
 from verify.shared import Attached, SharedBatch
 
 __all__ = ["Compute", "SharedBatch", "Worker", "forward_both", "start_workers"]
@@ -99,6 +111,26 @@ class Worker(Child):
         logits: Array = self.call(job)
         return logits
 
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """Official names to the model's own tensors in PyTorch's layout."""
+        tensors: dict[str, Array] = self.call(job)
+        return tensors
+
+    def stream(self, job: TraceJob | GradientJob) -> Generator[Part, Array | None, None]:
+        """The parts of a long answer, one at a time; the worker waits in between.
+
+        What is sent into the generator goes to the worker as the part's replacement. Closing it lets the worker end.
+        """
+        found = self.call(job)
+        while isinstance(found, Part):
+            try:
+                replacement = yield found
+            except GeneratorExit:
+                while isinstance(self.call(GoOn()), Part):
+                    pass
+                raise
+            found = self.call(GoOn(replacement))
+
 
 @contextmanager
 def start_workers(compute: Compute) -> Iterator[dict[str, Worker]]:
@@ -134,5 +166,21 @@ def _serve(connection: Connection, framework: str, compute: Compute) -> None:
         return
     if isinstance(first, Failed):
         return
+    _answer(connection, backend)
+
+
+def _answer(connection: Connection, backend: Any) -> None:
+    def exchange(name: str, array: Array | None) -> Array | None:
+        connection.send(Part(name, array))
+        reply: GoOn = connection.recv()
+        return reply.replacement
+
     with Attached() as attached:
-        answer(connection, {LoadJob: backend.load, ForwardJob: lambda job: backend.forward(attached.view(job))})
+        handlers: Handlers = {
+            LoadJob: backend.load,
+            ForwardJob: lambda job: backend.forward(attached.view(job)),
+            TensorsJob: backend.tensors,
+            TraceJob: lambda job: backend.trace(attached.view(job.batch), job.taps, exchange),
+            GradientJob: lambda job: backend.gradients(attached.view(job.batch), job.weights, exchange),
+        }
+        answer(connection, handlers)
