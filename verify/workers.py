@@ -24,14 +24,12 @@ import numpy as np
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.messages import Failed, ForwardJob, Loaded, LoadJob
+from verify.process_settings import settle_process
 
 BACKENDS = {
     "torch": ("verify.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
     "paddle": ("verify.paddle_backend", "PaddleBackend", "pip install 'paddleferry[cpu]', or [gpu]"),
 }
-
-# Read by the math libraries when a framework is loaded. Paddle's runs one thread unless it is told otherwise.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def _serve(connection: Connection, framework: str, compute: Compute) -> None:
 
 
 def _run(connection: Connection, framework: str, compute: Compute) -> None:
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(compute.threads)))
+    settle_process(framework, compute.threads)
     module, name, remedy = BACKENDS[framework]
     try:
         backend = getattr(importlib.import_module(module), name)(compute.device, compute.threads)
