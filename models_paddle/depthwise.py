@@ -49,10 +49,11 @@ class DepthwiseConv2D(nn.Conv2D):
 
 
 def takes_products(x) -> bool:
-    """Whether a layer computes this input (N, C, H, W) by matrix products; in a traced program it never does."""
+    """Whether a layer computes this input (N, C, H, W) by matrix products; in a saved program it never does."""
     if not paddle.in_dynamic_mode() or paddle.is_grad_enabled():
         return False
-    return x.place.is_cpu_place() and x.shape[0] > 0 and 0 < x.shape[2] <= MAX_HEIGHT
+    # Not x.place, which paddle.jit.to_static of 3.3 cannot follow.
+    return paddle.get_device() == "cpu" and x.shape[0] > 0 and 0 < x.shape[2] <= MAX_HEIGHT
 
 
 @lru_cache(maxsize=16)  # a network has a handful of heights

@@ -27,6 +27,7 @@ from verify.messages import (
     TensorsJob,
     TraceJob,
 )
+from verify.process_settings import settle_process
 from verify.processes import Child, Handlers, answer
 from verify.shared import Attached, SharedBatch
 
@@ -37,8 +38,6 @@ BACKENDS = {
     "paddle": ("verify.paddle_backend", "PaddleBackend", "pip install 'paddleferry[cpu]', or [gpu]"),
 }
 
-# Read by the math libraries when a framework is loaded. Paddle's runs one thread unless it is told otherwise.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -149,13 +148,14 @@ def forward_both(workers: Mapping[str, Worker], job: ForwardJob, compute: Comput
 
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(compute.threads)))
+    settings = settle_process(framework, compute.threads)
+    variables = [f"{name}={value}" for name, value in settings.items() if name.startswith("MKL_D")]  # not the threads
     if not compute.tf32:
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
     module, name, remedy = BACKENDS[framework]
     try:
         backend = getattr(importlib.import_module(module), name)(compute)
-        first: Started | Failed = Started(backend.version(), backend.settings())
+        first: Started | Failed = Started(backend.version(), ", ".join([backend.settings(), *variables]))
     except ModuleNotFoundError as error:
         first = Failed(f"{error.name} is not installed; {remedy}")
     except FerryError as error:

@@ -1,0 +1,53 @@
+"""What a worker process sets before its framework is loaded; it decides how fast a CPU computes.
+
+Both frameworks take their temporary tensors from malloc, which hands every large one back to the system when it is
+freed, so that each layer pays for fresh pages. A worker lives for its forward passes: it keeps them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from pathlib import Path
+
+# Read by the math libraries when a framework is loaded. Paddle's runs one thread unless it is told otherwise.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+# mallopt's, of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+
+
+def settle_process(framework: str, threads: int) -> dict[str, str]:
+    """Sets this process up for one framework; to be called before that is imported.
+
+    Args:
+        framework: "torch" or "paddle".
+        threads: of its math. They stay as many for the life of the process: another number may give other bits.
+
+    Returns:
+        What was set, by name: environment variables, and "malloc" where freed memory is kept.
+    """
+    settings = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"MKL_DYNAMIC": "FALSE"}
+    if framework == "paddle" and _is_avx2_without_intel():
+        # Paddle carries the MKL of 2019, which takes its slowest kernels on a processor that is not Intel's unless it
+        # is told the generation; 5 stands for AVX2. A user's own choice stays.
+        settings["MKL_DEBUG_CPU_TYPE"] = os.environ.get("MKL_DEBUG_CPU_TYPE", "5")
+    os.environ.update(settings)
+    return settings | ({"malloc": "keeps what is freed"} if _keep_freed_memory() else {})
+
+
+def _is_avx2_without_intel() -> bool:
+    with contextlib.suppress(OSError):  # there on Linux alone; elsewhere Paddle has no MKL, or the default stays
+        fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines()]
+        found = {name.strip(): value.split() for name, _, value in fields}
+        return found.get("vendor_id", ["GenuineIntel"]) != ["GenuineIntel"] and "avx2" in found.get("flags", [])
+    return False
+
+
+def _keep_freed_memory() -> bool:
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # glibc alone has it
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
