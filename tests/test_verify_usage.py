@@ -154,7 +154,7 @@ def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
 
 def test_a_folder_of_images_that_is_missing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, *pair(files), "--data", files / "val") == (
-        f"verify: {files}/val: no such folder; --data takes a folder of images\n"
+        f"verify: {files}/val: no such folder; --data takes a folder of images, or ILSVRC2012_img_val.tar\n"
     )
 
 

@@ -13,6 +13,7 @@ from convert import __version__
 from convert.arguments import positive
 from convert.errors import FerryError
 from verify import sample
+from verify.datasets.layouts import LAYOUTS
 from verify.recipe import SQUASH, Recipe, official_resize
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
 
 
 def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
+    from verify.datasets import Choice
     from verify.run import Options, convert_sample
     from verify.workers import Compute
 
@@ -88,6 +90,7 @@ def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options
         weights=args.weights,
         data=data,
         labelled=not args.unlabelled,
+        choice=Choice(layout=args.layout, devkit=args.devkit, classes=args.classes),
         recipe=recipe,
         report=args.report,
         batch_size=args.batch_size,
@@ -144,7 +147,18 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="class folders, whose sorted order is the label, or images with a val_list.txt of `name label` lines",
+        help="class folders, images with a val_list.txt or with ILSVRC2012's devkit, ILSVRC2012_img_val.tar with "
+        "either, or a parquet set as Hugging Face lays it out; the labels' order is checked",
+    )
+    data.add_argument("--layout", choices=LAYOUTS, default="", help="which of them, where two lie there")
+    data.add_argument(
+        "--devkit", type=Path, metavar="DIR", help="ILSVRC2012_devkit_t12, or its .tar.gz, where not beside the images"
+    )
+    data.add_argument(
+        "--classes",
+        default="",
+        metavar="FILE|sorted",
+        help="class names in label order, one a line, or that sorted order is right, where names have no known order",
     )
     data.add_argument(
         "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"

@@ -20,7 +20,7 @@ from convert.job import Job
 from verify import accuracy, parity, sample
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
-from verify.datasets import Dataset, Item, read_dataset
+from verify.datasets import Choice, Dataset, Item, read_dataset
 from verify.parity import parity_gates, parity_inputs
 from verify.preprocess import Decoded, decode_item
 from verify.recipe import Recipe
@@ -48,8 +48,9 @@ class Options:
         src: PyTorch's checkpoint.
         dst: Paddle's.
         weights: which state dict of the source, where it holds several.
-        data: folder of the validation set; None leaves the accuracy gate out.
+        data: the validation set, a folder or an archive; None leaves the accuracy gate out.
         labelled: False compares predictions only.
+        choice: how the validation set is to be read, where that is not plain.
         recipe: how images are prepared.
         report: folder that gets the reports and the run store, or None.
         batch_size: images a forward pass.
@@ -63,6 +64,7 @@ class Options:
     weights: str = ""
     data: Path | None = None
     labelled: bool = True
+    choice: Choice = field(default_factory=Choice)
     recipe: Recipe = field(default_factory=Recipe)
     report: Path | None = None
     batch_size: int = 32
@@ -123,7 +125,7 @@ def _dataset(options: Options, pair: Pair) -> Dataset | None:
         return None
     if pair.spec.in_chans != 3:
         raise FerryError(f"--data: images have 3 channels, the model takes {pair.spec.in_chans}")
-    return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
+    return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled, choice=options.choice)
 
 
 def _forward_not_run() -> tuple[Gate, ...]:
