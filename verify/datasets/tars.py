@@ -34,6 +34,7 @@ def read_tar(path: Path) -> tuple[dict[str, Item], int]:
     try:
         with path.open("rb") as file:
             _refuse_compressed(path, file.read(8))
+            file.seek(0)
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 members = list(archive)
                 end = archive.offset
