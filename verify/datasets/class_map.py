@@ -54,7 +54,10 @@ def _by_id(path: Path, rows: Sequence[tuple[str, str]]) -> list[int]:
             raise DatasetError(f"{path}, line {line}: {wordnet_id} stands there twice")
         indices[wordnet_id] = _index(path, line, text)
     if missing := [name for name in imagenet.wordnet_ids() if name not in indices]:
-        raise DatasetError(f"{path}: {counted(len(missing), 'of the 1000 WordNet id')} missing, first {missing[0]}")
+        raise DatasetError(
+            f"{path}: {len(missing):,} of the 1000 WordNet ids missing, first {missing[0]}; "
+            "lines of `wordnet_id index` can name the output that stands for it"
+        )
     return [indices[name] for name in imagenet.wordnet_ids()]
 
 
@@ -66,7 +69,7 @@ def _index(path: Path, line: int, text: str) -> int:
 
 def _checked(path: Path, outputs: Sequence[int], num_classes: int, count: int) -> npt.NDArray[np.int64]:
     if len(outputs) != count:
-        raise DatasetError(f"{path}: {counted(len(outputs), 'class')} mapped, but the data have {count}")
+        raise DatasetError(f"{path}: maps {len(outputs):,} classes, but the data have {count}")
     seen: dict[int, int] = {}
     for label, index in enumerate(outputs):
         if index >= num_classes:

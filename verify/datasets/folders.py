@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from convert.errors import shown
 from verify.datasets.blobs import FileBlob
 from verify.datasets.items import Dataset, DatasetError, Item
-from verify.datasets.labels import class_order
+from verify.datasets.labels import check_labels, class_order
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif"})
 NO_CLASSES = frozenset({"__MACOSX", "ILSVRC2012_devkit_t12"})  # folders that lie beside class folders
@@ -39,6 +39,7 @@ def read_class_folders(root: Path, num_classes: int, *, classes: str = "") -> Da
             raise DatasetError(f"{folders[name]}: this class folder has no images")
         items += [file_item(root, path, label) for path in images]
         ignored += litter
+    check_labels(str(root), items, num_classes)
     layout = "class folders"
     if len(folders) < len(order):
         layout += f" ({len(folders):,} of {len(order):,} declared)"

@@ -14,7 +14,7 @@ from verify.datasets.texts import read_lines
 SORTED = "sorted"  # --classes sorted
 NUMBERED = re.compile(r"(\D*)(\d+)", re.ASCII)
 UNLABELLED = "--unlabelled compares predictions without labels"
-FEW = 3  # labels after the first wrong one, below which a pattern in them is chance
+FEW = 3  # labels, below which a pattern in them is chance
 
 
 def class_order(
@@ -88,6 +88,8 @@ def likely_cause(expected: Sequence[int], found: Sequence[int]) -> str:
         found: as many, and not the same.
     """
     offsets = {one - other for one, other in zip(found, expected, strict=True)}
+    if len(found) < FEW:
+        return "Too few labels are known to tell why"
     if offsets == {1}:
         return "Every label is one too high: they count from 1, and 0 is the first class"
     if len(offsets) == 1:
@@ -99,6 +101,8 @@ def likely_cause(expected: Sequence[int], found: Sequence[int]) -> str:
             return f"{where}that of the next image: one label was lost"
         if found[first + 1 :] == expected[first:-1]:
             return f"{where}that of the image before: one label too many"
+    if sum(one == other for one, other in zip(found, expected, strict=True)) * 2 > len(found):
+        return "Most are right: single images or labels were changed"
     pairs = set(zip(found, expected, strict=True))
     if len(pairs) == len(set(found)) == len(set(expected)) < len(found):
         return (

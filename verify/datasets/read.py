@@ -113,10 +113,11 @@ def _labelled(root: Path, num_classes: int, choice: Choice) -> Readers:
         readers[LIST] = lambda: read_list_folder(root, num_classes)
     if kit and any(is_image(path.name) for path in root.iterdir()):
         readers[DEVKIT] = lambda: _folder_with_devkit(root, kit, num_classes)
-    if find_shards(root):
+    shards = bool(find_shards(root))
+    if shards:
         readers[PARQUET] = lambda: read_parquet(root, num_classes, classes=choice.classes)
     # Beside another layout, folders are taken for classes if there are as many: `val` beside a list is none.
-    folders = [path.name for path in class_folders(root) if not (find_shards(root) and path.name == "data")]
+    folders = [path.name for path in class_folders(root) if not (shards and path.name == "data")]
     if folders and ((not readers and not archive.is_file() and not kit) or len(folders) == num_classes):
         readers[CLASS_FOLDERS] = lambda: read_class_folders(root, num_classes, classes=choice.classes)
     return readers
