@@ -167,6 +167,28 @@ def test_labels_that_do_not_fit(files: Path, tmp_path: Path, capsys: pytest.Capt
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--layout", "parquet", "{data}: --layout parquet does not lie there, but val-list"),
+        ("--classes", "sorted", "{data}: --classes orders class names, and the layout val-list has labels of its own"),
+        (
+            "--devkit",
+            "{data}",
+            "{data}: has no ILSVRC2012_validation_ground_truth.txt; --devkit takes the folder of one "
+            "devkit, or ILSVRC2012_devkit_t12.tar.gz",
+        ),
+    ],
+)
+def test_what_is_chosen_of_the_data_reaches_them(
+    option: str, value: str, message: str, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing(touch(tmp_path, "x.png"), "x.png 0\n")
+    arguments = [*pair(files), "--data", tmp_path, option, value.format(data=tmp_path)]
+
+    assert failure(capsys, *arguments) == f"verify: {message.format(data=tmp_path)}\n"
+
+
 def test_images_for_a_model_of_one_channel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pair(tmp_path, dataclasses.replace(DIGITS, in_chans=1))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from convert.errors import counted, shown
 from verify.datasets import imagenet
 from verify.datasets.items import DatasetError, Item
-from verify.datasets.texts import read_lines
+from verify.datasets.texts import number_of, read_lines
 
 SORTED = "sorted"  # --classes sorted
 NUMBERED = re.compile(r"(\D*)(\d+)", re.ASCII)
@@ -120,10 +120,9 @@ def range_cause(labels: Collection[int], num_classes: int) -> str:
 
 
 def _is_numbered(ordered: Sequence[str]) -> bool:
-    found = [NUMBERED.fullmatch(name) for name in ordered]
-    return len({match and match[1] for match in found}) == 1 and [
-        int(match[2]) for match in found if match and len(match[2]) <= len(ordered[-1])
-    ] == list(range(len(ordered)))
+    found = [match for name in ordered if (match := NUMBERED.fullmatch(name))]
+    numbers = [number_of(match[2]) for match in found]
+    return len({match[1] for match in found}) == 1 and numbers == list(range(len(ordered)))
 
 
 def _declared_order(where: str, names: Collection[str], num_classes: int, path: Path, noun: str) -> tuple[str, ...]:
