@@ -11,8 +11,9 @@ from pairs import listing, touch
 from convert.errors import FerryError
 from verify.datasets import DatasetError, read_dataset
 
+TAR = "ILSVRC2012_img_val.tar"
 HINT = "--unlabelled compares predictions without labels"
-ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp"
+ENDINGS = ".bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp"
 
 
 def error_of(root: Path, num_classes: int = 2, *, labelled: bool = True) -> str:
@@ -22,18 +23,23 @@ def error_of(root: Path, num_classes: int = 2, *, labelled: bool = True) -> str:
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    assert error_of(tmp_path / "gone") == f"{tmp_path}/gone: no such folder; --data takes a folder of images"
+    assert error_of(tmp_path / "gone") == f"{tmp_path}/gone: no such folder; --data takes a folder of images, or {TAR}"
 
 
-def test_a_file_for_a_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "val.tar")
+def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
+    touch(tmp_path, "val.tar", "val_list.txt")
 
-    assert error_of(tmp_path / "val.tar") == f"{tmp_path}/val.tar: no such folder; --data takes a folder of images"
+    assert error_of(tmp_path / "val.tar") == (
+        f"{tmp_path}/val.tar: was cut short at byte 6: it has no end mark; download it again"
+    )
 
 
 @pytest.mark.parametrize("names", [(), ("x.png", "y.png"), (".hidden/x.png",)], ids=["empty", "flat", "hidden"])
 def test_neither_class_folders_nor_a_list(names: tuple[str, ...], tmp_path: Path) -> None:
-    assert error_of(touch(tmp_path, *names)) == f"{tmp_path}: has neither class folders nor a val_list.txt; {HINT}"
+    assert (
+        error_of(touch(tmp_path, *names))
+        == f"{tmp_path}: has neither class folders nor a val_list.txt, devkit, {TAR} or parquet set; {HINT}"
+    )
 
 
 @pytest.mark.parametrize(("folders", "counted"), [(1, "1 class folder"), (3, "3 class folders")])
@@ -41,14 +47,15 @@ def test_a_wrong_number_of_class_folders(folders: int, counted: str, tmp_path: P
     touch(tmp_path, *(f"{number}/x.png" for number in range(folders)))
 
     assert error_of(tmp_path) == (
-        f"{tmp_path}: {counted}, but the model has 2 classes. A missing folder would shift every later label; {HINT}"
+        f"{tmp_path}: {counted}, but the model has 2 classes. "
+        f"A missing class folder would shift every later label; {HINT}"
     )
 
 
 def test_an_empty_class_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "a/x.png", "b/._y.png", "b/notes.txt")
+    touch(tmp_path, "0/x.png", "1/._y.png", "1/notes.txt")
 
-    assert error_of(tmp_path) == f"{tmp_path}/b: this class folder has no images"
+    assert error_of(tmp_path) == f"{tmp_path}/1: this class folder has no images"
 
 
 @pytest.mark.parametrize("line", ["x.png", "x.png one", "x.png -1", "x.png 1.0", "x.png\t1", "x.png \u00b2", "1"])
@@ -113,12 +120,12 @@ def test_no_images_without_labels(tmp_path: Path) -> None:
 
 
 def test_a_file_name_that_is_not_utf_8_is_shown_by_its_bytes(tmp_path: Path) -> None:
-    touch(tmp_path, "a/x.png", "b/y.png")
-    (tmp_path / os.fsdecode(b"b/\xff.png")).write_bytes(b"pixels")
+    touch(tmp_path, "0/x.png", "1/y.png")
+    (tmp_path / os.fsdecode(b"1/\xff.png")).write_bytes(b"pixels")
 
     dataset = read_dataset(tmp_path, 2)
 
-    assert [item.name for item in dataset.items] == ["a/x.png", "b/y.png", "b/\\xff.png"]
+    assert [item.name for item in dataset.items] == ["0/x.png", "1/y.png", "1/\\xff.png"]
     assert len(dataset.fingerprint()) == 64
 
 

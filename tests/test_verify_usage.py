@@ -179,7 +179,7 @@ def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
 
 def test_a_folder_of_images_that_is_missing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, *pair(files), "--data", files / "val") == (
-        f"verify: {files}/val: no such folder; --data takes a folder of images\n"
+        f"verify: {files}/val: no such folder; --data takes a folder of images, or ILSVRC2012_img_val.tar\n"
     )
 
 
@@ -190,6 +190,28 @@ def test_labels_that_do_not_fit(files: Path, tmp_path: Path, capsys: pytest.Capt
         f"verify: {tmp_path}/val_list.txt, line 1: label 10, but the model's 10 classes are 0 to 9; "
         "--unlabelled compares predictions without labels\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--layout", "parquet", "{data}: --layout parquet does not lie there, but val-list"),
+        ("--classes", "sorted", "{data}: --classes orders class names, and the layout val-list has labels of its own"),
+        (
+            "--devkit",
+            "{data}",
+            "{data}: has no ILSVRC2012_validation_ground_truth.txt; --devkit takes the folder of one "
+            "devkit, or ILSVRC2012_devkit_t12.tar.gz",
+        ),
+    ],
+)
+def test_what_is_chosen_of_the_data_reaches_them(
+    option: str, value: str, message: str, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing(touch(tmp_path, "x.png"), "x.png 0\n")
+    arguments = [*pair(files), "--data", tmp_path, option, value.format(data=tmp_path)]
+
+    assert failure(capsys, *arguments) == f"verify: {message.format(data=tmp_path)}\n"
 
 
 def test_images_for_a_model_of_one_channel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from convert.arguments import positive
 from convert.errors import FerryError
 from convert.output import print_result
 from verify import sample
+from verify.datasets.layouts import LAYOUTS
 from verify.protocol import Overrides, WrongProtocol, named_protocol, own_protocol
 from verify.recipe import INTERPOLATIONS, SQUASH, Recipe
 from verify.recipes import get_recipe, recipe_table
@@ -103,6 +104,7 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
+    from verify.datasets import Choice
     from verify.run import Options, convert_sample
     from verify.workers import CORES, Compute
 
@@ -116,6 +118,8 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
         weights=args.weights,
         data=data,
         labelled=not args.unlabelled,
+        choice=Choice(layout=args.layout, devkit=args.devkit, classes=args.classes),
+        class_map=args.class_map,
         recipe=_default(args),
         named=args.recipe,
         overrides=overrides,
@@ -177,7 +181,24 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="class folders, whose sorted order is the label, or images with a val_list.txt of `name label` lines",
+        help="class folders, images with a val_list.txt or with ILSVRC2012's devkit, ILSVRC2012_img_val.tar with "
+        "either, or a parquet set as Hugging Face lays it out; the labels' order is checked",
+    )
+    data.add_argument("--layout", choices=LAYOUTS, default="", help="which of them, where two lie there")
+    data.add_argument(
+        "--devkit", type=Path, metavar="DIR", help="ILSVRC2012_devkit_t12, or its .tar.gz, where not beside the images"
+    )
+    data.add_argument(
+        "--classes",
+        default="",
+        metavar="FILE|sorted",
+        help="class names in label order, one a line, or that sorted order is right, where names have no known order",
+    )
+    data.add_argument(
+        "--class-map",
+        type=Path,
+        metavar="FILE",
+        help="which of a larger head's classes are ImageNet's 1000: lines of `wordnet_id index`, or of indices",
     )
     data.add_argument(
         "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"

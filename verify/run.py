@@ -12,12 +12,14 @@ import numpy as np
 import PIL
 
 from convert import __version__
+from convert.arrays import Array
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
 from verify import accuracy, gradients, layers, parity, published, sample
 from verify.compare import Gate, not_run
-from verify.datasets import Dataset, read_dataset
+from verify.datasets import Choice, Dataset, read_dataset
+from verify.datasets.class_map import read_class_map
 from verify.evaluate import Plan, evaluate
 from verify.layers import LayerReport
 from verify.parity import ParityInputs, parity_gates, parity_inputs
@@ -48,8 +50,10 @@ class Options:
         dst: Paddle's.
         arch: the architecture's name; "" to recognise it.
         weights: which state dict of the source, where it holds several.
-        data: folder of the validation set; None leaves the accuracy gate out.
+        data: the validation set, a folder or an archive; None leaves the accuracy gate out.
         labelled: False compares predictions only.
+        choice: how the validation set is to be read, where that is not plain.
+        class_map: file that says which of the model's classes are the data set's 1000; None where all are.
         recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
         named: a recipe's name, or "".
         overrides: single values in place of the recipe's; None takes `recipe` as it stands.
@@ -68,6 +72,8 @@ class Options:
     weights: str = ""
     data: Path | None = None
     labelled: bool = True
+    choice: Choice = field(default_factory=Choice)
+    class_map: Path | None = None
     recipe: Recipe = field(default_factory=Recipe)
     named: str = ""
     overrides: Overrides | None = None
@@ -79,14 +85,15 @@ class Options:
     layers: bool = False
     gradients: bool = False
 
-    def plan(self, recipe: Recipe) -> Plan:
-        """How the data set is run by that recipe."""
+    def plan(self, recipe: Recipe, class_indices: Array | None) -> Plan:
+        """How the data set is run by that recipe, and with those of the model's classes; None for all."""
         return Plan(
             recipe=recipe,
             batch_size=self.batch_size,
             shard=self.shard,
             decoders=self.workers,
             compute=self.compute,
+            class_indices=class_indices,
         )
 
 
@@ -116,7 +123,8 @@ def verify(options: Options) -> Result:
     """
     pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
     chosen = _chosen(options, pair)
-    dataset = _dataset(options, pair)
+    class_indices = _class_indices(options, pair)
+    dataset = _dataset(options, pair, class_indices)
     facts = _facts(options, pair, chosen)
     if problems := tensor_problems(pair):
         missing = _not_run(
@@ -136,7 +144,7 @@ def verify(options: Options) -> Result:
         facts = _with_data(facts, dataset, options)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates(gates)
-            result = conclude(*_evaluated(dataset, options.plan(chosen.recipe), workers, store))
+            result = conclude(*_evaluated(dataset, options.plan(chosen.recipe, class_indices), workers, store))
     return replace(result, layers=found)
 
 
@@ -148,12 +156,21 @@ def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
     )
 
 
-def _dataset(options: Options, pair: Pair) -> Dataset | None:
+def _class_indices(options: Options, pair: Pair) -> Array | None:
+    if options.class_map is None:
+        return None
+    if options.data is None:
+        raise FerryError(f"{options.class_map}: --class-map is of no use without --data")
+    return read_class_map(options.class_map, pair.spec.num_classes)
+
+
+def _dataset(options: Options, pair: Pair, class_indices: Array | None) -> Dataset | None:
     if options.data is None:
         return None
     if pair.spec.in_chans != 3:
         raise FerryError(f"--data: images have 3 channels, the model takes {pair.spec.in_chans}")
-    return read_dataset(options.data, pair.spec.num_classes, labelled=options.labelled)
+    classes = pair.spec.num_classes if class_indices is None else len(class_indices)
+    return read_dataset(options.data, classes, labelled=options.labelled, choice=options.choice)
 
 
 def _forward_limits(options: Options) -> dict[str, str]:
@@ -228,6 +245,7 @@ def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
         **facts.identity,
         **found,
         "images": str(len(dataset.items)),
+        **({"class map": f"sha256 {sha256_of(options.class_map)}"} if options.class_map else {}),
         "batch size": str(options.batch_size),
     }
     shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}

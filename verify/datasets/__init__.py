@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from verify.datasets.blobs import BlobError, FileBlob
-from verify.datasets.folders import read_dataset
+from verify.datasets.blobs import BlobError, FileBlob, ParquetBlob, TarBlob
 from verify.datasets.items import Dataset, DatasetError, Item
+from verify.datasets.layouts import LAYOUTS
+from verify.datasets.read import Choice, read_dataset
 
-__all__ = ["BlobError", "Dataset", "DatasetError", "FileBlob", "Item", "read_dataset"]
+__all__ = [
+    "LAYOUTS",
+    "BlobError",
+    "Choice",
+    "Dataset",
+    "DatasetError",
+    "FileBlob",
+    "Item",
+    "ParquetBlob",
+    "TarBlob",
+    "read_dataset",
+]

@@ -42,6 +42,40 @@ class FileBlob:
         return _read_range(self.path, 0, found.st_size)
 
 
+@dataclass(frozen=True)
+class TarBlob:
+    """A member of an uncompressed archive: that many bytes from there."""
+
+    path: Path
+    offset: int
+    nbytes: int
+
+    def read(self) -> bytes:
+        """The member's bytes; fewer, if the archive was cut since."""
+        return _read_range(self.path, self.offset, self.nbytes)
+
+
+@dataclass(frozen=True)
+class ParquetBlob:
+    """The bytes of an image in a shard of a parquet set.
+
+    Reading one reads the row group that it lies in, so the last of them stays in memory: read rows in their order.
+    """
+
+    path: Path
+    group: int
+    row: int  # within the group
+
+    def read(self) -> bytes:
+        """The image's bytes."""
+        from verify.datasets.parquet import image_column
+
+        content = image_column(self.path, self.group)[self.row].as_py()
+        if content is None:
+            raise BlobError("has no bytes in the parquet set")
+        return bytes(content)
+
+
 def _read_range(path: Path, offset: int, nbytes: int) -> bytes:
     if nbytes > MAX_BYTES:
         raise BlobError(f"has {nbytes:,} bytes, more than the {MAX_BYTES:,} that an image may have")

@@ -1,115 +1,107 @@
-"""A validation set on disk: which images, and which label each has."""
+"""Images in folders: one folder a class, or any folder without labels."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
-from convert.errors import counted, shown
+from convert.errors import shown
 from verify.datasets.blobs import FileBlob
 from verify.datasets.items import Dataset, DatasetError, Item
+from verify.datasets.labels import check_labels, class_order
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff", ".gif"})
-LIST_NAME = "val_list.txt"
-MAX_DIGITS = 9  # of a label
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif"})
+NO_CLASSES = frozenset({"__MACOSX", "ILSVRC2012_devkit_t12"})  # folders that lie beside class folders
 
 
-def read_dataset(root: Path, num_classes: int, *, labelled: bool = True) -> Dataset:
-    """Finds the images and labels under a folder.
+def read_class_folders(root: Path, num_classes: int, *, classes: str = "") -> Dataset:
+    """A folder a class; images may lie deeper in it.
 
     Args:
-        root: class folders whose sorted order is the label, or images and a `val_list.txt` of `name label` lines.
-        num_classes: of the model; the labels must fit it.
-        labelled: False takes every image under the folder and no label, for comparing predictions only.
+        root: holds the class folders.
+        num_classes: of the model.
+        classes: as `class_order` takes it.
+    """
+    folders = {path.name: path for path in class_folders(root)}
+    order = class_order(str(root), folders, num_classes, declared=classes)
+    targets = [path.resolve() for path in folders.values()]
+    if len(set(targets)) < len(targets):
+        twice = next(path for path in folders.values() if targets.count(path.resolve()) > 1)
+        raise DatasetError(f"{twice}: this class folder is another one too, through a link")
+    items: list[Item] = []
+    ignored = sum(not path.is_dir() for path in root.iterdir())  # an image beside the folders has no class
+    for label, name in enumerate(order):
+        if name not in folders:  # declared, and without images here
+            continue
+        images, litter = split(folders[name], walk(folders[name]))
+        if not images:
+            raise DatasetError(f"{folders[name]}: this class folder has no images")
+        items += [file_item(root, path, label) for path in images]
+        ignored += litter
+    check_labels(str(root), items, num_classes)
+    layout = "class folders"
+    if len(folders) < len(order):
+        layout += f" ({len(folders):,} of {len(order):,} declared)"
+    return Dataset(root, layout, tuple(items), order, ignored)
+
+
+def class_folders(root: Path) -> list[Path]:
+    """The folders under the root that may be classes, sorted by name."""
+    found = (path for path in root.iterdir() if path.is_dir() and path.name[:1] != "." and path.name not in NO_CLASSES)
+    return sorted(found, key=lambda path: path.name)
+
+
+def read_unlabelled(root: Path) -> Dataset:
+    """Every image under the folder, however deep."""
+    images, ignored = split(root, walk(root))
+    return Dataset(root, "no labels", tuple(file_item(root, path, None) for path in images), ignored=ignored)
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Every file under a folder, also links that lead nowhere.
 
     Raises:
-        DatasetError: no folder, no images, or labels that do not fit; the text says which and what to do.
+        DatasetError: a folder that cannot be listed, or a link to a folder: its images might count twice.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; --data takes a folder of images")
-    if not labelled:
-        dataset = _unlabelled(root)
-    elif (root / LIST_NAME).is_file():
-        dataset = _listed(root, num_classes)
-    else:
-        dataset = _class_folders(root, num_classes)
-    if not dataset.items:
-        raise DatasetError(f"{root}: no images; files ending in {', '.join(sorted(EXTENSIONS))} count")
-    return dataset
+
+    def refuse(error: OSError) -> None:
+        raise DatasetError(f"{error.filename}: cannot be listed: {error.strerror}") from error
+
+    for folder, below, names in os.walk(root, onerror=refuse):
+        for name in below:
+            if (path := Path(folder, name)).is_symlink():
+                raise DatasetError(f"{path}: links to a folder, which is not followed; put the images themselves there")
+        yield from (Path(folder, name) for name in names)
 
 
-def _unlabelled(root: Path) -> Dataset:
-    images, ignored = _split(root, root.rglob("*"))
-    return Dataset(root, "no labels", tuple(_item(root, path, None) for path in images), ignored=ignored)
-
-
-def _class_folders(root: Path, num_classes: int) -> Dataset:
-    folders = sorted((path for path in root.iterdir() if path.is_dir() and path.name[:1] != "."), key=lambda p: p.name)
-    if not folders:
-        raise DatasetError(
-            f"{root}: has neither class folders nor a {LIST_NAME}; --unlabelled compares predictions without labels"
-        )
-    if len(folders) != num_classes:
-        raise DatasetError(
-            f"{root}: {counted(len(folders), 'class folder')}, but the model has {num_classes} classes. "
-            "A missing folder would shift every later label; --unlabelled compares predictions without labels"
-        )
-    items: list[Item] = []
-    ignored = sum(path.is_file() for path in root.iterdir())  # an image beside the folders has no class
-    for label, folder in enumerate(folders):
-        images, litter = _split(folder, folder.rglob("*"))
-        if not images:
-            raise DatasetError(f"{folder}: this class folder has no images")
-        items += [_item(root, path, label) for path in images]
-        ignored += litter
-    return Dataset(root, "class folders", tuple(items), tuple(folder.name for folder in folders), ignored)
-
-
-def _listed(root: Path, num_classes: int) -> Dataset:
-    items: dict[str, Item] = {}
-    for number, line in enumerate(_read_list(root / LIST_NAME).splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{root / LIST_NAME}, line {number}"
-        name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isascii() or not label.isdigit():
-            raise DatasetError(f"{where}: expected `name label`, found {line[:80]!r}")
-        name = Path(name).as_posix()
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise DatasetError(f"{where}: {name} lies outside the folder")
-        if len(label) > MAX_DIGITS or int(label) >= num_classes:
-            raise DatasetError(
-                f"{where}: label {shown(label, 20)}, but the model's {num_classes} classes are 0 to {num_classes - 1}; "
-                "--unlabelled compares predictions without labels"
-            )
-        if name in items:
-            raise DatasetError(f"{where}: {name} is listed twice")
-        items[name] = _item(root, root / name, int(label), name=name)
-    absent = [name for name in items if not (root / name).is_file()]
-    if absent:
-        raise DatasetError(f"{root / LIST_NAME}: {counted(len(absent), 'listed file')} missing, first {absent[0]}")
-    return Dataset(root, LIST_NAME, tuple(items.values()))
-
-
-def _read_list(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: is not UTF-8 text (byte {error.start}); save it as such") from error
-
-
-def _split(root: Path, paths: Iterable[Path]) -> tuple[list[Path], int]:
-    files = [path for path in paths if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in EXTENSIONS and not _is_hidden(path.relative_to(root))]
+def split(root: Path, paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """The images among files under the root, sorted, and the number of the others."""
+    files = list(paths)
+    images = [path for path in files if is_image(path.relative_to(root).as_posix())]
     return sorted(images, key=lambda path: path.as_posix()), len(files) - len(images)
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def is_image(name: str) -> bool:
+    """Whether the name, with forward slashes, is an image's and no litter's."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in EXTENSIONS and not hidden
 
 
-def _item(root: Path, path: Path, label: int | None, name: str = "") -> Item:
+def file_item(root: Path, path: Path, label: int | None) -> Item:
+    """The item of a file that lies under the root."""
+    return Item(name_of(path.relative_to(root)), label, file_size(path) or 0, FileBlob(path))
+
+
+def name_of(path: Path) -> str:
     # A name that is no UTF-8 is shown by its bytes: neither the digest nor the run store can hold it otherwise.
-    shown_name = name or os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-    return Item(shown_name, label, path.stat().st_size if path.is_file() else 0, FileBlob(path))
+    return shown(os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"), 4096)
+
+
+def file_size(path: Path) -> int | None:
+    """In bytes; None if there is no such file, or there cannot be."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):  # a name too long, or one with a NUL
+        return None

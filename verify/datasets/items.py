@@ -70,6 +70,6 @@ class Dataset:
         facts = {"data": ", ".join(parts)}
         if counts := self.class_counts():
             low, high = min(counts.values()), max(counts.values())
-            each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-            facts["data classes"] = f"{len(counts):,} with {each} images each"
+            each = counted(high, "image") if low == high else f"{low:,} to {high:,} images"
+            facts["data classes"] = f"{len(counts):,} with {each} each"
         return {**facts, "data fingerprint": self.fingerprint()}
