@@ -80,14 +80,15 @@ def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
 
 
 def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
+    resampling = Image.Resampling[recipe.interpolation.upper()]
     if recipe.resize == SQUASH:
-        return image.resize((recipe.size, recipe.size), Image.Resampling.BICUBIC)
+        return image.resize((recipe.size, recipe.size), resampling)
     short, long = sorted(image.size)
     scaled = int(recipe.resize), int(int(recipe.resize) * long / short)
     size = scaled if image.width <= image.height else scaled[::-1]
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"its {image.width} x {image.height} pixels become {size[0]} x {size[1]} before the crop")
-    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+    return image if size == image.size else image.resize(size, resampling)
 
 
 def _silence_pillow() -> None:

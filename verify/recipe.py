@@ -7,11 +7,12 @@ from dataclasses import dataclass
 SQUASH = "squash"
 SQUASH_FROM = 384  # the authors resize to (size, size) without a crop from here on
 CROP_FRACTION = 0.875
+INTERPOLATIONS = ("bicubic", "bilinear")  # of Pillow, which always antialiases
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Bicubic resize, centre crop, normalisation.
+    """Resize, centre crop, normalisation.
 
     Defaults are those of the ConvNeXt authors at 224: datasets.py of https://github.com/facebookresearch/ConvNeXt
     at 048efce.
@@ -19,18 +20,20 @@ class Recipe:
     Attributes:
         size: side of the square input, in pixels.
         resize: the short edge before the centre crop, or "squash" for (size, size) whatever the aspect ratio.
+        interpolation: of the resize, "bicubic" or "bilinear".
         mean: subtracted from each channel, of values between 0 and 1.
         std: each channel is divided by it.
     """
 
     size: int = 224
     resize: int | str = 256
+    interpolation: str = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __str__(self) -> str:
         resized = f"squash to {self.size}" if self.resize == SQUASH else f"short edge {self.resize}, crop {self.size}"
-        return f"bicubic, {resized}, mean {self.mean}, std {self.std}"
+        return f"{self.interpolation}, {resized}, mean {self.mean}, std {self.std}"
 
 
 def official_resize(size: int) -> int | str:

@@ -12,6 +12,7 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
+from verify.diagnosis import statistics_lines
 from verify.run import STORE_NAME, Result
 from verify.store import FRAMEWORKS
 
@@ -117,7 +118,7 @@ def _paired_lines(paired: PairedResult) -> list[str]:
     if paired.read < paired.images:
         missing = counted(paired.images - paired.read, "image")
         lines.append(f"accuracy is over {paired.read:,} of {paired.images:,}: {missing} could not be read")
-    return lines
+    return lines + statistics_lines(paired)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
