@@ -98,7 +98,7 @@ def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder:
         batch_size=BATCH,
         compute=Compute(threads=1),
     )
-    paired, _ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
+    paired, *_ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
     return (structure, *parity, paired_gate(paired))
 
 

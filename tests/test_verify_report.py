@@ -14,6 +14,7 @@ from verify.compare import gate, not_run
 from verify.report import as_json, as_markdown, as_text, flip_line, headline
 from verify.run import Result
 from verify.statistics import mcnemar_exact
+from verify.why import WhyReport, WhyRow
 
 PASSED = gate("structure", True, "74 tensors", "same tensors", digest="abc")
 FAILED = gate("float64 oracle", False, "max rel nan", "max rel <= 1e-09", max_rel=math.nan)
@@ -150,6 +151,48 @@ def test_unread_images_are_said_beside_the_scores() -> None:
 )
 def test_the_verdict_is_one_line(gates: tuple[Any, ...], line: str) -> None:
     assert headline(Result({}, gates)) == line
+
+
+WHY = WhyReport(
+    (WhyRow("squash to 224, no crop", 60.8, 12.5, 0.00012, 500, "--resize squash"),), "squash it is.", 48.3, 60.8
+)
+
+
+def test_the_usual_mistakes_are_a_verdict_and_a_table() -> None:
+    text = as_text(Result({}, (PASSED,), paired(), WHY)).splitlines()
+    markdown = as_markdown(Result({}, (PASSED,), paired(), WHY)).splitlines()
+
+    assert text[-6:-2] == [
+        "why: squash it is.",
+        "",
+        "if it were              top-1  difference  p        images",
+        "squash to 224, no crop  60.80  +12.50      0.00012  500",
+    ]
+    assert markdown[-5:-1] == [
+        "",
+        "| if it were | top-1 | difference | p | images |",
+        "| --- | --- | --- | --- | --- |",
+        "| squash to 224, no crop | 60.80 | +12.50 | 0.00012 | 500 |",
+    ]
+    assert "**why**: squash it is." in markdown
+
+
+def test_programs_get_the_usual_mistakes_with_their_remedies() -> None:
+    document = json.loads(as_json(Result({}, (PASSED,), paired(), WHY)))
+
+    assert (document["why"]["verdict"], document["why"]["top1"], document["why"]["expected"]) == (
+        "squash it is.",
+        48.3,
+        60.8,
+    )
+    assert document["why"]["rows"][0]["advice"] == "--resize squash"
+    assert json.loads(as_json(Result({}, (PASSED,), paired())))["why"] is None
+
+
+def test_an_accuracy_as_expected_has_no_table() -> None:
+    text = as_text(Result({}, (PASSED,), paired(), WhyReport((), "nothing to explain", 60.8, 60.8))).splitlines()
+
+    assert text[-4:-2] == ["", "why: nothing to explain"]
 
 
 def test_the_statistics_are_three_lines() -> None:

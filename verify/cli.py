@@ -27,6 +27,7 @@ examples:
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
   verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val --size 384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
 
 gates, in this order: structure, float64 oracle, float32 logits and, with --data, paired accuracy
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     if not args.sample and not all(pair):
         parser.error("--arch, --src and --dst are needed, or --sample")
     recipe = _recipe(parser, args)
+    _check_why(parser, args)
     try:
         return _run(args, recipe)
     except FerryError as error:
@@ -76,6 +78,7 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
 
 def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
     from verify.run import Options, convert_sample
+    from verify.why import SAMPLE
     from verify.workers import Compute
 
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
@@ -93,7 +96,19 @@ def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options
         batch_size=args.batch_size,
         workers=args.workers,
         compute=Compute(device=args.device),
+        why=args.why,
+        expect=args.expect,
+        why_sample=args.why_sample or SAMPLE,
     )
+
+
+def _check_why(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if not args.why and (args.expect is not None or args.why_sample):
+        parser.error("--expect and --why-sample go with --why")
+    if args.why and (args.unlabelled or not (args.data or args.sample)):
+        parser.error("--why compares accuracies: it needs --data with labels")
+    if args.expect is not None and not 0 <= args.expect <= 100:
+        parser.error(f"--expect {args.expect:g}: a top-1 in per cent, 0 to 100")
 
 
 def _make_folder(folder: Path) -> None:
@@ -165,6 +180,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
     data.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+    why = parser.add_argument_group("diagnosis")
+    why.add_argument(
+        "--why",
+        action="store_true",
+        help="score a sample under the usual mistakes of protocol and labels, and say which explains the accuracy best",
+    )
+    why.add_argument(
+        "--expect",
+        type=float,
+        metavar="TOP1",
+        help="top-1 that should be met, in per cent (without: whatever raises it)",
+    )
+    why.add_argument(
+        "--why-sample", type=positive, metavar="N", help="images to score under each mistake (default 500)"
+    )
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
     run.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default 2)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from convert.errors import counted
 from verify.accuracy import ClassScore, PairedResult
 from verify.store import FRAMEWORKS
+from verify.why import WhyReport
 
 SHOWN = 3  # classes named
 
@@ -32,3 +33,10 @@ def statistics_lines(paired: PairedResult) -> list[str]:
 
 def _apart(score: ClassScore) -> int:
     return abs(score.torch_right - score.paddle_right)
+
+
+def why_table(why: WhyReport) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the usual mistakes' scores, nearest to the expected top-1 first."""
+    head = ["if it were", "top-1", "difference", "p", "images"]
+    rows = [[r.name, f"{r.top1:.2f}", f"{r.difference:+.2f}", f"{r.p:.2g}", f"{r.images:,}"] for r in why.rows]
+    return head, rows

@@ -24,7 +24,7 @@ from verify.datasets import Dataset, Item, read_dataset
 from verify.parity import parity_gates, parity_inputs
 from verify.preprocess import Decoded, decode
 from verify.recipe import Recipe
-from verify.store import FRAMEWORKS, RunStore
+from verify.store import FRAMEWORKS, ImageRow, RunStore
 from verify.structure import (
     Digests,
     Pair,
@@ -34,6 +34,7 @@ from verify.structure import (
     structure_gate,
     tensor_problems,
 )
+from verify.why import SAMPLE, Question, WhyReport, explain
 from verify.workers import Compute, SharedBatch, Worker, start_workers
 
 STORE_NAME = "run.sqlite"
@@ -55,6 +56,9 @@ class Options:
         batch_size: images a forward pass.
         workers: threads that decode images.
         compute: where the models run.
+        why: whether to look for the usual mistakes where the accuracy is not the expected one.
+        expect: that top-1, in per cent; None looks for whatever raises it.
+        why_sample: images to score under each mistake.
     """
 
     arch: str
@@ -68,6 +72,9 @@ class Options:
     batch_size: int = 32
     workers: int = 2
     compute: Compute = field(default_factory=Compute)
+    why: bool = False
+    expect: float | None = None
+    why_sample: int = SAMPLE
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,13 @@ class Result:
         facts: what was verified: architecture, files and their SHA-256, protocol, versions.
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
+        why: what the usual mistakes say of the accuracy; None if that was not asked for.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
+    why: WhyReport | None = None
 
     @property
     def ok(self) -> bool:
@@ -113,9 +122,10 @@ def verify(options: Options) -> Result:
         if dataset is None:
             return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
         facts |= _dataset_facts(dataset)
-        paired, seconds = _paired(options, dataset, workers, facts)
+        paired, seconds, rows = _paired(options, dataset, workers, facts)
+        why = _why(options, dataset, workers["torch"], rows) if options.why else None
     facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
-    return Result(facts, (*gates, paired_gate(paired)), paired)
+    return Result(facts, (*gates, paired_gate(paired)), paired, why)
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -143,7 +153,7 @@ def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gat
 
 def _paired(
     options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: Mapping[str, str]
-) -> tuple[PairedResult, float]:
+) -> tuple[PairedResult, float, list[ImageRow]]:
     store = RunStore(options.report / STORE_NAME if options.report else None)
     try:
         store.put_run(facts)
@@ -151,9 +161,21 @@ def _paired(
         with SharedBatch(min(options.batch_size, len(dataset.items)) * 3 * side * side * 4) as shared:
             for numbers, items, decoded in _batches(dataset.items, options):
                 _run_batch(store, shared, workers, numbers, items, decoded)
-        return summarise(store.rows()), time.monotonic() - start
+        rows = store.rows()
+        return summarise(rows), time.monotonic() - start, rows
     finally:
         store.close()
+
+
+def _why(options: Options, dataset: Dataset, worker: Worker, rows: Sequence[ImageRow]) -> WhyReport:
+    question = Question(
+        recipe=options.recipe,
+        expected=options.expect,
+        sample=options.why_sample,
+        batch_size=options.batch_size,
+        workers=options.workers,
+    )
+    return explain(worker, dataset.items, rows=rows, question=question)
 
 
 def _run_batch(
