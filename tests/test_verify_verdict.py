@@ -62,8 +62,17 @@ def test_a_difference_of_few_images_concludes_nothing() -> None:
 
     assert text == (
         "on 100 images no usual mistake differs significantly in the right direction; nothing is concluded. "
-        "The nearest is a mistake (+5.00 points, p = 0.06); differences from 6.3 points on would show, "
+        "The nearest is a mistake (+5.00 points, p = 0.06; mend a mistake); differences from 6.3 points on would show, "
         "with --why-sample 1000 from 2.0"
+    )
+
+
+def test_an_expected_accuracy_within_the_interval_may_be_chance() -> None:
+    text = conclude([right(500)], BASE, expected=52.0, asked=1000)
+
+    assert text.endswith(
+        ". 52.00 lies within 46.91 to 53.09, the 95 % interval of 1,000 images: "
+        "if it was measured on others, chance may be all"
     )
 
 

@@ -242,6 +242,13 @@ def test_without_labels_there_is_nothing_to_ask(worker: Worker, items: list[Item
         asked(worker, items, sample.RECIPE, rows=rows)
 
 
+def test_rows_of_other_images_are_refused(worker: Worker, items: list[Item]) -> None:
+    rows = [ImageRow(item.name, 0, None, 0.0, {}) for item in items[::-1]]
+
+    with pytest.raises(ValueError, match="the rows are of other images than the items"):
+        asked(worker, items, sample.RECIPE, rows=rows)
+
+
 def test_an_image_that_has_gone_since_the_run_is_named(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
     rows = run(worker, items, sample.RECIPE)

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from verify.statistics import mcnemar_exact
+from verify.statistics import mcnemar_exact, wilson_interval
 
 LEVEL = 0.05  # of all mistakes together: each is tested at this over their number (Bonferroni)
 POWER = 0.8  # the chance to see a difference of the size that is called visible
@@ -86,7 +86,7 @@ def conclude(scores: Sequence[Score], base: Truths, *, expected: float | None, a
         if mcnemar_exact(*score.against(base)) < limit and _nears(top1, score.difference(base), goal)
     ]
     if not better:
-        return _nothing(ranked[0], base, asked, len(scores))
+        return _nothing(ranked[0], base, asked, len(scores)) + _chance(base, expected)
     best = better[0]
     gained, p = best.difference(base), mcnemar_exact(*best.against(base))
     found = f"{gained:+.2f} points on {int(best.seen.sum()):,} images, p = {p:.1g}"
@@ -123,11 +123,21 @@ def _rest(best: Score, base: Truths, goal: float) -> list[str]:
     return [f"{rest:+.2f} points remain: set this right and ask again."]
 
 
+def _chance(base: Truths, expected: float | None) -> str:
+    low, high = (100 * end for end in wilson_interval(int(base.sum()), len(base)))
+    if expected is None or not low <= expected <= high:
+        return ""
+    return (
+        f". {expected:.2f} lies within {low:.2f} to {high:.2f}, the 95 % interval of {len(base):,} images: "
+        "if it was measured on others, chance may be all"
+    )
+
+
 def _nothing(nearest: Score, base: Truths, asked: int, tests: int) -> str:
     seen = int(nearest.seen.sum())
     text = f"on {seen:,} images no usual mistake differs significantly in the right direction; nothing is concluded. "
     p = mcnemar_exact(*nearest.against(base))
-    text += f"The nearest is {nearest.name} ({nearest.difference(base):+.2f} points, p = {p:.1g}); "
+    text += f"The nearest is {nearest.name} ({nearest.difference(base):+.2f} points, p = {p:.1g}; {nearest.advice}); "
     text += f"differences from {visible(nearest, base, seen, tests):.1f} points on would show"
     more = min(10 * asked, len(base))
     if more <= seen:

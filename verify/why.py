@@ -98,7 +98,10 @@ def explain(worker: Worker, items: Sequence[Item], *, rows: Sequence[ImageRow], 
 
     Raises:
         FerryError: a set without labels, or none of whose images could be read.
+        ValueError: the rows are of other images than the items.
     """
+    if [row.name for row in rows] != [item.name for item in items]:
+        raise ValueError("the rows are of other images than the items")
     known = [number for number, row in enumerate(rows) if row.label is not None and "torch" in row.predictions]
     if not known or any(row.label is None for row in rows):
         raise FerryError("--why: compares accuracies, and there is none: the images need labels, and have to be read")
