@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,9 +13,14 @@ import pytest
 from pairs import CALM, flip_by, scored
 
 from convert.arrays import Array
-from verify.accuracy import Accuracy, PairedResult, paired_gate
+from verify.accuracy import Accuracy, ClassScore, McNemar, PairedResult, paired_gate, summarise
 from verify.compare import Verdict
-from verify.store import FRAMEWORKS
+from verify.statistics import mcnemar_exact, wilson_interval
+from verify.store import FRAMEWORKS, ImageRow, Prediction
+
+
+def scores(result: PairedResult, framework: str) -> tuple[float | None, float | None]:
+    return result.accuracy[framework].top1, result.accuracy[framework].top5
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +46,7 @@ def test_accuracy_is_what_plain_python_counts_in_the_store(
 
     assert len(rows) == 40
     assert 0 < top1 < top5 < 100
-    assert result.accuracy[framework] == Accuracy(top1, top5)
+    assert scores(result, framework) == (top1, top5)
 
 
 def test_accuracy_is_what_plain_python_counts_in_the_logits(run: tuple[PairedResult, Path, Array]) -> None:
@@ -50,7 +57,7 @@ def test_accuracy_is_what_plain_python_counts_in_the_logits(run: tuple[PairedRes
     top1 = sum(best[0] == label for best, label in zip(ranked, labels, strict=True))
     top5 = sum(label in best[:5] for best, label in zip(ranked, labels, strict=True))
 
-    assert result.accuracy["torch"] == Accuracy(100 * top1 / 40, 100 * top5 / 40)
+    assert scores(result, "torch") == (100 * top1 / 40, 100 * top5 / 40)
 
 
 def test_a_run_that_agrees_passes(run: tuple[PairedResult, Path, Array]) -> None:
@@ -72,13 +79,13 @@ def test_a_tie_goes_to_the_lower_class_in_both_frameworks() -> None:
 def test_with_fewer_than_five_classes_every_label_is_among_the_best_five() -> None:
     result = scored(np.array([[3.0, 2.0, 1.0]] * 4), np.array([[3.0, 2.0, 1.0]] * 4), [0, 1, 2, 2])
 
-    assert result.accuracy["paddle"] == Accuracy(25.0, 100.0)
+    assert scores(result, "paddle") == (25.0, 100.0)
 
 
 def test_a_model_of_one_class_is_always_right() -> None:
     result = scored(np.array([[3.0]]), np.array([[3.0]]), [0])
 
-    assert result.accuracy["torch"] == Accuracy(100.0, 100.0)
+    assert scores(result, "torch") == (100.0, 100.0)
     assert paired_gate(result).verdict is Verdict.PASSED
 
 
@@ -103,6 +110,65 @@ def test_the_difference_of_top_1_is_paddles_less_torchs() -> None:
 
     assert result.top1_difference == 25.0
     assert result.agreement == 75.0
+
+
+# Intervals, McNemar, classes
+
+RIGHT, WRONG = [2.0, 1.0, 0.0], [1.0, 2.0, 0.0]
+
+
+def test_an_accuracy_has_wilsons_interval() -> None:
+    result = scored(np.array([RIGHT] * 9 + [WRONG]), np.array([RIGHT] * 10), [0] * 10)
+    low, high = wilson_interval(9, 10)
+
+    assert result.accuracy["torch"].top1_interval == (100 * low, 100 * high)
+    assert result.accuracy["paddle"].top1_interval == pytest.approx((72.2467, 100.0), abs=1e-4)
+    assert result.accuracy["torch"].top5_interval == result.accuracy["paddle"].top1_interval
+
+
+def test_images_that_one_framework_alone_has_right_are_counted() -> None:
+    torch = np.array([RIGHT] * 7 + [WRONG] * 3)
+    paddle = np.array([RIGHT] + [WRONG] * 6 + [RIGHT] + [WRONG] * 2)
+
+    assert scored(torch, paddle, [0] * 10).mcnemar == McNemar(6, 1, mcnemar_exact(6, 1))
+
+
+def test_every_class_is_scored_by_its_label() -> None:
+    torch = np.array([RIGHT, RIGHT, WRONG, WRONG, RIGHT])
+    paddle = np.array([RIGHT, WRONG, WRONG, WRONG, RIGHT])
+
+    assert scored(torch, paddle, [0, 0, 1, 2, 0], broken=["z.png"]).per_class == (
+        ClassScore(0, 3, 3, 2),
+        ClassScore(1, 1, 1, 1),
+        ClassScore(2, 1, 0, 0),
+    )
+
+
+def test_the_classes_add_up_to_the_accuracy(run: tuple[PairedResult, Path, Array]) -> None:
+    result, _, _ = run
+
+    assert sum(score.images for score in result.per_class) == 40
+    assert 100 * sum(score.torch_right for score in result.per_class) / 40 == result.accuracy["torch"].top1
+
+
+@pytest.mark.parametrize("labels", [[None, None], [0, None]])
+def test_without_a_label_for_each_image_there_are_no_statistics(labels: list[int | None]) -> None:
+    result = scored(np.array([RIGHT] * 2), np.array([RIGHT] * 2), labels)
+
+    assert (result.mcnemar, result.per_class, result.accuracy["torch"].top1_interval) == (None, (), None)
+
+
+def test_a_whole_validation_set_is_summarised_in_one_pass_and_little_time() -> None:
+    def rows() -> Iterator[ImageRow]:
+        for number in range(50_000):
+            best = Prediction(((number % 1000), 7, 8, 9, 10), (5.0, 1.0, 0.0, 0.0, 0.0))
+            yield ImageRow(f"{number}.JPEG", number // 50, None, 1e-6, {"torch": best, "paddle": best})
+
+    start = time.monotonic()
+    result = summarise(rows())
+
+    assert time.monotonic() - start < 5  # 0.3 s alone on a machine
+    assert (result.images, len(result.per_class), result.accuracy["torch"].top1) == (50_000, 1000, 0.1)
 
 
 # Flips

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pairs import CALM, flip_by, scored
 
-from verify.accuracy import Accuracy, paired_gate, summarise
+from verify.accuracy import paired_gate, summarise
 from verify.compare import Verdict
 from verify.store import FRAMEWORKS, ImageRow, Prediction
 
@@ -62,7 +62,7 @@ def test_unreadable_images_fail_and_are_named() -> None:
 
     assert (gate.verdict, gate.problems) == (Verdict.FAILED, ("not read    a.png: cut", "not read    b.png: cut"))
     assert gate.measured == "0 flips, 0 unexplained, 2 of 4 images, top-1 differs by 0.000"
-    assert result.accuracy["torch"] == Accuracy(50.0, 100.0)
+    assert (result.accuracy["torch"].top1, result.accuracy["torch"].top5) == (50.0, 100.0)
 
 
 def test_an_image_without_predictions_is_named() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from pairs import flip_by
 
-from verify.accuracy import Accuracy, Flip, PairedResult, paired_gate
+from verify.accuracy import Accuracy, ClassScore, Flip, McNemar, PairedResult, paired_gate
 from verify.compare import gate, not_run
 from verify.report import as_json, as_markdown, as_text, flip_line, headline
 from verify.result import Result
+from verify.statistics import mcnemar_exact
+from verify.why import WhyReport, WhyRow
 
 PASSED = gate("structure", True, "74 tensors", "same tensors", digest="abc")
 FAILED = gate("float64 oracle", False, "max rel nan", "max rel <= 1e-09", max_rel=math.nan)
@@ -123,7 +125,14 @@ def test_programs_get_the_whole_result() -> None:
         "values": {"digest": "abc"},
     }
     assert document["paired"]["flips"][0]["name"] == "0.png"
-    assert document["paired"]["accuracy"]["torch"] == {"top1": 100.0, "top5": 100.0}
+    assert document["paired"]["accuracy"]["torch"] == {
+        "top1": 100.0,
+        "top5": 100.0,
+        "top1_interval": [pytest.approx(72.2467, abs=1e-4), 100.0],
+        "top5_interval": [pytest.approx(72.2467, abs=1e-4), 100.0],
+    }
+    assert document["paired"]["mcnemar"] == {"torch_only": 1, "paddle_only": 0, "p": 1.0}
+    assert document["paired"]["per_class"] == [{"label": 0, "images": 10, "torch_right": 10, "paddle_right": 9}]
 
 
 def test_unread_images_are_said_beside_the_scores() -> None:
@@ -142,3 +151,59 @@ def test_unread_images_are_said_beside_the_scores() -> None:
 )
 def test_the_verdict_is_one_line(gates: tuple[Any, ...], line: str) -> None:
     assert headline(Result({}, gates)) == line
+
+
+WHY = WhyReport(
+    (WhyRow("squash to 224, no crop", 60.8, 12.5, 0.00012, 500, "--resize squash"),), "squash it is.", 48.3, 60.8
+)
+
+
+def test_the_usual_mistakes_are_a_verdict_and_a_table() -> None:
+    text = as_text(Result({}, (PASSED,), paired(), why=WHY)).splitlines()
+    markdown = as_markdown(Result({}, (PASSED,), paired(), why=WHY)).splitlines()
+
+    assert text[-6:-2] == [
+        "why: squash it is.",
+        "",
+        "if it were              top-1  difference  p        images",
+        "squash to 224, no crop  60.80  +12.50      0.00012  500",
+    ]
+    assert markdown[-5:-1] == [
+        "",
+        "| if it were | top-1 | difference | p | images |",
+        "| --- | --- | --- | --- | --- |",
+        "| squash to 224, no crop | 60.80 | +12.50 | 0.00012 | 500 |",
+    ]
+    assert "**why**: squash it is." in markdown
+
+
+def test_programs_get_the_usual_mistakes_with_their_remedies() -> None:
+    document = json.loads(as_json(Result({}, (PASSED,), paired(), why=WHY)))
+
+    assert (document["why"]["verdict"], document["why"]["top1"], document["why"]["expected"]) == (
+        "squash it is.",
+        48.3,
+        60.8,
+    )
+    assert document["why"]["rows"][0]["advice"] == "--resize squash"
+    assert json.loads(as_json(Result({}, (PASSED,), paired())))["why"] is None
+
+
+def test_an_accuracy_as_expected_has_no_table() -> None:
+    text = as_text(Result({}, (PASSED,), paired(), why=WhyReport((), "nothing to explain", 60.8, 60.8))).splitlines()
+
+    assert text[-4:-2] == ["", "why: nothing to explain"]
+
+
+def test_the_statistics_are_three_lines() -> None:
+    test = McNemar(12, 1, mcnemar_exact(12, 1))
+    accuracy = {name: Accuracy(82.5, 96.0, (80.77, 84.11), (95.0, 96.8)) for name in ("torch", "paddle")}
+    classes = tuple(ClassScore(label, 50, 40, 40 - label) for label in range(5))
+    lines = as_text(Result({}, (PASSED,), paired(accuracy=accuracy, mcnemar=test, per_class=classes))).splitlines()
+
+    start = lines.index("top-1 within (Wilson, 95 %): torch 80.77 to 84.11, paddle 80.77 to 84.11")
+    assert lines[start + 1 : start + 3] == [
+        "right in torch alone 12, in paddle alone 1: McNemar p = 0.0034",
+        "4 labels with another accuracy: 4 (40 and 36 of 50 right), 3 (40 and 37 of 50 right), "
+        "2 (40 and 38 of 50 right) and 1 more",
+    ]

@@ -66,10 +66,13 @@ def test_the_scores_are_what_plain_python_counts_with_the_folders_names(
     top5 = sum(digit in best for digit, best in digits)
 
     assert len(rows) == len(FILES)
-    assert document["paired"]["accuracy"][framework] == {
-        "top1": 100 * top1 / len(FILES),
-        "top5": 100 * top5 / len(FILES),
-    }
+    assert (
+        document["paired"]["accuracy"][framework].items()
+        >= {
+            "top1": 100 * top1 / len(FILES),
+            "top5": 100 * top5 / len(FILES),
+        }.items()
+    )
 
 
 def test_what_is_printed_is_the_reports_file(report: Path) -> None:

@@ -65,6 +65,15 @@ USAGE = [
     ([*PAIR, "--size", "0"], "verify: error: argument --size: 0 is not a whole number above 0"),
     ([*PAIR, "--resize", "0"], "verify: error: argument --resize: 0 is not a whole number above 0"),
     ([*PAIR, "--mean", "1", "2"], "verify: error: argument --mean: expected 3 arguments"),
+    ([*PAIR, "--why"], "verify: error: --why compares accuracies: it needs --data with labels"),
+    (
+        [*PAIR, "--data", "val", "--unlabelled", "--why"],
+        "verify: error: --why compares accuracies: it needs --data with labels",
+    ),
+    (["--sample", "--expect", "82"], "verify: error: --expect and --why-sample go with --why"),
+    (["--sample", "--why-sample", "9"], "verify: error: --expect and --why-sample go with --why"),
+    (["--sample", "--why", "--expect", "820"], "verify: error: --expect 820: a top-1 in per cent, 0 to 100"),
+    (["--sample", "--why", "--expect", "nan"], "verify: error: --expect nan: a top-1 in per cent, 0 to 100"),
     ([*PAIR, "--tolerance", "1"], "verify: error: unrecognized arguments: --tolerance 1"),
 ]
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from convert.errors import counted
 from verify.compare import Gate, gate
 from verify.parity import FLOAT32_MAX_ABS
+from verify.statistics import mcnemar_exact, wilson_interval
 from verify.store import FRAMEWORKS, ImageRow
+from verify.tally import Tally
+
+Interval = tuple[float, float]
 
 TOP1_POINTS = 0.02  # percentage points: two PyTorch evaluators of one checkpoint differ by that much over 50,000 images
 NAME = "paired accuracy"
@@ -43,10 +47,44 @@ class Flip:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """One framework's score, in per cent of the images that were read; None without labels."""
+    """One framework's score, in per cent of the images that were read; None without labels.
+
+    Attributes:
+        top1: per cent whose best class is the label.
+        top5: per cent with the label among the best five.
+        top1_interval: Wilson's, of 95 %, in per cent.
+        top5_interval: likewise.
+    """
 
     top1: float | None
     top5: float | None
+    top1_interval: Interval | None = None
+    top5_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Whether one framework is right more often than the other.
+
+    Attributes:
+        torch_only: images that only PyTorch has right.
+        paddle_only: images that only Paddle has right.
+        p: two-sided, of McNemar's exact test; a small one means that they do differ.
+    """
+
+    torch_only: int
+    paddle_only: int
+    p: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class's images that were read, and how many of them each framework has right."""
+
+    label: int
+    images: int
+    torch_right: int
+    paddle_right: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +100,8 @@ class PairedResult:
         flips: the others.
         noise: the logit difference against which flips are judged.
         max_abs: the largest logit difference over all images; NaN if a logit is not a number.
+        mcnemar: the images that one framework alone has right; None without labels.
+        per_class: every class that occurs, by label; empty without labels.
     """
 
     images: int
@@ -72,6 +112,8 @@ class PairedResult:
     flips: tuple[Flip, ...]
     noise: float
     max_abs: float
+    mcnemar: McNemar | None = None
+    per_class: tuple[ClassScore, ...] = ()
 
     @property
     def unexplained(self) -> int:
@@ -84,27 +126,28 @@ class PairedResult:
         return None if torch is None or paddle is None else paddle - torch
 
 
-def summarise(rows: Sequence[ImageRow]) -> PairedResult:
-    """Scores the rows of a run.
+def summarise(rows: Iterable[ImageRow]) -> PairedResult:
+    """Scores the rows of a run in one pass.
 
     A flip is explained when its smaller margin is under twice the noise. The noise is the largest logit difference
     over the images that did *not* flip, and no more than the float32 gate allows: an image's own difference is always
     at least half its margin when it flips, so measured against that, every flip would count as explained.
     """
-    read = [row for row in rows if row.read]
-    flipped = [row for row in read if row.flipped]
-    calm = [row.max_abs for row in read if not row.flipped and not math.isnan(row.max_abs)]
-    noise = min(max(calm, default=0.0), FLOAT32_MAX_ABS)
-    differences = [row.max_abs for row in read]
+    tally = Tally()
+    for row in rows:
+        tally.add(row)
+    noise = min(tally.noise, FLOAT32_MAX_ABS)
     return PairedResult(
-        images=len(rows),
-        read=len(read),
-        unreadable=tuple((row.name, row.error or "no prediction") for row in rows if not row.read),
-        accuracy={framework: _accuracy(read, framework) for framework in FRAMEWORKS},
-        agreement=_percent(len(read) - len(flipped), len(read)),
-        flips=tuple(_flip(row, noise) for row in flipped),
+        images=tally.read + len(tally.unreadable),
+        read=tally.read,
+        unreadable=tuple(tally.unreadable),
+        accuracy={framework: _accuracy(tally, framework) for framework in FRAMEWORKS},
+        agreement=_percent(tally.read - len(tally.flipped), tally.read),
+        flips=tuple(_flip(row, noise) for row in tally.flipped),
         noise=noise,
-        max_abs=math.nan if any(map(math.isnan, differences)) else max(differences, default=math.nan),
+        max_abs=tally.max_abs if tally.read else math.nan,
+        mcnemar=_mcnemar(tally),
+        per_class=_per_class(tally),
     )
 
 
@@ -140,13 +183,27 @@ def paired_gate(result: PairedResult) -> Gate:
     )
 
 
-def _accuracy(rows: Sequence[ImageRow], framework: str) -> Accuracy:
-    if not rows or any(row.label is None for row in rows):
+def _accuracy(tally: Tally, framework: str) -> Accuracy:
+    if not tally.has_labels:
         return Accuracy(None, None)
-    classes = [(row.label, row.predictions[framework].classes) for row in rows]
-    top1 = sum(label == best[0] for label, best in classes)
-    top5 = sum(label in best for label, best in classes)
-    return Accuracy(_percent(top1, len(rows)), _percent(top5, len(rows)))
+    top1, top5, n = tally.top1(framework), tally.top5[framework], tally.read
+    return Accuracy(_percent(top1, n), _percent(top5, n), _interval(top1, n), _interval(top5, n))
+
+
+def _mcnemar(tally: Tally) -> McNemar | None:
+    if not tally.has_labels:
+        return None
+    torch, paddle = tally.only("torch"), tally.only("paddle")
+    return McNemar(torch, paddle, mcnemar_exact(torch, paddle))
+
+
+def _per_class(tally: Tally) -> tuple[ClassScore, ...]:
+    if not tally.has_labels:
+        return ()
+    return tuple(
+        ClassScore(label, neither + torch + paddle + both, torch + both, paddle + both)
+        for label, (neither, torch, paddle, both) in sorted(tally.classes.items())
+    )
 
 
 def _flip(row: ImageRow, noise: float) -> Flip:
@@ -165,3 +222,8 @@ def _describe(flip: Flip) -> str:
 
 def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else math.nan
+
+
+def _interval(part: int, whole: int) -> Interval:
+    low, high = wilson_interval(part, whole)
+    return 100 * low, 100 * high

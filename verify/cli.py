@@ -33,6 +33,7 @@ examples:
          --recipe convnext_base.fb_in22k_ft_in1k_384
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
   verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   verify --merge out/*.sqlite --report out
 
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         print_result(recipe_table())
         return 0
     _check_usage(parser, args)
+    _check_why(parser, args)
     try:
         return _merge(args) if args.merge else _run(args, _overrides(args))
     except WrongProtocol as error:
@@ -106,6 +108,7 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
     from verify.datasets import Choice
     from verify.run import Options, convert_sample
+    from verify.why import SAMPLE
     from verify.workers import CORES, Compute
 
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
@@ -130,7 +133,19 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
         compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32),
         layers=args.layers,
         gradients=args.gradients,
+        why=args.why,
+        expect=args.expect,
+        why_sample=args.why_sample or SAMPLE,
     )
+
+
+def _check_why(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if not args.why and (args.expect is not None or args.why_sample):
+        parser.error("--expect and --why-sample go with --why")
+    if args.why and (args.unlabelled or not (args.data or args.sample)):
+        parser.error("--why compares accuracies: it needs --data with labels")
+    if args.expect is not None and not 0 <= args.expect <= 100:
+        parser.error(f"--expect {args.expect:g}: a top-1 in per cent, 0 to 100")
 
 
 def _make_folder(folder: Path) -> None:
@@ -246,6 +261,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     diagnosis.add_argument(
         "--gradients", action="store_true", help="compare the gradient of every parameter in float64"
+    )
+    diagnosis.add_argument(
+        "--why",
+        action="store_true",
+        help="score a sample under the usual mistakes of protocol and labels, and say which explains the accuracy best",
+    )
+    diagnosis.add_argument(
+        "--expect",
+        type=float,
+        metavar="TOP1",
+        help="top-1 that should be met, in per cent (without: whatever raises it)",
+    )
+    diagnosis.add_argument(
+        "--why-sample", type=positive, metavar="N", help="images to score under each mistake (default 500)"
     )
     run = parser.add_argument_group("the run")
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")

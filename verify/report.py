@@ -12,6 +12,7 @@ from typing import Any
 from convert.errors import counted
 from verify.accuracy import Flip, PairedResult
 from verify.compare import Gate
+from verify.diagnosis import statistics_lines, why_table
 from verify.layers import layer_rows
 from verify.result import Result
 from verify.store import FRAMEWORKS
@@ -34,6 +35,10 @@ def as_text(result: Result) -> str:
         lines += ["", *_table(["", "top-1", "top-5", "images"], _accuracy_rows(result.paired)), ""]
         lines += _paired_lines(result.paired)
         lines += _listed("flips", [flip_line(flip) for flip in result.paired.flips])
+    if result.why:
+        lines += ["", f"why: {result.why.verdict}"]
+    if result.why and result.why.rows:
+        lines += ["", *_table(*why_table(result.why))]
     return "\n".join([*lines, "", headline(result)])
 
 
@@ -53,6 +58,10 @@ def as_markdown(result: Result) -> str:
         lines += ["", *_markdown(["", "top-1", "top-5", "images"], _accuracy_rows(result.paired)), ""]
         lines += [f"- {line}" for line in _paired_lines(result.paired)]
         lines += _bullets("flips", [flip_line(flip) for flip in result.paired.flips])
+    if result.why:
+        lines += ["", f"**why**: {result.why.verdict}"]
+    if result.why and result.why.rows:
+        lines += ["", *_markdown(*why_table(result.why))]
     return "\n".join([*lines, "", *(f"- {key}: {value}" for key, value in result.facts.items()), ""])
 
 
@@ -65,6 +74,7 @@ def as_json(result: Result) -> str:
         "gates": [_gate_document(gate) for gate in result.gates],
         "paired": asdict(result.paired) if result.paired else None,
         "layers": asdict(result.layers) if result.layers else None,
+        "why": asdict(result.why) if result.why else None,
     }
     return json.dumps(_plain(document), indent=2, allow_nan=False)
 
@@ -125,7 +135,7 @@ def _paired_lines(paired: PairedResult) -> list[str]:
     if paired.read < paired.images:
         missing = counted(paired.images - paired.read, "image")
         lines.append(f"accuracy is over {paired.read:,} of {paired.images:,}: {missing} could not be read")
-    return lines
+    return lines + statistics_lines(paired)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:

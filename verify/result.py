@@ -16,6 +16,7 @@ from verify.published import published_gate
 from verify.recipe import Recipe
 from verify.recipes import PublishedRecipe, get_recipe
 from verify.store import ImageRow, RunFacts
+from verify.why import WhyReport
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Result:
         rows: its images, in the data set's order.
         published: the score that the checkpoint was published with; None where none is known.
         layers: the models unit by unit; None if it was not asked for.
+        why: what the usual mistakes say of the accuracy; None if it was not asked for.
     """
 
     facts: Mapping[str, str]
@@ -37,6 +39,7 @@ class Result:
     rows: Sequence[ImageRow] = ()
     published: PublishedRecipe | None = None
     layers: LayerReport | None = None
+    why: WhyReport | None = None
 
     @property
     def ok(self) -> bool:

@@ -38,6 +38,7 @@ from verify.structure import (
     structure_gate,
     tensor_problems,
 )
+from verify.why import SAMPLE, Question, WhyReport, explain
 from verify.workers import CORES, Compute, Worker, start_workers
 
 
@@ -64,6 +65,9 @@ class Options:
         compute: where the models run.
         layers: whether to compare every unit of the models.
         gradients: whether to compare the gradient of every parameter.
+        why: whether to look for the usual mistakes where the accuracy is not the expected one.
+        expect: that top-1, in per cent; None looks for whatever raises it.
+        why_sample: images to score under each mistake.
     """
 
     src: Path
@@ -84,6 +88,9 @@ class Options:
     compute: Compute = field(default_factory=Compute)
     layers: bool = False
     gradients: bool = False
+    why: bool = False
+    expect: float | None = None
+    why_sample: int = SAMPLE
 
     def plan(self, recipe: Recipe, class_indices: Array | None) -> Plan:
         """How the data set is run by that recipe, and with those of the model's classes; None for all."""
@@ -141,11 +148,12 @@ def verify(options: Options) -> Result:
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, published=chosen.published, layers=found)
-        facts = _with_data(facts, dataset, options)
+        facts, plan = _with_data(facts, dataset, options), options.plan(chosen.recipe, class_indices)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates(gates)
-            result = conclude(*_evaluated(dataset, options.plan(chosen.recipe, class_indices), workers, store))
-    return replace(result, layers=found)
+            result = conclude(*_evaluated(dataset, plan, workers, store))
+        why = _why(options, dataset, plan, workers["torch"], result) if options.why else None
+    return replace(result, layers=found, why=why)
 
 
 def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
@@ -213,6 +221,22 @@ def _evaluated(
         total = sum(map(len, plan.batches(len(dataset.items))))
         raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
     return store.run().with_notes(speed=str(speed)), store.gates(), store.rows()
+
+
+def _why(options: Options, dataset: Dataset, plan: Plan, worker: Worker, result: Result) -> WhyReport:
+    expected = options.expect
+    if expected is None and result.published and result.published.recipe == plan.recipe:
+        expected = result.published.top1
+    question = Question(
+        recipe=plan.recipe,
+        expected=expected,
+        sample=options.why_sample,
+        batch_size=plan.batch_size,
+        workers=plan.decoders,
+        class_indices=plan.class_indices,
+    )
+    items = [dataset.items[number] for batch in plan.batches(len(dataset.items)) for number in batch]
+    return explain(worker, items, rows=result.rows, question=question)
 
 
 def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
