@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import stat
@@ -20,6 +19,7 @@ from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pdparams import pdparams_chunks, read_pdparams
 from convert.checkpoints.torch_pickles import TensorRef
 from convert.checkpoints.torch_write import torch_zip_chunks
+from convert.digest import sha256_of
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, TargetError, shown
 
 __all__ = [
@@ -107,7 +107,7 @@ def write_checkpoint(
         tensors: in the framework's layout.
         framework: "torch" or "paddle"; noted in a `.safetensors`.
         force: whether to replace an existing file.
-        digest: whether to compute the file's SHA-256 on the way, which takes as long as the writing itself.
+        digest: whether to compute the file's SHA-256, which takes longer than the writing itself.
 
     Raises:
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
@@ -121,19 +121,6 @@ def write_checkpoint(
         return write_atomically(path, torch_zip_chunks(tensors), force=force, digest=digest)
     suffixes = {"paddle": ".pdparams or .safetensors", "torch": ".pth, .pt or .safetensors"}[framework]
     raise TargetError(f"{path}: the target's name must end in {suffixes}")
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _map(path: Path) -> memoryview:
