@@ -54,12 +54,14 @@ class Checkpoint:
         container: "torch zip", "torch legacy", "paddle pickle" or "safetensors".
         wrapper: the key that the state dict stood under; empty for a bare one.
         tensors: the file's own keys to read-only arrays over a memory map of the file; copied nowhere yet.
+        shards: the files that hold the tensors, where `path` is the index of a sharded one.
     """
 
     path: Path
     container: str
     wrapper: str
     tensors: Mapping[str, Array]
+    shards: tuple[Path, ...] = ()
 
 
 def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
@@ -76,7 +78,7 @@ def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
         buffer = _map(path)
         container, found, tensors = _open(path, buffer)
         wrapper, state_dict = _choose(found, weights)
-        return Checkpoint(path, container, wrapper, tensors(state_dict))
+        return Checkpoint(path, container, wrapper, tensors(state_dict), _shards(path, container, buffer))
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
@@ -149,6 +151,12 @@ def _open(path: Path, buffer: memoryview) -> tuple[str, Any, Callable[[dict[str,
     if start[:1] == b"\x80":
         return PADDLE, read_pdparams(buffer), _arrays
     raise CheckpointError(_what_is(start))
+
+
+def _shards(path: Path, container: str, buffer: memoryview) -> tuple[Path, ...]:
+    if container != SAFETENSORS or not path.name.endswith(safetensors.INDEX_SUFFIX):
+        return ()
+    return tuple(path.with_name(name) for name in sorted(safetensors.shard_paths(path, bytes(buffer))))
 
 
 def _read_shards(index: Path, content: bytes) -> dict[str, Array]:
