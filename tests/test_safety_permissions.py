@@ -14,15 +14,18 @@ from weights import distinct_weights
 
 from convert import ARCHS, write_checkpoint
 
-# Root may do everything; as root, the command is run as nobody, once everything that it needs is loaded.
+# Root may do everything, so as root the command is run as nobody. Nobody may not read a root's own Python: a rehearsal
+# loads all modules before.
 AS_NOBODY = """\
-import encodings.cp437, os, sys  # zipfile's, loaded on use
-import convert.cli, convert.fetch, convert.job, convert.locate, convert.summary
+import contextlib, io, os, sys
+from convert.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["--src", sys.argv[1], "--dst", sys.argv[1] + ".pdparams"]) == 0
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-sys.exit(convert.cli.main(sys.argv[1:]))
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -34,6 +37,7 @@ def folder() -> Iterator[Path]:
     weights = distinct_weights(ARCHS["convnext_digits"].params(), dtype="float32")
     write_checkpoint(made / "x.pth", weights, framework="torch")
     (made / "x.pth").chmod(0o644)
+    shutil.copyfile(made / "x.pth", made / "rehearsal.pth")
     for name, mode in (("closed", 0o555), ("open", 0o777)):
         (made / name).mkdir()
         (made / name).chmod(mode)
@@ -42,7 +46,7 @@ def folder() -> Iterator[Path]:
 
 
 def converted(source: Path, target: Path) -> tuple[int, str]:
-    given = ["--src", str(source), "--dst", str(target)]
+    given = [source.with_name("rehearsal.pth"), "--src", source, "--dst", target]
     child = subprocess.run([sys.executable, "-c", AS_NOBODY, *given], capture_output=True, text=True, check=False)
     return child.returncode, child.stderr
 
