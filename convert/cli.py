@@ -8,11 +8,13 @@ from pathlib import Path
 
 from convert import __version__
 from convert.arguments import positive
-from convert.errors import FerryError
+from convert.errors import FerryError, RefusedCheckpoint
 from convert.output import OutputError, print_result
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
+
+AFTER_REFUSAL = "where a fresh copy of the file is refused too, ask its author for tensors alone: a .safetensors"
 
 EXAMPLES = """\
 examples:
@@ -50,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except FerryError as error:
         print(f"convert: {error}", file=sys.stderr)
+        if isinstance(error, RefusedCheckpoint):
+            print(f"convert: {AFTER_REFUSAL}", file=sys.stderr)
         print("convert: nothing was written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,12 +1,24 @@
-"""A digest of a state dict that does not depend on its container, its order or its framework's layout."""
+"""Digests: of a file's bytes, and of a state dict whatever its container, its order or its framework's layout."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from convert.arrays import Array, dtype_name
 from convert.strips import flat_bytes
+
+PIECE = 1 << 20  # bytes, which stay in the processor's cache between their reading and their digesting
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def tensor_digests(tensors: Mapping[str, Array]) -> dict[str, str]:

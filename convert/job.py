@@ -18,7 +18,7 @@ from convert.params import Layout, Param
 from convert.prepare import DEFAULT, DTYPES, cast_state_dict, fresh_head
 from convert.recognise import recognise_arch
 from convert.source import Source, read_source
-from convert.state_dict import convert_state_dict, expected_shapes, restore_state_dict
+from convert.state_dict import check_state_dict, convert_state_dict, expected_shapes, restore_state_dict
 
 TORCH, PADDLE = "torch", "paddle"
 OFFICIAL = "official"
@@ -120,20 +120,14 @@ class Job:
             CheckpointMismatch: the tensors are not the architecture's; its text names the file.
             FerryError: the key format has no place for a tensor.
         """
-        dtype = DTYPES[self.options.dtype or DEFAULT]
-        forward, back = (convert_state_dict, restore_state_dict)
-        if self.source.framework == PADDLE:
-            forward, back = back, forward
         try:
-            carried = forward(self.spec, self.tensors, dtype=dtype)
+            carried = self._carried(framework)
         except CheckpointMismatch as error:
             if not {self.spec.head, self.spec.head_bias} & set(self.tensors) and len(error.problems) == 2:
                 raise FerryError(
                     f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
                 ) from error
             raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
-        if framework == self.source.framework:
-            carried = back(self.spec, carried, dtype=dtype)
         return {
             key: carried[name].reshape(reshape.theirs(carried[name].shape))
             for name, (key, reshape) in self._target_names(framework).items()
@@ -163,14 +157,25 @@ class Job:
         counts = Counter(operation for step in self.steps(framework) for operation in step.operations or ("copy",))
         return dict(sorted(counts.items()))
 
+    def _carried(self, framework: str) -> Mapping[str, Array]:
+        """The tensors under that framework's official names, each looked at once."""
+        dtype = DTYPES[self.options.dtype or DEFAULT]
+        if framework == self.source.framework:
+            check_state_dict(self.spec, self.tensors, framework=framework, dtype=dtype)
+            return self.tensors
+        carry = convert_state_dict if framework == PADDLE else restore_state_dict
+        return carry(self.spec, self.tensors, dtype=dtype)
+
     def _hint(self) -> str:
-        """Which architecture the tensors are, where it is another one than was given."""
+        """What to do about tensors that do not fit."""
         shapes = {name: array.shape for name, array in self.source.tensors.items()}
         try:
             found, _ = recognise_arch(shapes, (self.source.framework,))
         except FerryError:
-            return ""
-        return f"its tensors are those of {found.name}" if found.name != self.spec.name else ""
+            return "give the whole state dict of one ConvNeXt, saved anew with model.state_dict()"
+        if found.name != self.spec.name:
+            return f"its tensors are those of {found.name}; choose --arch {found.name}"
+        return "fetch the file again, or save it anew from a model without these values"
 
     def _target_names(self, framework: str) -> dict[str, tuple[str, Reshape]]:
         if framework == TORCH:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.errors import FerryError
-from convert.fetch import Fetched, fetch
 from convert.pretrained import PRETRAINED, find_pretrained, is_address
+
+if TYPE_CHECKING:
+    from convert.fetch import Fetched
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".json", ".pdparams")  # of files, not of names
 
@@ -60,5 +63,7 @@ def locate(src: str, *, sha256: str = "") -> Located:
 
 
 def _downloaded(url: str, sha256: str, arch: str = "") -> Located:
+    from convert.fetch import fetch  # loads what a network needs, for which a file on the disk need not wait
+
     fetched = fetch(url, sha256=sha256)
     return Located(fetched.path, arch, fetched, url)

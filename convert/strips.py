@@ -1,4 +1,4 @@
-"""Copying a transposed matrix at the speed of memory, and reading large arrays on several cores."""
+"""Copying a transposed matrix at the speed of memory, and working on large arrays on several cores."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ STRIP = 16
 THREADS = min(2, os.cpu_count() or 1)  # more would only wait for memory
 
 
+class Buffer:
+    """Memory for one copy after another: pages that are new to the process cost more than the copying itself."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def like(self, array: Array) -> Array:
+        """An array of that shape and dtype, in C order and little-endian, of any content; good until the next call."""
+        if self._bytes.size < array.nbytes:
+            self._bytes = np.empty(array.nbytes, np.uint8)
+        copy: Array = self._bytes[: array.nbytes].view(array.dtype.newbyteorder("<"))
+        return copy.reshape(array.shape)
+
+
 @dataclass(frozen=True)
 class Deferred:
     """Bytes of a known number that are made when they are needed.
@@ -35,24 +49,27 @@ class Deferred:
         return self.array.nbytes
 
     def __bytes__(self) -> bytes:
-        return bytes(self.make())
+        return bytes(self.make(Buffer()))
 
-    def make(self) -> memoryview:
-        """The bytes in C order, little-endian; a copy where the array does not lie so."""
-        return flat_bytes(self.array)
-
-
-def flat_bytes(array: Array) -> memoryview:
-    """The array's bytes in C order, little-endian, without a copy where it lies so already."""
-    return contiguous(array).reshape(-1).view(np.uint8).data
+    def make(self, buffer: Buffer) -> memoryview:
+        """The bytes in C order, little-endian; a copy in the buffer where the array does not lie so."""
+        return flat_bytes(self.array, buffer)
 
 
-def contiguous(array: Array) -> Array:
-    """The array in C order, little-endian: itself if it is so already, else a copy."""
-    dtype = array.dtype.newbyteorder("<")
-    if array.flags.c_contiguous and array.dtype == dtype:
+def flat_bytes(array: Array, buffer: Buffer | None = None) -> memoryview:
+    """The array's bytes in C order, little-endian, without a copy where it lies so already.
+
+    Args:
+        array: of any strides.
+        buffer: where a copy goes; memory of its own unless given.
+    """
+    return _contiguous(array, buffer or Buffer()).reshape(-1).view(np.uint8).data
+
+
+def _contiguous(array: Array, buffer: Buffer) -> Array:
+    if array.flags.c_contiguous and array.dtype == array.dtype.newbyteorder("<"):
         return array
-    copy = np.empty(array.shape, dtype)
+    copy = buffer.like(array)
     if array.ndim != 2 or array.flags.c_contiguous:
         copy[...] = array
         return copy

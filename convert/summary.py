@@ -12,12 +12,15 @@ from convert.checkpoints import SAFETENSORS, TORCH_ZIP, Written, sha256_of
 from convert.digest import combined_digest, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
 from convert.job import PADDLE, Job
+from convert.key_formats.limits import USUAL_EPS
 from convert.params import parameter_count
 from convert.pretrained import ROWS
+from convert.strips import on_cores
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
 CONTAINERS = {".pdparams": PADDLE_PICKLE, ".pth": TORCH_ZIP, ".pt": TORCH_ZIP, ".safetensors": SAFETENSORS}
+TOLD_EPS = ("torchvision", "mmpretrain")  # which build any eps, and know no name of an architecture with its own
 FRAMEWORKS = {"torch": "PyTorch", "paddle": "Paddle"}
 
 
@@ -38,8 +41,13 @@ def as_text(job: Job, framework: str) -> str:
 
 
 def as_json(job: Job, framework: str, written: Written | None) -> str:
-    """The same for programs, with digests. The tensors' digest depends on neither container nor layout."""
+    """The same for programs, with digests. The tensors' digest depends on neither container nor layout.
+
+    The source's `sha256` is of the file that was named; where that is the index of a sharded checkpoint, `shards` has
+    the SHA-256 of each file that it names, by name, and is empty otherwise.
+    """
     source, spec = job.source, job.spec
+    sha256, *of_shards = on_cores(sha256_of, (source.path, *source.checkpoint.shards))
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
@@ -57,7 +65,8 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
             "wrapper": source.checkpoint.wrapper,
             "prefix": source.named.prefix,
             "key_format": source.named.key_format.name,
-            "sha256": sha256_of(source.path),
+            "sha256": sha256,
+            "shards": {path.name: digest for path, digest in zip(source.checkpoint.shards, of_shards, strict=True)},
         },
         "target": _target(job, framework, written),
         "notes": _notes(job),
@@ -105,6 +114,10 @@ def _notes(job: Job) -> list[str]:
     ]
     if job.fresh_head:
         notes.append(f"the head is new: {job.spec.num_classes} classes, initialised at random (seed 0), untrained")
+    if job.options.to in TOLD_EPS and job.spec.eps != USUAL_EPS:
+        notes.append(
+            f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {USUAL_EPS:g}: build it with that eps"
+        )
     if job.source.named.left_out:
         left_out = job.source.named.left_out
         notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
+from convert.arrays import BFLOAT16
 from convert.checkpoints.atomic import Written, check_target, write_atomically
 from convert.errors import TargetError
+from convert.strips import Buffer, Deferred
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -183,3 +186,26 @@ def test_a_killed_process_leaves_the_old_file(target: Path) -> None:
         child.send_signal(signal.SIGKILL)
 
     assert target.read_bytes() == b"old"
+
+
+def test_many_chunks_made_on_two_threads_stand_in_their_order(tmp_path: Path) -> None:
+    matrices = [np.arange(rows * 70, dtype=np.float32).reshape(rows, 70) + rows for rows in (300, 1, 500, 20) * 10]
+    chunks = [chunk for matrix in matrices for chunk in (b"between", Deferred(matrix.T))]
+
+    write_atomically(tmp_path / "x", chunks)
+
+    expected = b"".join(part for matrix in matrices for part in (b"between", matrix.T.tobytes()))
+    assert (tmp_path / "x").read_bytes() == expected
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "f2", "i8", "?", BFLOAT16], ids=str)
+@pytest.mark.parametrize("shape", [(), (0, 3), (1,), (17, 33), (2, 3, 4)])
+def test_a_used_buffer_makes_the_bytes_of_an_array_of_any_strides(shape: tuple[int, ...], dtype: str) -> None:
+    array = (np.arange(np.prod(shape)) % 5).astype("u2").reshape(shape)
+    array = (array.view(BFLOAT16) if dtype == BFLOAT16 else array.astype(dtype)).T
+    buffer = Buffer()
+    Deferred(np.ones((9, 7)).T).make(buffer)
+
+    made = Deferred(array).make(buffer)
+
+    assert bytes(made) == array.astype(array.dtype.newbyteorder("<")).tobytes()

@@ -117,7 +117,8 @@ def test_a_key_format_without_a_place_is_refused(tmp_path: Path, capsys: pytest.
     assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pth", "--to", "torchvision"]) == 1
 
     assert capsys.readouterr().err == (
-        "convert: torchvision has no convnextv2_atto: it has no place for stages.0.0.grn.gamma\n"
+        "convert: torchvision has no convnextv2_atto: it has no place for stages.0.0.grn.gamma; "
+        "choose --to official or timm or transformers or mmpretrain\n"
         "convert: nothing was written\n"
     )
     assert not (tmp_path / "y.pth").exists()

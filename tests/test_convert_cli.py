@@ -156,6 +156,7 @@ def test_the_plan_of_an_unfitting_checkpoint_shows_every_problem(
     assert err.split("\n") == [
         f"convert: {source} does not fit convnext_digits: 74 problems",
         *(f"  dtype       {name:<28}  expected float32, found int32" for name in WEIGHTS),
+        "fetch the file again, or save it anew from a model without these values",
         "convert: nothing was written",
         "",
     ]

@@ -139,17 +139,20 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
         "  missing     downsample_layers.1.0.bias    (20,)\n"
         "  missing     downsample_layers.1.1.weight  (40, 20, 2, 2)\n"
         "  missing     downsample_layers.1.1.bias    (40,)\n"
-        "  ... and 65 more; --plan prints them all",
+        "  ... and 65 more; --plan prints them all\n"
+        "give the whole state dict of one ConvNeXt, saved anew with model.state_dict()",
     ),
     "with a NaN": (
         save_changed(head__bias=np.array([np.nan] + [0] * 9, "float32")),
         "{src} does not fit convnext_digits: 1 problem\n"
-        "  not finite  head.bias                     1 of 10 values are NaN or Inf",
+        "  not finite  head.bias                     1 of 10 values are NaN or Inf\n"
+        "fetch the file again, or save it anew from a model without these values",
     ),
     "with a tensor of whole numbers": (
         save_changed(norm__bias=np.ones(160, "int16")),
         "{src} does not fit convnext_digits: 1 problem\n"
-        "  dtype       norm.bias                     expected float32, found int16",
+        "  dtype       norm.bias                     expected float32, found int16\n"
+        "fetch the file again, or save it anew from a model without these values",
     ),
     "with a tensor in double precision": (
         save_changed(norm__bias=np.ones(160, "float64")),
@@ -157,7 +160,8 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "with one tensor more": (
         save_changed(norm__scale=np.ones((2, 3), "float32")),
-        "{src} does not fit convnext_digits: 1 problem\n  unexpected  norm.scale                    (2, 3)",
+        "{src} does not fit convnext_digits: 1 problem\n  unexpected  norm.scale                    (2, 3)\n"
+        "give the whole state dict of one ConvNeXt, saved anew with model.state_dict()",
     ),
 }
 

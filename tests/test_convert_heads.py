@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats import stored
 from weights import carried, distinct_weights
 
 from convert import ARCHS, read_checkpoint
@@ -127,3 +128,15 @@ def test_a_head_of_no_classes_is_wrong_usage(number: str, capsys: pytest.Capture
     assert capsys.readouterr().err.split("\n")[-2] == (
         f"convert: error: argument --num-classes: {number} is not a whole number above 0"
     )
+
+
+def test_transformers_model_without_a_head_needs_a_number_of_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = stored(DIGITS, "transformers", WEIGHTS)
+    bare = {key.removeprefix("convnext."): array for key, array in theirs.items() if not key.startswith("classifier.")}
+    write_checkpoint(tmp_path / "x.pth", bare, framework="torch")
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams"]) == 1
+    assert "has no head; --num-classes N gives it a new" in capsys.readouterr().err
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams", "--num-classes", "7"]) == 0

@@ -15,6 +15,7 @@ import torch
 from files import a_dict, name, plain, run_python, stream, tensor, write_pth, write_zip
 
 from convert import read_checkpoint, write_pdparams
+from convert.cli import main
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint
 from convert.job import Job
 
@@ -219,3 +220,15 @@ def test_no_message_carries_what_would_steer_a_terminal(kind: str, tmp_path: Pat
 
     assert "\nconvert: all is well" not in str(caught.value)
     assert str(caught.value).replace("\n", "").isprintable()
+
+
+def test_the_command_ends_a_refusal_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_zip(tmp_path / "x.pth", {**ENTRIES, "x/data.pkl": b"\x80\x02cos\nsystem\n."})
+
+    assert main(["--src", str(path), "--dst", str(tmp_path / "x.pdparams")]) == 1
+
+    assert capsys.readouterr().err == (
+        f"convert: {path}: the file names os.system, which no state dict needs; it was not run (byte 2 of the pickle)\n"
+        "convert: where a fresh copy of the file is refused too, ask its author for tensors alone: a .safetensors\n"
+        "convert: nothing was written\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def test_a_sharded_checkpoint_is_converted(folder: Path, capsys: pytest.CaptureF
 
     assert capsys.readouterr().out.startswith(f"read {folder / INDEX}: safetensors, official keys\n")
     assert same_bits(read_checkpoint(folder / "x.pdparams").tensors, carried(DIGITS.params(), WEIGHTS))
+
+
+def test_the_summary_for_programs_has_the_digest_of_every_shard(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--src", str(folder / INDEX), "--dst", f"{folder}/x.pdparams", "--json"]) == 0
+
+    source = json.loads(capsys.readouterr().out)["source"]
+    expected = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (INDEX, *SHARDS)}
+    assert {INDEX: source["sha256"], **source["shards"]} == expected
 
 
 def test_a_shard_alone_is_no_convnext_that_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from convert import ARCHS, convert_state_dict
 from convert.checkpoints import sha256_of, write_checkpoint
 from convert.cli import main
 from convert.digest import combined_digest, tensor_digests
+from convert.job import Job, Options
 from convert.params import parameter_count
 from convert.pretrained import PRETRAINED
+from convert.summary import as_text
 
 SPEC = ARCHS["convnextv2_atto"]
 WEIGHTS = distinct_weights(SPEC.params(), dtype="float32")
@@ -69,6 +72,7 @@ def test_the_json_summary_has_every_field(tmp_path: Path, capsys: pytest.Capture
             "prefix": "module.",
             "key_format": "timm",
             "sha256": sha256_of(source),
+            "shards": {},
         },
         "target": {
             "path": str(target),
@@ -100,6 +104,16 @@ def test_the_json_summary_has_the_notes(tmp_path: Path, capsys: pytest.CaptureFi
         "140 tensors of float16 became float32",
         "the head is new: 7 classes, initialised at random (seed 0), untrained",
     ]
+
+
+def test_a_library_that_must_be_told_the_eps_is_noted(tmp_path: Path) -> None:
+    spec = dataclasses.replace(SPEC, eps=1e-5)
+    read = Job.read("", write_source(tmp_path, "pth"), Options(to="mmpretrain"))
+
+    lines = as_text(dataclasses.replace(read, spec=spec), "torch").split("\n")
+
+    assert lines[2:] == ["every norm's eps is 1e-05, mmpretrain's is 1e-06: build it with that eps"]
+    assert as_text(read, "torch").split("\n") == lines[:2]
 
 
 KINDS = [

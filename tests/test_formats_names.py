@@ -15,22 +15,25 @@ from convert.archs import ARCHS
 from convert.archs.convnext import Norm, Stem
 from convert.arrays import Array
 from convert.errors import CheckpointError, FerryError
-from convert.key_formats import PREFIXES, name_officially, names_for
+from convert.key_formats import PREFIXES, TARGETS, name_officially, names_for
 from convert.key_formats.formats import KEY_FORMATS
 from convert.key_formats.rules import Reshape
 from convert.recognise import distance
 from convert.state_dict import expected_shapes
 
-# The first tensor that a format has no place for, by what is odd about an architecture.
-ISOTROPIC = "stem.weight"
-OVERLAP = "downsample_layers.0.2.weight"
-HEAD_FIRST, HIDDEN, RESPONSE = "norm_pre.weight", "pre_logits.weight", "stages.0.0.grn.gamma"
+# What a library lacks, by what is odd about an architecture: mostly a place for a tensor, of which the first is named.
+ISOTROPIC = "place for stem.weight"
+OVERLAP = "place for downsample_layers.0.2.weight"
+HEAD_FIRST, HIDDEN = "place for norm_pre.weight", "place for pre_logits.weight"
+RESPONSE = "place for stages.0.0.grn.gamma"
+SHIFT = "norm without a shift"
+EPS = "eps but 1e-06 in its inner norms"
 NO_PLACE = {
     "official": (),
     "timm": (ISOTROPIC,),
-    "torchvision": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, RESPONSE),
-    "transformers": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN),
-    "mmpretrain": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN),
+    "torchvision": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, RESPONSE, SHIFT),
+    "transformers": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, SHIFT, EPS),
+    "mmpretrain": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, SHIFT),
     "openclip": (ISOTROPIC, HIDDEN, "head.weight"),
 }
 
@@ -38,6 +41,7 @@ NO_PLACE = {
 def oddity(arch: str) -> str:
     """By the name alone, so that the spec is not its own judge."""
     odd = {"isotropic": ISOTROPIC, "_ols": OVERLAP, "_hnf": HEAD_FIRST, "_mlp": HIDDEN, "v2_": RESPONSE}
+    odd |= {"_rms": SHIFT, "xxlarge": EPS}
     return next((name for part, name in odd.items() if part in arch), "")
 
 
@@ -47,8 +51,9 @@ REFUSED = [(arch, name) for arch, name in CASES if oddity(arch) in NO_PLACE[name
 
 
 def test_the_cases_are_those_that_were_counted_by_hand() -> None:
-    # 32 architectures: 3 isotropic, 5 with overlapping stems, 1 head_norm_first, 1 with a hidden layer, 9 of V2.
-    assert len(PLACED) == 32 + 29 + 13 + 22 + 22
+    # 32 architectures: 3 isotropic, 5 with overlapping stems, 1 head_norm_first, 1 with a hidden layer, 9 of V2,
+    # 2 with a norm without a shift that are none of these, 1 of another eps.
+    assert len(PLACED) == 32 + 29 + 11 + 19 + 20
     assert len(REFUSED) == 5 * 32 - len(PLACED)
 
 
@@ -70,10 +75,33 @@ def test_a_format_without_a_place_says_for_what(arch: str, name: str) -> None:
     with pytest.raises(FerryError) as caught:
         names_for(ARCHS[arch], name)
 
-    assert str(caught.value) == f"{name} has no {arch}: it has no place for {oddity(arch)}"
+    fitting = " or ".join(other for other in TARGETS if (arch, other) in PLACED)
+    assert str(caught.value) == f"{name} has no {arch}: it has no {oddity(arch)}; choose --to {fitting}"
 
 
-FITTING_NONE_BUT_TIMM = ("overlapping stem", "hidden layer in the head", "head norm first")
+def test_torchvision_takes_images_of_three_channels_only() -> None:
+    with pytest.raises(FerryError) as caught:
+        names_for(dataclasses.replace(ARCHS["convnext_tiny"], in_chans=1), "torchvision")
+
+    assert str(caught.value) == (
+        "torchvision has no convnext_tiny: it has no image but one of 3 channels; "
+        "choose --to official or timm or transformers or mmpretrain"
+    )
+
+
+@pytest.mark.parametrize("kind", ["plain", "version 2"])
+def test_a_transformers_model_without_classifier_and_prefix_is_a_backbone(kind: str) -> None:
+    weights = distinct_weights(SMALL[kind].params())
+    theirs = stored(SMALL[kind], "transformers", weights)
+    bare = {key.partition(".")[2]: array for key, array in theirs.items() if not key.startswith("classifier.")}
+
+    named = name_officially(bare)
+
+    assert (named.key_format.name, named.prefix) == ("transformers", "")
+    assert same_bits(named.tensors, {name: array for name, array in weights.items() if not name.startswith("head.")})
+
+
+FITTING_NONE_BUT_TIMM = ("overlapping stem", "hidden layer in the head", "head norm first", "norm without shift")
 EXACT = [
     *((kind, "official") for kind in SMALL),
     *((kind, "timm") for kind in SMALL if kind != "isotropic"),

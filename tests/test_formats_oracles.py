@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import timm
 import torch
 from oracles import IMAGE, ORACLE, Judged, judge, torch_output
 from torchvision.models import convnext_tiny
-from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.convnext import CNBlock, CNBlockConfig, LayerNorm2d
 from torchvision.models.convnext import ConvNeXt as TorchvisionConvNeXt
 from transformers import (
     ConvNextConfig,
     ConvNextForImageClassification,
+    ConvNextModel,
     ConvNextV2Config,
     ConvNextV2ForImageClassification,
+    ConvNextV2Model,
 )
 from weights import TINY, distinct_weights, max_rel, random_image, randomised
 
@@ -30,9 +33,21 @@ TINY_V2 = dataclasses.replace(TINY, layer_scale=False, grn=True)
 SIZES = {"depths": list(TINY.depths), "hidden_sizes": list(TINY.dims), "num_labels": TINY.num_classes}
 
 
+OTHER_EPS = dataclasses.replace(TINY, eps=0.1)  # large, so that one norm of another eps shows
+STAGES = [CNBlockConfig(*stage) for stage in zip(TINY.dims, (*TINY.dims[1:], None), TINY.depths, strict=True)]
+
+
 def torchvision_twin() -> torch.nn.Module:
-    stages = zip(TINY.dims, (*TINY.dims[1:], None), TINY.depths, strict=True)
-    return TorchvisionConvNeXt([CNBlockConfig(*stage) for stage in stages], num_classes=TINY.num_classes)
+    return TorchvisionConvNeXt(STAGES, num_classes=TINY.num_classes)
+
+
+def torchvision_of_another_eps() -> torch.nn.Module:
+    return TorchvisionConvNeXt(
+        STAGES,
+        num_classes=TINY.num_classes,
+        block=partial(CNBlock, norm_layer=partial(torch.nn.LayerNorm, eps=OTHER_EPS.eps)),
+        norm_layer=partial(LayerNorm2d, eps=OTHER_EPS.eps),
+    )
 
 
 # `layer_norm_eps` is the last norm's alone, and 1e-12 unless given, which is another function than the authors' 1e-6;
@@ -40,6 +55,7 @@ def torchvision_twin() -> torch.nn.Module:
 JUDGES: dict[str, tuple[ArchSpec, str, Any]] = {
     "torchvision's convnext_tiny": (ARCHS["convnext_tiny"], "torchvision", convnext_tiny),
     "torchvision's, small": (TINY, "torchvision", torchvision_twin),
+    "torchvision's, of another eps": (OTHER_EPS, "torchvision", torchvision_of_another_eps),
     "transformers'": (
         TINY,
         "transformers",
@@ -51,6 +67,27 @@ JUDGES: dict[str, tuple[ArchSpec, str, Any]] = {
         lambda: ConvNextV2ForImageClassification(ConvNextV2Config(**SIZES, layer_norm_eps=1e-6)),
     ),
 }
+
+
+@pytest.mark.parametrize("build", [ConvNextForImageClassification, ConvNextV2ForImageClassification])
+def test_transformers_takes_another_eps_for_its_last_norm_alone(build: Any) -> None:
+    model = build(build.config_class(**SIZES, layer_norm_eps=1e-5))
+
+    eps = {name: norm.eps for name, norm in model.named_modules() if isinstance(norm, torch.nn.LayerNorm)}
+    assert [name for name, value in eps.items() if value == 1e-5] == [f"{model.base_model_prefix}.layernorm"]
+    assert set(eps.values()) == {1e-5, 1e-6}
+
+
+@pytest.mark.parametrize("build", [ConvNextModel, ConvNextV2Model])
+def test_the_keys_of_transformers_model_without_a_head_are_recognised(build: Any) -> None:
+    named = name_officially(
+        {name: tensor.numpy() for name, tensor in build(build.config_class(**SIZES)).state_dict().items()}
+    )
+
+    spec = TINY_V2 if build is ConvNextV2Model else TINY
+    expected = {param.torch_name: param.shape for param in spec.params() if not param.torch_name.startswith("head.")}
+    assert named.key_format.name == "transformers"
+    assert {name: array.shape for name, array in named.tensors.items()} == expected
 
 
 @pytest.fixture(scope="module", params=JUDGES)

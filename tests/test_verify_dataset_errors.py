@@ -30,7 +30,7 @@ def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     touch(tmp_path, "val.tar", "val_list.txt")
 
     assert error_of(tmp_path / "val.tar") == (
-        f"{tmp_path}/val.tar: was cut short at byte 6: it has no end mark; download it again"
+        f"{tmp_path}/val.tar: is no whole tar archive: truncated header; download it again"
     )
 
 

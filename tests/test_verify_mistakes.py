@@ -12,9 +12,11 @@ import pytest
 from pairs import noise
 from PIL import Image, ImageOps
 
+from verify.datasets import FileBlob, Item
 from verify.mistakes import NO_OPTION, Treatment, hypotheses, prepare
 from verify.preprocess import preprocess
 from verify.recipe import SQUASH, Recipe
+from verify.rescore import _open
 
 RECIPE = Recipe(size=64, resize=73)
 SIZES = [(90, 70), (70, 90), (101, 77), (77, 101), (75, 75), (640, 71), (73, 200)]
@@ -78,15 +80,16 @@ def test_a_squash_before_the_crop_ignores_the_aspect_ratio() -> None:
     assert np.array_equal(actual, preprocess(squashed, RECIPE))
 
 
+def item(path: Path) -> Item:
+    return Item(path.name, 0, path.stat().st_size, FileBlob(path))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_image_is_turned_as_its_exif_says(orientation: int, tmp_path: Path) -> None:
-    from verify.datasets import Item
-    from verify.rescore import _open
-
     exif = Image.Exif()
     exif[0x0112] = orientation
     noise(90, 70).save(tmp_path / "x.png", exif=exif)
-    opened = _open(Item("x.png", tmp_path / "x.png", 0))
+    opened = _open(item(tmp_path / "x.png"))
 
     with Image.open(tmp_path / "x.png") as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
@@ -96,11 +99,8 @@ def test_an_image_is_turned_as_its_exif_says(orientation: int, tmp_path: Path) -
 
 
 def test_broken_exif_turns_nothing(tmp_path: Path) -> None:
-    from verify.datasets import Item
-    from verify.rescore import _open
-
     noise(90, 70).save(tmp_path / "x.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05garbage")
-    opened = _open(Item("x.jpg", tmp_path / "x.jpg", 0))
+    opened = _open(item(tmp_path / "x.jpg"))
 
     assert np.array_equal(np.asarray(opened.turned), np.asarray(opened.flat))
 

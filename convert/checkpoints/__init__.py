@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import stat
@@ -20,6 +19,7 @@ from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pdparams import pdparams_chunks, read_pdparams
 from convert.checkpoints.torch_pickles import TensorRef
 from convert.checkpoints.torch_write import torch_zip_chunks
+from convert.digest import sha256_of
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, TargetError, shown
 
 __all__ = [
@@ -54,12 +54,14 @@ class Checkpoint:
         container: "torch zip", "torch legacy", "paddle pickle" or "safetensors".
         wrapper: the key that the state dict stood under; empty for a bare one.
         tensors: the file's own keys to read-only arrays over a memory map of the file; copied nowhere yet.
+        shards: the files that hold the tensors, where `path` is the index of a sharded one.
     """
 
     path: Path
     container: str
     wrapper: str
     tensors: Mapping[str, Array]
+    shards: tuple[Path, ...] = ()
 
 
 def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
@@ -76,7 +78,7 @@ def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
         buffer = _map(path)
         container, found, tensors = _open(path, buffer)
         wrapper, state_dict = _choose(found, weights)
-        return Checkpoint(path, container, wrapper, tensors(state_dict))
+        return Checkpoint(path, container, wrapper, tensors(state_dict), _shards(path, container, buffer))
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
@@ -107,7 +109,7 @@ def write_checkpoint(
         tensors: in the framework's layout.
         framework: "torch" or "paddle"; noted in a `.safetensors`.
         force: whether to replace an existing file.
-        digest: whether to compute the file's SHA-256 on the way, which takes as long as the writing itself.
+        digest: whether to compute the file's SHA-256, which takes longer than the writing itself.
 
     Raises:
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
@@ -121,19 +123,6 @@ def write_checkpoint(
         return write_atomically(path, torch_zip_chunks(tensors), force=force, digest=digest)
     suffixes = {"paddle": ".pdparams or .safetensors", "torch": ".pth, .pt or .safetensors"}[framework]
     raise TargetError(f"{path}: the target's name must end in {suffixes}")
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _map(path: Path) -> memoryview:
@@ -162,6 +151,12 @@ def _open(path: Path, buffer: memoryview) -> tuple[str, Any, Callable[[dict[str,
     if start[:1] == b"\x80":
         return PADDLE, read_pdparams(buffer), _arrays
     raise CheckpointError(_what_is(start))
+
+
+def _shards(path: Path, container: str, buffer: memoryview) -> tuple[Path, ...]:
+    if container != SAFETENSORS or not path.name.endswith(safetensors.INDEX_SUFFIX):
+        return ()
+    return tuple(path.with_name(name) for name in sorted(safetensors.shard_paths(path, bytes(buffer))))
 
 
 def _read_shards(index: Path, content: bytes) -> dict[str, Array]:

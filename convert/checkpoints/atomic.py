@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import ModuleType
 
+from convert.digest import sha256_of
 from convert.errors import TargetError
-from convert.strips import Deferred
+from convert.strips import THREADS, Buffer, Deferred
 
 Chunk = bytes | memoryview | Deferred
+
+# Bytes a write. The kernel takes as large a block of memory for its copy as the write is long; large ones have mostly
+# never been touched, which on a virtual machine costs ten times the copying. Shorter writes (4 kB) cost more calls.
+PIECE = 256 * 1024
 
 fcntl: ModuleType | None
 try:
@@ -83,24 +88,62 @@ def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False
 
 
 def _write(temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool) -> Written:
-    sha256, size = hashlib.sha256(), 0
-    waiting: Future[None] | None = None
-    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(1) as pool:
+    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
         _lock(file)
         _reserve(file.fileno(), chunks)
-        # One thread makes and writes: two wait for each other at the file's lock. A digest runs beside it.
-        for chunk in chunks:
-            data = chunk.make() if isinstance(chunk, Deferred) else memoryview(chunk)
-            _write_at(file.fileno(), size, data)
-            size += data.nbytes
-            if waiting:
-                waiting.result()
-            waiting = pool.submit(sha256.update, data) if digest else None
-        if waiting:
-            waiting.result()
+        writer = _Writer(file.fileno(), chunks)
+        try:
+            for worker in [pool.submit(writer.work) for _ in range(THREADS)]:
+                worker.result()
+        finally:
+            writer.stopped = True
+        sha256 = pool.submit(sha256_of, temporary) if digest else None  # while the disk is waited for
         start = time.perf_counter()
         os.fsync(file.fileno())
-    return Written(path, size, sha256.hexdigest() if digest else "", time.perf_counter() - start)
+        waited = time.perf_counter() - start
+        return Written(path, writer.size, sha256.result() if sha256 else "", waited)
+
+
+class _Writer:
+    """Writes chunks on several threads, each with a buffer of its own.
+
+    Args:
+        descriptor: of the file.
+        chunks: its bytes, in order.
+
+    Attributes:
+        size: bytes taken so far.
+        stopped: set where one thread has failed, so that the others take no more.
+    """
+
+    def __init__(self, descriptor: int, chunks: Iterable[Chunk]) -> None:
+        self.size = 0
+        self.stopped = False
+        self._descriptor = descriptor
+        self._chunks = iter(chunks)
+        self._taking = threading.Lock()
+        self._writing = threading.Lock()  # the file has one of its own, on which waiting threads spin
+
+    def work(self) -> None:
+        """Takes a chunk, makes it and writes it, until none is left."""
+        buffer = Buffer()
+        try:
+            while (taken := self._take()) is not None:
+                chunk, position = taken
+                data = chunk.make(buffer) if isinstance(chunk, Deferred) else memoryview(chunk)
+                with self._writing:
+                    _write_at(self._descriptor, position, data)
+        except BaseException:
+            self.stopped = True
+            raise
+
+    def _take(self) -> tuple[Chunk, int] | None:
+        with self._taking:
+            chunk = None if self.stopped else next(self._chunks, None)
+            if chunk is None:
+                return None
+            position, self.size = self.size, self.size + len(chunk)
+            return chunk, position
 
 
 def _reserve(descriptor: int, chunks: Iterable[Chunk]) -> None:
@@ -111,7 +154,7 @@ def _reserve(descriptor: int, chunks: Iterable[Chunk]) -> None:
 
 def _write_at(descriptor: int, position: int, data: memoryview) -> None:
     while data.nbytes:
-        written = os.pwrite(descriptor, data, position)
+        written = os.pwrite(descriptor, data[:PIECE], position)
         data, position = data[written:], position + written
 
 

@@ -60,7 +60,7 @@ def read_pdparams(buffer: memoryview) -> Any:
 
 
 def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:
-    """The file's bytes in order, at most one tensor in memory at a time.
+    """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
         tensors: Paddle names to arrays in Paddle's layout; any strides. Written in the mapping's order.

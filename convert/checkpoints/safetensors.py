@@ -98,7 +98,7 @@ def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
 
 
 def safetensors_chunks(tensors: Mapping[str, Array], form: str) -> Iterator[bytes | Deferred]:
-    """The file's bytes in order, at most one tensor in memory at a time.
+    """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
         tensors: any strides; written contiguously in the mapping's order.

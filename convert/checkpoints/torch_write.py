@@ -44,7 +44,7 @@ class _Pieces(io.RawIOBase):
 
 
 def torch_zip_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    """The bytes of `{"model": state_dict}` as torch.save writes it, at most one tensor in memory at a time.
+    """The bytes of `{"model": state_dict}` as torch.save writes it, one tensor in memory at a time.
 
     Args:
         tensors: names to arrays in PyTorch's layout; any strides.

@@ -9,13 +9,15 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats.formats import ISOTROPIC, KEY_FORMATS, OFFICIAL, TRANSFORMERS, TRANSFORMERS_V2
-from convert.key_formats.rules import KeyFormat, Reshape
+from convert.key_formats.limits import lacking
+from convert.key_formats.rules import KeyFormat, Reshape, Rule
 
 __all__ = ["Named", "name_officially", "names_for"]
 
 # Of torch.nn.parallel.DistributedDataParallel; of Lightning and of timm's ModelEma; of detectors and segmenters.
 PREFIXES = ("module.", "model.", "backbone.")
 LONGEST_CHAIN = 8  # of them, one after the other; each is tried
+TARGETS = ("official", "timm", "torchvision", "transformers", "mmpretrain")  # that --to takes
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,29 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
     """Official name to key and reshape in the format of that name, for every tensor of an architecture.
 
     Raises:
-        FerryError: no format of that name, or one that has no place for one of the tensors.
+        FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
+            and which formats would do.
     """
-    rows = {
-        p.torch_name: found for p in spec.params() if (found := _format_for(spec, name).from_official(p.torch_name))
-    }
-    absent = [p.torch_name for p in spec.params() if p.torch_name not in rows]
-    if absent:
-        raise FerryError(f"{name} has no {spec.name}: it has no place for {absent[0]}")
+    if why := _obstacle(spec, name):
+        fitting = " or ".join(other for other in TARGETS if not _obstacle(spec, other))
+        raise FerryError(f"{name} has no {spec.name}: it has no {why}; choose --to {fitting}")
     stored_flat = name == "timm" and not getattr(spec, "conv_mlp", False)
     skipped = Reshape.CONV1X1 if stored_flat or name == "mmpretrain" else None
     return {
         official: (key, Reshape.NONE if rule.reshape is skipped else rule.reshape)
-        for official, (key, rule) in rows.items()
+        for official, (key, rule) in _rows(spec, name).items()
     }
+
+
+def _obstacle(spec: ArchSpec, name: str) -> str:
+    rows = _rows(spec, name)
+    absent = next((p.torch_name for p in spec.params() if p.torch_name not in rows), "")
+    return f"place for {absent}" if absent else lacking(spec, name)
+
+
+def _rows(spec: ArchSpec, name: str) -> dict[str, tuple[str, Rule]]:
+    key_format = _format_for(spec, name)
+    return {p.torch_name: found for p in spec.params() if (found := key_format.from_official(p.torch_name))}
 
 
 def _format_for(spec: ArchSpec, name: str) -> KeyFormat:

@@ -110,19 +110,18 @@ TORCHVISION = KeyFormat(
 )
 
 
-def _transformers(name: str) -> KeyFormat:
-    return KeyFormat(
-        "transformers",
-        f"{name}.encoder.stages.{{i}}.layers.{{j}}.dwconv.weight",
+def _transformers(prefix: str) -> tuple[Rule, ...]:
+    return _prefixed(
+        prefix,
         (
-            Rule("downsample_layers.0.0.{p}", f"{name}.embeddings.patch_embeddings.{{p}}"),
-            Rule("downsample_layers.0.1.{p}", f"{name}.embeddings.layernorm.{{p}}"),
+            Rule("downsample_layers.0.0.{p}", "embeddings.patch_embeddings.{p}"),
+            Rule("downsample_layers.0.1.{p}", "embeddings.layernorm.{p}"),
             *(
-                Rule(f"downsample_layers.{i}.{{k}}.{{p}}", f"{name}.encoder.stages.{i}.downsampling_layer.{{k}}.{{p}}")
+                Rule(f"downsample_layers.{i}.{{k}}.{{p}}", f"encoder.stages.{i}.downsampling_layer.{{k}}.{{p}}")
                 for i in STAGES[1:]
             ),
             *(
-                Rule(f"stages.{{i}}.{{j}}.{ours}", f"{name}.encoder.stages.{{i}}.layers.{{j}}.{theirs}")
+                Rule(f"stages.{{i}}.{{j}}.{ours}", f"encoder.stages.{{i}}.layers.{{j}}.{theirs}")
                 for ours, theirs in (
                     ("gamma", "layer_scale_parameter"),
                     ("dwconv.{p}", "dwconv.{p}"),
@@ -132,14 +131,20 @@ def _transformers(name: str) -> KeyFormat:
                     ("grn.beta", "grn.bias"),
                 )
             ),
-            Rule("norm.{p}", f"{name}.layernorm.{{p}}"),
-            Rule("head.{p}", "classifier.{p}"),
+            Rule("norm.{p}", "layernorm.{p}"),
         ),
     )
 
 
-TRANSFORMERS = _transformers("convnext")
-TRANSFORMERS_V2 = _transformers("convnextv2")
+_TRANSFORMERS_MARKER = "encoder.stages.{i}.layers.{j}.dwconv.weight"
+_CLASSIFIER = Rule("head.{p}", "classifier.{p}")
+
+TRANSFORMERS = KeyFormat("transformers", f"convnext.{_TRANSFORMERS_MARKER}", (*_transformers("convnext."), _CLASSIFIER))
+TRANSFORMERS_V2 = KeyFormat(
+    "transformers", f"convnextv2.{_TRANSFORMERS_MARKER}", (*_transformers("convnextv2."), _CLASSIFIER)
+)
+# ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings.
+TRANSFORMERS_MODEL = KeyFormat("transformers", _TRANSFORMERS_MARKER, _transformers(""))
 
 _MMPRETRAIN_TRUNK = (
     *(Rule(f"downsample_layers.{{i}}.{k}.{{p}}", f"downsample_layers.{{i}}.{k}.{{p}}") for k in PATCH_STEM),
@@ -159,4 +164,14 @@ MMPRETRAIN = KeyFormat(
     (*_prefixed("backbone.", _MMPRETRAIN_TRUNK), Rule("head.{p}", "head.fc.{p}")),
 )
 
-KEY_FORMATS = (OFFICIAL, ISOTROPIC, TIMM, TORCHVISION, TRANSFORMERS, TRANSFORMERS_V2, MMPRETRAIN, OPENCLIP)
+KEY_FORMATS = (
+    OFFICIAL,
+    ISOTROPIC,
+    TIMM,
+    TORCHVISION,
+    TRANSFORMERS,
+    TRANSFORMERS_V2,
+    TRANSFORMERS_MODEL,
+    MMPRETRAIN,
+    OPENCLIP,
+)
