@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,8 +101,9 @@ def evaluate(dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store:
     if not left:
         return speed
     start = time.monotonic()
-    with _Tally(total, speed.before) as tally:
-        for facts, logits in _computed(dataset.items, left, plan, workers):
+    # Closed here, not when the last reference goes: its processes and memory must not outlive an error.
+    with _Tally(total, speed.before) as tally, closing(_computed(dataset.items, left, plan, workers)) as computed:
+        for facts, logits in computed:
             store.put_batch(facts, logits)
             tally.add(facts, logits)
     return Speed(speed.images, speed.before, time.monotonic() - start)
@@ -110,7 +111,7 @@ def evaluate(dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store:
 
 def _computed(
     items: Sequence[Item], batches: Sequence[range], plan: Plan, workers: Mapping[str, Worker]
-) -> Iterator[tuple[list[ImageFacts], dict[str, Array]]]:
+) -> Generator[tuple[list[ImageFacts], dict[str, Array]], None, None]:
     side = plan.recipe.size
     with ExitStack() as stack:
         rows = max(map(len, batches))
