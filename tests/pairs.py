@@ -98,8 +98,8 @@ def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder:
         batch_size=BATCH,
         compute=Compute(threads=1),
     )
-    paired, _ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
-    return (structure, *parity, paired_gate(paired))
+    rows, _ = run._paired(options, read_dataset(data, pair.spec.num_classes), workers, {})
+    return (structure, *parity, paired_gate(summarise(rows)))
 
 
 def forward_gates(pair: Pair, workers: Mapping[str, Worker], *, builder: str = "") -> tuple[Gate, Gate]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from convert.arrays import Array
 from verify.store import ImageRow, Prediction, RunStore
@@ -32,7 +33,21 @@ def select(path: Path, query: str) -> list[tuple[Any, ...]]:
 def test_the_five_best_are_kept_best_first() -> None:
     (row,) = rows_of(np.array([[0.5, 3.0, -1.0, 2.0, 9.0, 1.0]], np.float32))
 
-    assert row.predictions["torch"] == Prediction((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
+    best = row.predictions["torch"]
+    assert (best.classes, best.logits) == ((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
+
+
+def test_the_confidence_is_scipy_s_softmax_over_all_classes() -> None:
+    logits = np.random.default_rng(0).normal(scale=5, size=(4, 12)).astype(np.float32)
+
+    found = [row.predictions["torch"].confidence for row in rows_of(logits)]
+    np.testing.assert_allclose(found, softmax(logits.astype(np.float64), axis=1).max(axis=1), rtol=1e-14)
+
+
+def test_the_confidence_of_logits_that_are_no_numbers_is_none() -> None:
+    rows = rows_of(np.array([[np.nan, 1.0], [np.inf, 1.0], [1000.0, -1000.0]], np.float32))
+
+    assert [str(row.predictions["torch"].confidence) for row in rows] == ["nan", "nan", "1.0"]
 
 
 def test_among_equal_logits_the_lower_class_comes_first() -> None:
@@ -121,8 +136,8 @@ def test_the_file_is_open_to_anyones_own_sql(tmp_path: Path) -> None:
     assert select(path, "SELECT * FROM run ORDER BY key") == [("arch", "convnext_tiny"), ("protocol", "bicubic")]
     assert select(path, "SELECT * FROM images") == [(0, "a/x.png", 7, 80, 60, "CMYK", None, 0.5)]
     assert select(path, "SELECT * FROM predictions ORDER BY framework") == [
-        (0, "paddle", 1, 0, None, None, None, 2.5, 1.0, None, None, None),
-        (0, "torch", 1, 0, None, None, None, 2.0, 1.0, None, None, None),
+        (0, "paddle", 1, 0, None, None, None, 2.5, 1.0, None, None, None, 1 / (1 + math.exp(-1.5))),
+        (0, "torch", 1, 0, None, None, None, 2.0, 1.0, None, None, None, 1 / (1 + math.exp(-1.0))),
     ]
 
 

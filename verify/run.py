@@ -21,10 +21,11 @@ from verify import accuracy, parity, sample
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict, not_run
 from verify.datasets import Dataset, Item, read_dataset
+from verify.findings import LayersFinding, PublishedFinding, WhyFinding
 from verify.parity import parity_gates, parity_inputs
 from verify.preprocess import Decoded, decode
 from verify.recipe import Recipe
-from verify.store import FRAMEWORKS, RunStore
+from verify.store import FRAMEWORKS, ImageRow, RunStore
 from verify.structure import (
     Digests,
     Pair,
@@ -78,11 +79,23 @@ class Result:
         facts: what was verified: architecture, files and their SHA-256, protocol, versions.
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
+        rows: its images, in the data set's order.
+        classes: name of each label; empty where the data set names none.
+        published: the score that the checkpoint was published with; None where none is known.
+        layers: the comparison layer by layer; None if it did not run.
+        why: the search for what explains a missed score; None if it did not run.
+        command: what repeats the run, as a shell takes it.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
+    rows: Sequence[ImageRow] = ()
+    classes: Sequence[str] = ()
+    published: PublishedFinding | None = None
+    layers: LayersFinding | None = None
+    why: WhyFinding | None = None
+    command: str = ""
 
     @property
     def ok(self) -> bool:
@@ -113,9 +126,10 @@ def verify(options: Options) -> Result:
         if dataset is None:
             return Result(facts, (*gates, not_run(accuracy.NAME, "no --data", accuracy.LIMIT)))
         facts |= _dataset_facts(dataset)
-        paired, seconds = _paired(options, dataset, workers, facts)
+        rows, seconds = _paired(options, dataset, workers, facts)
+    paired = summarise(rows)
     facts["speed"] = f"{seconds:.1f} s for both frameworks, {paired.images / seconds:.1f} images/s"
-    return Result(facts, (*gates, paired_gate(paired)), paired)
+    return Result(facts, (*gates, paired_gate(paired)), paired, rows, dataset.classes)
 
 
 def _dataset(options: Options, pair: Pair) -> Dataset | None:
@@ -143,7 +157,7 @@ def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gat
 
 def _paired(
     options: Options, dataset: Dataset, workers: Mapping[str, Worker], facts: Mapping[str, str]
-) -> tuple[PairedResult, float]:
+) -> tuple[list[ImageRow], float]:
     store = RunStore(options.report / STORE_NAME if options.report else None)
     try:
         store.put_run(facts)
@@ -151,7 +165,7 @@ def _paired(
         with SharedBatch(min(options.batch_size, len(dataset.items)) * 3 * side * side * 4) as shared:
             for numbers, items, decoded in _batches(dataset.items, options):
                 _run_batch(store, shared, workers, numbers, items, decoded)
-        return summarise(store.rows()), time.monotonic() - start
+        return store.rows(), time.monotonic() - start
     finally:
         store.close()
 

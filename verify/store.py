@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ CREATE TABLE predictions (
     framework TEXT NOT NULL, -- 'torch' or 'paddle'
     class1 INTEGER, class2 INTEGER, class3 INTEGER, class4 INTEGER, class5 INTEGER,  -- best first
     logit1 REAL, logit2 REAL, logit3 REAL, logit4 REAL, logit5 REAL,
+    confidence REAL,         -- softmax of the best class over all classes; NULL where it is not a number
     PRIMARY KEY (image, framework)
 );
 """
@@ -41,10 +43,12 @@ class Prediction:
     Attributes:
         classes: the five best, best first; fewer where the model has fewer.
         logits: theirs.
+        confidence: softmax of the best class over all classes, in float64; NaN where it is not known.
     """
 
     classes: tuple[int, ...]
     logits: tuple[float, ...]
+    confidence: float = math.nan
 
     @property
     def margin(self) -> float:
@@ -120,18 +124,22 @@ class RunStore:
             )
             for framework in FRAMEWORKS:
                 rows = _top_rows(numbers, framework, logits[framework])
-                self.database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self.database.executemany(
+                    "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                )
 
     def rows(self) -> list[ImageRow]:
         """Every image in the data set's order."""
         predictions: dict[int, dict[str, Prediction]] = {}
-        for image, framework, *values in self.database.execute("SELECT * FROM predictions ORDER BY image, framework"):
+        for image, framework, *values, confidence in self.database.execute(
+            "SELECT * FROM predictions ORDER BY image, framework"
+        ):
             classes = tuple(value for value in values[:TOP] if value is not None)
-            logits = tuple(float("nan") if value is None else value for value in values[TOP : TOP + len(classes)])
-            predictions.setdefault(image, {})[framework] = Prediction(classes, logits)
+            logits = tuple(_number(value) for value in values[TOP : TOP + len(classes)])
+            predictions.setdefault(image, {})[framework] = Prediction(classes, logits, _number(confidence))
         found = self.database.execute("SELECT id, name, label, error, max_abs FROM images ORDER BY id")
         return [
-            ImageRow(name, label, error, float("nan") if max_abs is None else max_abs, predictions.get(number, {}))
+            ImageRow(name, label, error, _number(max_abs), predictions.get(number, {}))
             for number, name, label, error, max_abs in found
         ]
 
@@ -140,6 +148,18 @@ def _top_rows(numbers: Sequence[int], framework: str, logits: Array) -> Iterable
     # Stable: among equal logits the lower class comes first in both frameworks alike. A NaN sorts last.
     order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
     best = np.take_along_axis(logits, order, axis=1)
+    sure = best_probability(logits)
     gap: list[None] = [None] * (TOP - order.shape[1])
-    for number, classes, values in zip(numbers, order.tolist(), best.tolist(), strict=True):
-        yield [number, framework, *classes, *gap, *values, *gap]
+    for number, classes, values, p in zip(numbers, order.tolist(), best.tolist(), sure.tolist(), strict=True):
+        yield [number, framework, *classes, *gap, *values, *gap, p]
+
+
+def best_probability(logits: Array) -> Array:
+    """Softmax of each image's best class, (N,) float64, of logits (N, num_classes); NaN where a logit is."""
+    with np.errstate(invalid="ignore"):
+        wide = logits.astype(np.float64)
+        return np.asarray(1 / np.exp(wide - wide.max(axis=1, keepdims=True)).sum(axis=1))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # SQLite keeps NaN as NULL
