@@ -11,6 +11,8 @@ from verify.compare import Gate, gate
 from verify.parity import FLOAT32_MAX_ABS
 from verify.store import FRAMEWORKS, ImageRow
 
+Interval = tuple[float, float]
+
 TOP1_POINTS = 0.02  # percentage points: two PyTorch evaluators of one checkpoint differ by that much over 50,000 images
 NAME = "paired accuracy"
 LIMIT = f"no unexplained flip, |top-1 difference| <= {TOP1_POINTS}, every image read"
@@ -43,10 +45,44 @@ class Flip:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """One framework's score, in per cent of the images that were read; None without labels."""
+    """One framework's score, in per cent of the images that were read; None without labels.
+
+    Attributes:
+        top1: per cent whose best class is the label.
+        top5: per cent with the label among the best five.
+        top1_interval: Wilson's, of 95 %, in per cent.
+        top5_interval: likewise.
+    """
 
     top1: float | None
     top5: float | None
+    top1_interval: Interval | None = None
+    top5_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Whether one framework is right more often than the other.
+
+    Attributes:
+        torch_only: images that only PyTorch has right.
+        paddle_only: images that only Paddle has right.
+        p: two-sided, of McNemar's exact test; a small one means that they do differ.
+    """
+
+    torch_only: int
+    paddle_only: int
+    p: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class's images that were read, and how many of them each framework has right."""
+
+    label: int
+    images: int
+    torch_right: int
+    paddle_right: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +98,8 @@ class PairedResult:
         flips: the others.
         noise: the logit difference against which flips are judged.
         max_abs: the largest logit difference over all images; NaN if a logit is not a number.
+        mcnemar: the images that one framework alone has right; None without labels.
+        per_class: every class that occurs, by label; empty without labels.
     """
 
     images: int
@@ -72,6 +110,8 @@ class PairedResult:
     flips: tuple[Flip, ...]
     noise: float
     max_abs: float
+    mcnemar: McNemar | None = None
+    per_class: tuple[ClassScore, ...] = ()
 
     @property
     def unexplained(self) -> int:
@@ -105,6 +145,7 @@ def summarise(rows: Sequence[ImageRow]) -> PairedResult:
         flips=tuple(_flip(row, noise) for row in flipped),
         noise=noise,
         max_abs=math.nan if any(map(math.isnan, differences)) else max(differences, default=math.nan),
+        per_class=_per_class(read),
     )
 
 
@@ -147,6 +188,22 @@ def _accuracy(rows: Sequence[ImageRow], framework: str) -> Accuracy:
     top1 = sum(label == best[0] for label, best in classes)
     top5 = sum(label in best for label, best in classes)
     return Accuracy(_percent(top1, len(rows)), _percent(top5, len(rows)))
+
+
+def _per_class(rows: Sequence[ImageRow]) -> tuple[ClassScore, ...]:
+    by_label: dict[int, list[ImageRow]] = {}
+    for row in rows:
+        if row.label is None:
+            return ()
+        by_label.setdefault(row.label, []).append(row)
+    return tuple(
+        ClassScore(label, len(images), *(_right(images, framework) for framework in FRAMEWORKS))
+        for label, images in sorted(by_label.items())
+    )
+
+
+def _right(rows: Sequence[ImageRow], framework: str) -> int:
+    return sum(row.predictions[framework].classes[0] == row.label for row in rows)
 
 
 def _flip(row: ImageRow, noise: float) -> Flip:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,7 @@ from verify import sample
 from verify.recipe import SQUASH, Recipe, official_resize
 
 if TYPE_CHECKING:
-    from verify.run import Options
+    from verify.run import Options, Result
 
 MIN_SIZE = 32
 
@@ -43,8 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     if not args.sample and not all(pair):
         parser.error("--arch, --src and --dst are needed, or --sample")
     recipe = _recipe(parser, args)
+    command = shlex.join(["verify", *(sys.argv[1:] if argv is None else argv)])
     try:
-        return _run(args, recipe)
+        return _run(args, recipe, command)
     except FerryError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
@@ -53,11 +57,12 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _run(args: argparse.Namespace, recipe: Recipe) -> int:
+def _run(args: argparse.Namespace, recipe: Recipe, command: str) -> int:
     from convert.output import print_result
     from verify.report import (  # numpy and Pillow load here, not for --help
         as_json,
         as_text,
+        folder_images,
         remove_reports,
         write_reports,
     )
@@ -67,11 +72,24 @@ def _run(args: argparse.Namespace, recipe: Recipe) -> int:
         _make_folder(args.report)
         remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
-        result = verify(_options(args, recipe, Path(scratch)))
+        result = replace(verify(_options(args, recipe, Path(scratch))), command=command)
     if args.report:
-        write_reports(result, args.report)
+        images = sample.IMAGES if args.sample else args.data
+        write_reports(result, args.report, thumbnail=folder_images(images) if images else None)
+    _summarise_step(result)
     print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
+
+
+def _summarise_step(result: Result) -> None:
+    """Where a GitHub workflow asks for it; that it cannot be written is said, and does not touch the verdict."""
+    from verify.report import STEP_SUMMARY, append_step_summary
+
+    if path := os.environ.get(STEP_SUMMARY):
+        try:
+            append_step_summary(result, Path(path))
+        except FerryError as error:
+            print(f"verify: {error}", file=sys.stderr)
 
 
 def _options(args: argparse.Namespace, recipe: Recipe, scratch: Path) -> Options:
@@ -169,7 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
     run.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default 2)")
     run.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where both models run (default cpu)")
-    run.add_argument("--report", type=Path, metavar="DIR", help="write report.json, report.md and run.sqlite there")
+    run.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write there report.html to look at, report.md for a pull request, report.json and run.sqlite for "
+        "programs and junit.xml for CI",
+    )
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 

@@ -62,7 +62,7 @@ def decode(path: Path, recipe: Recipe) -> Decoded:
 
     As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
     """
-    _silence_pillow()
+    silence_pillow()
     try:
         with Image.open(path) as image:
             pixels = preprocess(image.convert("RGB"), recipe)
@@ -90,7 +90,7 @@ def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
-def _silence_pillow() -> None:
+def silence_pillow() -> None:
     # It warns of broken EXIF, of palettes, of 90 megapixels: of what it then decodes all the same. What it does not
     # decode it raises. Set with every image, for `catch_warnings` is not safe where several threads decode.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

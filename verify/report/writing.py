@@ -1,0 +1,45 @@
+"""The files of a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convert.checkpoints.atomic import write_atomically
+from convert.errors import TargetError
+from verify.report.document import as_json
+from verify.report.html import as_html
+from verify.report.junit import as_junit
+from verify.report.markdown import as_markdown
+from verify.report.thumbnails import Thumbnail
+from verify.run import STORE_NAME, Result
+
+FILES = ("report.html", "report.json", "report.md", "junit.xml")
+
+
+def write_reports(result: Result, folder: Path, *, thumbnail: Thumbnail | None = None) -> None:
+    """Writes report.html, report.json, report.md and junit.xml into the folder, each whole or not at all.
+
+    Args:
+        result: what was found.
+        folder: must exist.
+        thumbnail: reads a flipped image again by its name, for the page's gallery.
+
+    Raises:
+        TargetError: a file cannot be written.
+    """
+    texts = (as_html(result, thumbnail=thumbnail), as_json(result) + "\n", as_markdown(result), as_junit(result))
+    for name, text in zip(FILES, texts, strict=True):
+        write_atomically(folder / name, [text.encode("utf-8", "backslashreplace")], force=True, digest=False)
+
+
+def remove_reports(folder: Path) -> None:
+    """Removes what an earlier run left in the folder, so that it cannot be taken for this one's.
+
+    Raises:
+        TargetError: one of the names cannot be removed.
+    """
+    for name in (*FILES, STORE_NAME):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise TargetError(f"{folder / name}: cannot be replaced: {error.strerror}") from error
