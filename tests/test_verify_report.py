@@ -68,22 +68,6 @@ def test_a_terminal_gets_eight_problems_and_is_told_of_the_others() -> None:
     ]
 
 
-def test_a_pull_request_gets_every_problem_and_flip() -> None:
-    many = gate("structure", False, "bad", "good", problems=tuple(f"problem {number}" for number in range(11)))
-    lines = as_markdown(Result({"arch": "convnext_tiny"}, (many,), paired(flips=(FLIP,) * 11))).splitlines()
-
-    assert lines[:5] == [
-        "## NOT VERIFIED: 1 FAILED",
-        "",
-        "| gate | verdict | measured | limit |",
-        "| --- | --- | --- | --- |",
-        "| structure | FAILED | bad | good |",
-    ]
-    assert [line for line in lines if line.startswith("- problem")] == [f"- problem {number}" for number in range(11)]
-    assert lines.count(f"- {flip_line(FLIP)}") == 11
-    assert lines[-1] == "- arch: convnext_tiny"
-
-
 @pytest.mark.parametrize(
     ("explained", "label", "line"),
     [
@@ -115,7 +99,7 @@ def test_programs_get_the_whole_result() -> None:
     result = flip_by(margin=1e-6, noise=1e-5)
     document = json.loads(as_json(Result({"arch": "x"}, (PASSED, paired_gate(result)), result)))
 
-    assert (document["schema_version"], document["ok"], document["facts"]) == (1, True, {"arch": "x"})
+    assert (document["schema_version"], document["ok"], document["facts"]) == (2, True, {"arch": "x"})
     assert document["gates"][0] == {
         "name": "structure",
         "verdict": "passed",
@@ -132,7 +116,9 @@ def test_programs_get_the_whole_result() -> None:
         "top5_interval": [pytest.approx(72.2467, abs=1e-4), 100.0],
     }
     assert document["paired"]["mcnemar"] == {"torch_only": 1, "paddle_only": 0, "p": 1.0}
-    assert document["paired"]["per_class"] == [{"label": 0, "images": 10, "torch_right": 10, "paddle_right": 9}]
+    assert document["paired"]["per_class"] == [
+        {"label": 0, "images": 10, "torch_right": 10, "paddle_right": 9, "name": ""}
+    ]
 
 
 def test_unread_images_are_said_beside_the_scores() -> None:
@@ -168,13 +154,11 @@ def test_the_usual_mistakes_are_a_verdict_and_a_table() -> None:
         "if it were              top-1  difference  p        images",
         "squash to 224, no crop  60.80  +12.50      0.00012  500",
     ]
-    assert markdown[-5:-1] == [
-        "",
+    assert [line for line in markdown if "if it were" in line or "squash to" in line or line == "squash it is."] == [
+        "squash it is.",
         "| if it were | top-1 | difference | p | images |",
-        "| --- | --- | --- | --- | --- |",
         "| squash to 224, no crop | 60.80 | +12.50 | 0.00012 | 500 |",
     ]
-    assert "**why**: squash it is." in markdown
 
 
 def test_programs_get_the_usual_mistakes_with_their_remedies() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,8 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     _check_usage(parser, args)
     _check_why(parser, args)
+    command = shlex.join(["verify", *(sys.argv[1:] if argv is None else argv)])
     try:
-        return _merge(args) if args.merge else _run(args, _overrides(args))
+        return _merge(args, command) if args.merge else _run(args, _overrides(args), command)
     except WrongProtocol as error:
         parser.error(str(error))
     except FerryError as error:
@@ -76,7 +80,7 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         parser.error("--shard needs --data, and --report for the run store that --merge reads")
 
 
-def _run(args: argparse.Namespace, overrides: Overrides) -> int:
+def _run(args: argparse.Namespace, overrides: Overrides, command: str) -> int:
     from verify.report import remove_reports  # numpy and Pillow load here, not for --help
     from verify.run import verify
 
@@ -84,16 +88,17 @@ def _run(args: argparse.Namespace, overrides: Overrides) -> int:
         _make_folder(args.report)
         remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
-        return _hand_over(verify(_options(args, overrides, Path(scratch))), args)
+        result = verify(_options(args, overrides, Path(scratch)))
+        return _hand_over(replace(result, command=command), args)
 
 
-def _merge(args: argparse.Namespace) -> int:
+def _merge(args: argparse.Namespace, command: str) -> int:
     from verify.result import merge_runs
 
     result = merge_runs(args.merge)
     if args.report:
         _make_folder(args.report)
-    return _hand_over(result, args)
+    return _hand_over(replace(result, command=command), args)
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
@@ -101,8 +106,20 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
 
     if args.report:
         write_reports(result, args.report)
+    _summarise_step(result)
     print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
+
+
+def _summarise_step(result: Result) -> None:
+    """Where a GitHub workflow asks for it; that it cannot be written is said, and does not touch the verdict."""
+    from verify.report import STEP_SUMMARY, append_step_summary
+
+    if path := os.environ.get(STEP_SUMMARY):
+        try:
+            append_step_summary(result, Path(path))
+        except FerryError as error:
+            print(f"verify: {error}", file=sys.stderr)
 
 
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
@@ -294,7 +311,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--merge", type=Path, nargs="+", metavar="RUN.sqlite", help="join the run stores of every shard, in any order"
     )
-    run.add_argument("--report", type=Path, metavar="DIR", help="write report.json, report.md and run.sqlite there")
+    run.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write there report.html to look at, report.md for a pull request, report.json and run.sqlite for "
+        "programs and junit.xml for CI",
+    )
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 

@@ -94,7 +94,7 @@ def decode(path: Path, recipe: Recipe) -> Decoded:
 
 
 def _decode(content: bytes, name: str, recipe: Recipe) -> Decoded:
-    _silence_pillow()
+    silence_pillow()
     stream = io.BytesIO(content)
     try:
         with Image.open(stream, formats=FORMATS) as image:
@@ -124,7 +124,7 @@ def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
     return image if size == image.size else image.resize(size, resampling)
 
 
-def _silence_pillow() -> None:
+def silence_pillow() -> None:
     # It warns of broken EXIF, of palettes, of 90 megapixels: of what it then decodes all the same. What it does not
     # decode it raises. Set with every image, for `catch_warnings` is not safe where several threads decode.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict
+from verify.datasets.blobs import Blob
 from verify.layers import LayerReport
 from verify.merge import merge
 from verify.protocol import ChosenRecipe
@@ -28,18 +29,24 @@ class Result:
         gates: in the order in which they ran.
         paired: the accuracy run; None if there was none.
         rows: its images, in the data set's order.
+        classes: name of each label; empty where the data set names none.
         published: the score that the checkpoint was published with; None where none is known.
         layers: the models unit by unit; None if it was not asked for.
         why: what the usual mistakes say of the accuracy; None if it was not asked for.
+        blobs: where an image's bytes lie, by its name; of those that a report shows.
+        command: what repeats the run, as a shell takes it.
     """
 
     facts: Mapping[str, str]
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
     rows: Sequence[ImageRow] = ()
+    classes: Sequence[str] = ()
     published: PublishedRecipe | None = None
     layers: LayerReport | None = None
     why: WhyReport | None = None
+    blobs: Mapping[str, Blob] = field(default_factory=dict)
+    command: str = ""
 
     @property
     def ok(self) -> bool:
@@ -48,9 +55,15 @@ class Result:
         return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
 
 
-def settings_of(chosen: ChosenRecipe) -> dict[str, str]:
-    """What `conclude` needs of a chosen recipe, for the run store."""
+def settings_of(chosen: ChosenRecipe, classes: Sequence[str] = ()) -> dict[str, str]:
+    """What `conclude` needs beside rows and gates, for the run store.
+
+    Args:
+        chosen: the recipe.
+        classes: name of each label, where the data set names them.
+    """
     return {
+        "classes": json.dumps(list(classes)),
         "recipe": json.dumps(asdict(chosen.recipe)),
         "published": chosen.published.name if chosen.published else "",
     }
@@ -63,7 +76,8 @@ def conclude(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -
     found = [*gates, paired_gate(paired)]
     if published:
         found.append(published_gate(paired, published, recipe))
-    return Result(facts.shown, tuple(found), paired, rows, published)
+    classes = json.loads(facts.settings["classes"])
+    return Result(facts.shown, tuple(found), paired, rows, classes, published)
 
 
 def merge_runs(paths: Sequence[Path]) -> Result:

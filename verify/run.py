@@ -148,12 +148,15 @@ def verify(options: Options) -> Result:
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, published=chosen.published, layers=found)
-        facts, plan = _with_data(facts, dataset, options), options.plan(chosen.recipe, class_indices)
+        facts = replace(_with_data(facts, dataset, options), settings=settings_of(chosen, dataset.classes))
+        plan = options.plan(chosen.recipe, class_indices)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates(gates)
             result = conclude(*_evaluated(dataset, plan, workers, store))
         why = _why(options, dataset, plan, workers["torch"], result) if options.why else None
-    return replace(result, layers=found, why=why)
+    flipped = {flip.name for flip in result.paired.flips} if result.paired else set()
+    blobs = {item.name: item.blob for item in dataset.items if item.name in flipped}
+    return replace(result, layers=found, why=why, blobs=blobs)
 
 
 def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
@@ -252,7 +255,7 @@ def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
         "versions": f"paddleferry {__version__}, numpy {np.__version__}, pillow {PIL.__version__}",
     }
     notes = {**how, "system": f"{platform.system()} {platform.machine()}"}
-    return RunFacts(identity, {"device": options.compute.device}, notes, settings_of(chosen))
+    return RunFacts(identity, {"device": options.compute.device}, notes)
 
 
 def _with_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:

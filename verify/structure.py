@@ -112,7 +112,8 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
     measured = f"{len(files['torch'])} tensors, {count:,} parameters, digest {digest[:12]}"
     if problems:
         measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
-    return gate(NAME, not problems, measured, LIMIT, problems=tuple(problems), digest=digest, readers=readers)
+    values: dict[str, int | str] = {"digest": digest, "readers": readers, "parameters": count}
+    return gate(NAME, not problems, measured, LIMIT, problems=tuple(problems), **values)
 
 
 def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

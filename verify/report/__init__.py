@@ -1,0 +1,25 @@
+"""What a verification found: for a terminal, a pull request, a browser, programs and CI."""
+
+from __future__ import annotations
+
+from verify.report.document import as_json
+from verify.report.html import as_html
+from verify.report.junit import as_junit
+from verify.report.markdown import as_markdown
+from verify.report.step_summary import STEP_SUMMARY, append_step_summary
+from verify.report.text import as_text, flip_line, headline
+from verify.report.writing import remove_reports, write_reports
+
+__all__ = [
+    "STEP_SUMMARY",
+    "append_step_summary",
+    "as_html",
+    "as_json",
+    "as_junit",
+    "as_markdown",
+    "as_text",
+    "flip_line",
+    "headline",
+    "remove_reports",
+    "write_reports",
+]

@@ -1,0 +1,93 @@
+"""What a verification found, for programs: JSON of the form that `report.schema.json` states."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from verify.accuracy import ClassScore, PairedResult
+from verify.compare import Gate
+from verify.recipes import PublishedRecipe
+from verify.report.text import headline
+from verify.result import Result
+
+SCHEMA_VERSION = 2  # 1 had no command, published score, layers, causes or classes
+SCHEMA = Path(__file__).parent / "report.schema.json"
+
+
+def as_json(result: Result) -> str:
+    """The result for programs. NaN and infinity, which JSON lacks, are null."""
+    return json.dumps(_plain(document(result)), indent=2, allow_nan=False)
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The result as plain values; NaN and infinity are still in it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "ok": result.ok,
+        "headline": headline(result),
+        "command": result.command,
+        "facts": dict(result.facts),
+        "gates": [_gate(gate) for gate in result.gates],
+        "paired": _paired(result.paired, result.classes) if result.paired else None,
+        "published": _published(result.published) if result.published else None,
+        "layers": asdict(result.layers) if result.layers else None,
+        "why": asdict(result.why) if result.why else None,
+    }
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """What the data set calls the class; empty where it names none."""
+    return classes[label] if 0 <= label < len(classes) else ""
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    return {
+        "name": gate.name,
+        "verdict": gate.verdict.value.lower(),
+        "measured": gate.measured,
+        "limit": gate.limit,
+        "problems": list(gate.problems),
+        "values": dict(gate.values),
+    }
+
+
+def _paired(paired: PairedResult, classes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "images": paired.images,
+        "read": paired.read,
+        "unreadable": [{"name": name, "error": error} for name, error in paired.unreadable],
+        "accuracy": {framework: asdict(found) for framework, found in paired.accuracy.items()},
+        "top1_difference": paired.top1_difference,
+        "agreement": paired.agreement,
+        "flips": [asdict(flip) for flip in paired.flips],
+        "noise": paired.noise,
+        "max_abs": paired.max_abs,
+        "mcnemar": asdict(paired.mcnemar) if paired.mcnemar else None,
+        "per_class": [_class(found, classes) for found in paired.per_class],
+    }
+
+
+def _class(found: ClassScore, classes: Sequence[str]) -> dict[str, Any]:
+    return {**asdict(found), "name": class_name(found.label, classes)}
+
+
+def _published(published: PublishedRecipe) -> dict[str, Any]:
+    names = ("name", "top1", "top5", "decimals", "source")
+    return {name: getattr(published, name) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()  # a file name that is no Unicode
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,162 @@
+"""What a verification found, as one page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from convert import __version__
+from verify.accuracy import Flip, PairedResult
+from verify.compare import Verdict
+from verify.report.document import class_name
+from verify.report.text import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
+from verify.report.thumbnails import thumbnail
+from verify.result import Result
+from verify.store import FRAMEWORKS
+
+GALLERY = 48  # flipped images with a picture; the others are named
+NAMED = 500  # flips and problems in a list; report.json has all of them
+CLASSES = 20  # that differ most
+MARKS = {Verdict.PASSED: "good", Verdict.FAILED: "bad", Verdict.NOT_RUN: "idle"}
+WORDS = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.NOT_RUN: "not run"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A line of the table of scores, as text."""
+
+    name: str
+    top1: str
+    top1_interval: str
+    top5: str
+    top5_interval: str
+    images: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Inline SVG, and what it shows in words."""
+
+    title: str
+    svg: str
+    words: str
+
+
+def as_html(result: Result) -> str:
+    """The result as a page: no script, no address, nothing loaded; the same result gives the same bytes."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # here, for a terminal's result needs none of it
+
+    environment = Environment(
+        loader=PackageLoader("verify.report"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    paired = result.paired
+    return environment.get_template("report.html.j2").render(
+        result=result,
+        verdict=verdict(result),
+        counts=verdict_counts(result),
+        arch=result.facts.get("arch", "").partition(",")[0],
+        gates=result.gates,
+        marks=MARKS,
+        words=WORDS,
+        named=NAMED,
+        scores=list(_scores(result, paired)) if paired else [],
+        remarks=list(paired_lines(paired)) if paired else [],
+        plots=list(_plots(result)),
+        classes=_classes(paired, result.classes) if paired else [],
+        gallery=_gallery(result, paired) if paired else [],
+        unseen=_flips(paired)[GALLERY:] if paired else [],
+        version=__version__,
+    )
+
+
+def _finalize(value: object) -> object:
+    """Text out of files is made visible before it is escaped; what is marked as safe is ours."""
+    return visible(value) if type(value) is str else value
+
+
+def _scores(result: Result, paired: PairedResult) -> Iterator[Score]:
+    for framework in FRAMEWORKS:
+        found = paired.accuracy[framework]
+        between = interval(found.top1_interval), interval(found.top5_interval)
+        images = f"{paired.read:,}"
+        yield Score(LABELS[framework], score(found.top1), between[0], score(found.top5), between[1], images)
+    torch, paddle = (paired.accuracy[framework] for framework in FRAMEWORKS)
+    differences = [_difference(torch.top1, paddle.top1), _difference(torch.top5, paddle.top5)]
+    yield Score("Paddle less torch", differences[0], "", differences[1], "", "")
+    if published := result.published:
+        top5 = "not published" if published.top5 is None else f"{published.top5:.{published.decimals}f}"
+        yield Score(f"published, {published.name}", f"{published.top1:.{published.decimals}f}", "", top5, "", "")
+
+
+def _difference(torch: float | None, paddle: float | None) -> str:
+    return "" if torch is None or paddle is None else f"{paddle - torch:+.3f}"
+
+
+def _plots(result: Result) -> Iterator[Plot]:
+    from markupsafe import Markup
+
+    from verify.report import plots  # matplotlib loads here
+
+    drawn = {
+        "Logit differences": plots.difference_plot(result.rows),
+        "Agreement of confidence": plots.confidence_plot(result.rows),
+        "Accuracy by class": plots.class_plot(result.paired.per_class) if result.paired else None,
+        "Differences by layer": plots.layer_plot(result.layers) if result.layers else None,
+    }
+    for title, found in drawn.items():
+        if found:
+            # Our own drawing; ElementTree has escaped what text there is in it.
+            yield Plot(title, Markup(found[0]), found[1])  # noqa: S704
+
+
+def _classes(paired: PairedResult, names: Sequence[str]) -> list[Mapping[str, str]]:
+    different = [found for found in paired.per_class if found.torch_right != found.paddle_right]
+    different.sort(key=lambda found: (-abs(found.torch_right - found.paddle_right) / found.images, found.label))
+    return [
+        {
+            "label": str(found.label),
+            "name": class_name(found.label, names),
+            "images": f"{found.images:,}",
+            "torch": f"{100 * found.torch_right / found.images:.2f}",
+            "paddle": f"{100 * found.paddle_right / found.images:.2f}",
+        }
+        for found in different[:CLASSES]
+    ]
+
+
+def _flips(paired: PairedResult) -> list[Flip]:
+    """Unexplained ones first, then by margin: whoever reads only the first has read the worst."""
+    return sorted(paired.flips, key=lambda flip: (flip.explained, -min(flip.torch_margin, flip.paddle_margin)))
+
+
+def _gallery(result: Result, paired: PairedResult) -> list[Mapping[str, object]]:
+    rows = {row.name: row for row in result.rows}
+    found: list[Mapping[str, object]] = []
+    for flip in _flips(paired)[:GALLERY]:
+        row = rows.get(flip.name)
+        sure = {name: row.predictions[name].confidence for name in FRAMEWORKS} if row and row.read else {}
+        found.append(
+            {
+                "flip": flip,
+                "picture": thumbnail(result.blobs.get(flip.name)),
+                "label": "" if flip.label is None else _class(flip.label, result.classes),
+                "predictions": [
+                    (LABELS[name], _class(best, result.classes), margin, sure.get(name))
+                    for name, best, margin in (
+                        ("torch", flip.torch, flip.torch_margin),
+                        ("paddle", flip.paddle, flip.paddle_margin),
+                    )
+                ],
+            }
+        )
+    return found
+
+
+def _class(label: int, names: Sequence[str]) -> str:
+    name = class_name(label, names)
+    return f"{label} {name}" if name else str(label)

@@ -1,0 +1,102 @@
+"""What a verification found, for a pull request: short, with long lists folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from convert.errors import counted
+from verify.accuracy import Accuracy, PairedResult
+from verify.compare import Gate
+from verify.diagnosis import why_table
+from verify.report.text import flip_line, gate_rows, headline, paired_lines, score, visible
+from verify.result import Result
+from verify.store import FRAMEWORKS
+from verify.structure import NAME as STRUCTURE
+
+LISTED = 50  # lines of a list; GitHub takes 65,536 characters a comment
+WIDTH = 150  # characters of a listed line
+
+# What GitHub's Markdown reads as more than itself: emphasis, links, tables, tags, references and strikes.
+SPECIAL = re.compile(r"[\\`*_\[\]|~]|<(?=[A-Za-z/!?])|&(?=[#\w])")
+
+
+def as_markdown(result: Result) -> str:
+    """The result for a pull request. Names out of files stand in code spans, where nothing in them is read."""
+    lines = [f"## {headline(result)}", ""]
+    if result.paired:
+        lines += [*_port_table(result, result.paired), "", *(f"- {line}" for line in paired_lines(result.paired)), ""]
+    lines += _table(
+        ["gate", "verdict", "measured", "limit"], [[*map(_escaped, row)] for row in gate_rows(result.gates)]
+    )
+    if result.layers and result.layers.first:
+        hint = f": {_escaped(visible(result.layers.hint))}" if result.layers.hint else ""
+        lines += ["", f"First layer that departs: {_code(result.layers.first)}{hint}"]
+    if result.why:
+        lines += ["", _escaped(visible(result.why.verdict))]
+        head, rows = why_table(result.why)
+        lines += ["", *_table(head, [[*map(_escaped, row)] for row in rows])] if rows else []
+    for gate in result.gates:
+        lines += _folded(f"{gate.name}: problems", gate.problems)
+    if result.paired:
+        lines += _folded("flips", [flip_line(flip) for flip in result.paired.flips])
+    lines += _facts(result)
+    return "\n".join([*lines, ""])
+
+
+def _port_table(result: Result, paired: PairedResult) -> list[str]:
+    """The row that Paddle's maintainers ask for: the port's score, the reference, the parameters."""
+    torch, paddle = (_scores(paired.accuracy[framework]) for framework in FRAMEWORKS)
+    references = [f"{torch} (torch, the same {counted(paired.read, 'image')})"]
+    if published := result.published:
+        scores = [published.top1] if published.top5 is None else [published.top1, published.top5]
+        numbers = " / ".join(f"{value:.{published.decimals}f}" for value in scores)
+        references.append(f"{numbers} ({_code(published.name, in_table=True)}, published)")
+    head = ["model", "Paddle top-1 / top-5", "reference top-1 / top-5", "params"]
+    model = _code(result.facts.get("arch", "").partition(",")[0], in_table=True)
+    return _table(head, [[model, paddle, "<br>".join(references), _parameters(result.gates)]])
+
+
+def _scores(accuracy: Accuracy) -> str:
+    return "no labels" if accuracy.top1 is None else f"{score(accuracy.top1)} / {score(accuracy.top5)}"
+
+
+def _parameters(gates: Sequence[Gate]) -> str:
+    found = [dict(gate.values).get("parameters") for gate in gates if gate.name == STRUCTURE]
+    return f"{found[0]:,}" if found and isinstance(found[0], int) else ""
+
+
+def _facts(result: Result) -> list[str]:
+    facts = {**result.facts, **({"command": result.command} if result.command else {})}
+    rows = [f"- {_escaped(visible(key))}: {_code(value)}" for key, value in facts.items()]
+    return ["", "<details><summary>What was verified</summary>", "", *rows, "", "</details>"]
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    listed = [_shortened(visible(line)) for line in lines[:LISTED]]
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", "\n".join(listed)))])
+    hidden = len(lines) - LISTED
+    more = [f"... and {hidden:,} more in report.json"] if hidden > 0 else []
+    head = f"<details><summary>{title} ({len(lines):,})</summary>"
+    return ["", head, "", f"{fence}text", *listed, *more, fence, "", "</details>"]
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
+
+
+def _code(text: str, *, in_table: bool = False) -> str:
+    content = visible(text).replace("|", r"\|") if in_table else visible(text)
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", content)), default=0))
+    pad = " " if content[:1] == "`" or content[-1:] == "`" else ""
+    return f"{ticks}{pad}{content}{pad}{ticks}" if content else ""
+
+
+def _escaped(text: str) -> str:
+    return SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
