@@ -60,6 +60,7 @@ def as_html(result: Result, *, thumbnail: Thumbnail | None = None) -> str:
         lstrip_blocks=True,
     )
     paired = result.paired
+    gallery = _gallery(result, paired, thumbnail) if paired else []
     return environment.get_template("report.html.j2").render(
         result=result,
         verdict=verdict(result),
@@ -73,7 +74,8 @@ def as_html(result: Result, *, thumbnail: Thumbnail | None = None) -> str:
         remarks=list(paired_lines(paired)) if paired else [],
         plots=list(_plots(result)),
         classes=_classes(paired, result.classes) if paired else [],
-        gallery=_gallery(result, paired, thumbnail) if paired else [],
+        gallery=gallery,
+        without_picture=sum(not item["picture"] for item in gallery) if thumbnail else 0,
         unseen=_flips(paired)[GALLERY:] if paired else [],
         version=__version__,
     )
