@@ -67,7 +67,7 @@ def confidence_plot(rows: Sequence[ImageRow]) -> tuple[str, str] | None:
             outline = _outline(found.x_edges, found.y_edges, cells)
             shade = PathCollection([outline], facecolor=ACCENT, alpha=level, linewidth=0)
             axes.add_collection(shade, autolim=False)
-        words = f"Darker cells hold more images, by factors of {_base(found.counts):.2g}. "
+        words = f"Stronger cells hold more images, by factors of {_base(found.counts):.2g}. "
         words += f"No probability of a best class differs by more than {found.largest:.1e}."
         return inline_svg(figure, "agreement of confidence", words), words
 
