@@ -21,7 +21,7 @@ def main() -> int:
     _run(python, f"convert --arch convnext_digits --src {CHECKPOINT} --dst {target} --force")
     pair = f"--arch convnext_digits --src {CHECKPOINT} --dst {target}"
     _run(python, f"verify {pair} --data {IMAGES} {PROTOCOL} --report {FOLDER}")
-    print(f"\nThe reports and the per-image rows are in {FOLDER}: report.md, report.json, run.sqlite.")
+    print(f"\nOpen {FOLDER}/report.html; report.md, report.json, junit.xml and run.sqlite are beside it.")
     return 0
 
 

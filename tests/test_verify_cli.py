@@ -216,3 +216,19 @@ def test_unlabelled_images_have_predictions_and_no_accuracy(tmp_path: Path) -> N
     assert set(run.document["paired"]["accuracy"]["torch"].values()) == {None}
     assert "torch   no labels  no labels  4" in run.out.splitlines()
     assert run.select("SELECT DISTINCT label FROM images") == [(None,)]
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_step_s_summary_is_written_and_its_failure_changes_no_verdict(
+    room: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(tmp_path, DIGITS)
+    summary = tmp_path / "summary.md" if room else tmp_path
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    run = verify(tmp_path)
+
+    said = "" if room else f"verify: $GITHUB_STEP_SUMMARY, {tmp_path}: cannot be written: Is a directory\n"
+    assert (run.status, run.err) == (0, said)
+    if room:
+        assert summary.read_text() == "\n" + (run.report / "report.md").read_text()

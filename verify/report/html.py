@@ -55,6 +55,7 @@ def as_html(result: Result) -> str:
         lstrip_blocks=True,
     )
     paired = result.paired
+    gallery = _gallery(result, paired) if paired else []
     return environment.get_template("report.html.j2").render(
         result=result,
         verdict=verdict(result),
@@ -68,7 +69,8 @@ def as_html(result: Result) -> str:
         remarks=list(paired_lines(paired)) if paired else [],
         plots=list(_plots(result)),
         classes=_classes(paired, result.classes) if paired else [],
-        gallery=_gallery(result, paired) if paired else [],
+        gallery=gallery,
+        without_picture=sum(not item["picture"] for item in gallery) if result.blobs else 0,
         unseen=_flips(paired)[GALLERY:] if paired else [],
         version=__version__,
     )

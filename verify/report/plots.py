@@ -18,6 +18,7 @@ from verify.layers import LayerReport
 from verify.parity import FLOAT32_MAX_ABS, FLOAT64_MAX_REL
 from verify.report.figures import class_points, confidence_grid, difference_histogram
 from verify.report.svg import ACCENT, BAD, GRID, INK, MUTED, SECOND, inline_svg, style
+from verify.report.text import visible
 from verify.store import ImageRow
 
 WIDTH, HEIGHT = 4.1, 2.9  # inches of 72 px: about a telephone's width, so that text keeps its size there
@@ -66,7 +67,7 @@ def confidence_plot(rows: Sequence[ImageRow]) -> tuple[str, str] | None:
             outline = _outline(found.x_edges, found.y_edges, cells)
             shade = PathCollection([outline], facecolor=ACCENT, alpha=level, linewidth=0)
             axes.add_collection(shade, autolim=False)
-        words = f"Darker cells hold more images, by factors of {_base(found.counts):.2g}. "
+        words = f"Stronger cells hold more images, by factors of {_base(found.counts):.2g}. "
         words += f"No probability of a best class differs by more than {found.largest:.1e}."
         return inline_svg(figure, "agreement of confidence", words), words
 
@@ -85,7 +86,7 @@ def class_plot(classes: Sequence[ClassScore]) -> tuple[str, str] | None:
         axes.plot([low, 100], [low, 100], color=MUTED, linewidth=0.8)
         for same, colour, marker in ((True, ACCENT, "o"), (False, BAD, "D")):
             chosen = (found.torch == found.paddle) == same
-            sizes = 14 + 10 * np.log2(found.counts[chosen])
+            sizes = 24 + 12 * np.log2(found.counts[chosen])
             points = found.torch[chosen], found.paddle[chosen]
             axes.scatter(*points, s=sizes, color=colour, marker=marker, alpha=0.8, linewidth=0)
         total = int(found.counts.sum())
@@ -110,10 +111,10 @@ def layer_plot(found: LayerReport) -> tuple[str, str]:
                 axes.plot(cumulative, places, color=colour, marker="o", markersize=4, label=f"{dtype}, cumulative")
                 axes.plot(forced, places, "D", color=colour, mfc="none", markersize=4, label=f"{dtype}, forced")
         axes.axvline(FLOAT64_MAX_REL, color=BAD, linewidth=1.2, linestyle="--", label="float64 limit")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [visible(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK, fontsize=8.5)
-        words = f"The first layer that departs is {found.first}. " if found.first else "No layer departs. "
+        words = f"The first layer that departs is {visible(found.first)}. " if found.first else "No layer departs. "
         words += "Cumulative: each framework fed by its own layers; forced: Paddle's layer fed torch's input."
         return inline_svg(figure, "differences by layer", words), words
 

@@ -36,6 +36,7 @@ SETTINGS = {
     "savefig.facecolor": "none",
     "axes.formatter.use_mathtext": False,
     "path.simplify": True,
+    "text.parse_math": False,  # a dollar in a name is a dollar
 }
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
