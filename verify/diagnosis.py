@@ -10,15 +10,19 @@ from verify.why import WhyReport
 SHOWN = 3  # classes named
 
 
+def interval_lines(paired: PairedResult) -> list[str]:
+    """The intervals of both top-1; nothing without labels."""
+    intervals = {name: paired.accuracy[name].top1_interval for name in FRAMEWORKS}
+    ranges = [f"{name} {found[0]:.2f} to {found[1]:.2f}" for name, found in intervals.items() if found]
+    return [f"top-1 within (Wilson, 95 %): {', '.join(ranges)}"] if ranges else []
+
+
 def statistics_lines(paired: PairedResult) -> list[str]:
-    """Intervals, McNemar's test and the classes that differ; nothing without labels."""
+    """McNemar's test and the classes that differ; nothing without labels."""
     if paired.mcnemar is None:
         return []
-    intervals = [(name, paired.accuracy[name].top1_interval) for name in FRAMEWORKS]
-    ranges = [f"{name} {low:.2f} to {high:.2f}" for name, (low, high) in ((n, i) for n, i in intervals if i)]
     test = paired.mcnemar
     lines = [
-        f"top-1 within (Wilson, 95 %): {', '.join(ranges)}",
         f"right in torch alone {test.torch_only:,}, in paddle alone {test.paddle_only:,}: McNemar p = {test.p:.2g}",
     ]
     if apart := sorted((score for score in paired.per_class if _apart(score)), key=_apart, reverse=True):

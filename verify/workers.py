@@ -149,7 +149,7 @@ def forward_both(workers: Mapping[str, Worker], job: ForwardJob, compute: Comput
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
     settings = settle_process(framework, compute.threads)
-    variables = [f"{name}={value}" for name, value in settings.items() if name.startswith("MKL_D")]  # not the threads
+    variables = [f"{name}={value}" for name, value in settings.items() if name == "MKL_DEBUG_CPU_TYPE"]
     if not compute.tf32:
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
     module, name, remedy = BACKENDS[framework]

@@ -66,7 +66,7 @@ def as_html(result: Result) -> str:
         words=WORDS,
         named=NAMED,
         scores=list(_scores(result, paired)) if paired else [],
-        remarks=list(paired_lines(paired)) if paired else [],
+        remarks=list(paired_lines(paired, intervals=False)) if paired else [],
         plots=list(_plots(result)),
         classes=_classes(paired, result.classes) if paired else [],
         gallery=gallery,

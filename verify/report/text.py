@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from convert.errors import counted, shown
 from verify.accuracy import Accuracy, Flip, Interval, PairedResult
 from verify.compare import Gate
-from verify.diagnosis import statistics_lines, why_table
+from verify.diagnosis import interval_lines, statistics_lines, why_table
 from verify.layers import layer_rows
 from verify.result import Result
 from verify.store import FRAMEWORKS
@@ -82,9 +82,10 @@ def interval(value: Interval | None) -> str:
     return "" if value is None else f"{value[0]:.2f} to {value[1]:.2f}"
 
 
-def paired_lines(paired: PairedResult) -> Iterator[str]:
-    """What belongs beside the scores, a line each."""
+def paired_lines(paired: PairedResult, *, intervals: bool = True) -> Iterator[str]:
+    """What belongs beside the scores, a line each; without the intervals where those stand at the scores."""
     yield f"same best class on {paired.agreement:.3f} % of the images; largest logit difference {paired.max_abs:.2e}"
+    yield from interval_lines(paired) if intervals else ()
     yield from statistics_lines(paired)
     if paired.read < paired.images:
         missing = counted(paired.images - paired.read, "image")
