@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.resources
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from verify.datasets import DatasetError, FileBlob, Item
 from verify.datasets.imagenet import known_label, original, validation_labels, wordnet_ids
-from verify.datasets.labels import likely_cause
+from verify.datasets.labels import check_labels, class_order, likely_cause
 
 ALL = list(validation_labels())
 ORDER = sorted(range(1000), key=lambda label: str(label)[::-1])  # some other order of the classes
@@ -67,3 +69,28 @@ def test_the_id_in_a_name_is_that_of_its_label() -> None:
 
     assert found is not None
     assert found.wordnet_id == wordnet_ids()[0]
+
+
+LARGER = (
+    "the classes are ImageNet's 1000, and the model has 21,841; --class-map FILE says which of its outputs they are, "
+    "--unlabelled compares predictions without labels"
+)
+
+
+def test_labels_of_the_thousand_are_no_labels_of_a_larger_head() -> None:
+    items = [Item("ILSVRC2012_val_00000001.JPEG", 65, 1, FileBlob(Path("x"))), Item("x.png", 3, 1, FileBlob(Path("x")))]
+    with pytest.raises(DatasetError) as caught:
+        check_labels("val_list.txt", items, 21_841)
+
+    assert str(caught.value) == f"val_list.txt: {LARGER}"
+
+
+def test_other_labels_may_be_those_of_a_larger_head() -> None:
+    check_labels("val_list.txt", [Item("ILSVRC2012_val_00000001.JPEG", 9205, 1, FileBlob(Path("x")))], 21_841)
+
+
+def test_folders_of_the_thousand_are_no_classes_of_a_larger_head() -> None:
+    with pytest.raises(DatasetError) as caught:
+        class_order("val", wordnet_ids(), 21_841)
+
+    assert str(caught.value) == f"val: {LARGER}"

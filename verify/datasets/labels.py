@@ -39,6 +39,8 @@ def class_order(
     if declared not in ("", SORTED):
         return _declared_order(where, names, num_classes, Path(declared), noun)
     ordered = tuple(sorted(names))
+    if num_classes > len(ordered) and ordered == imagenet.wordnet_ids():
+        raise DatasetError(f"{where}: {_of_the_thousand(num_classes)}")
     if len(ordered) != num_classes:
         raise DatasetError(
             f"{where}: {counted(len(ordered), noun)}, but the model has {num_classes} classes. "
@@ -61,15 +63,20 @@ def class_order(
 
 
 def check_labels(where: str, items: Sequence[Item], num_classes: int) -> None:
-    """Compares the labels with those that the images' names tell, for a model of ImageNet's 1000 classes.
+    """Compares the labels with those that the images' names tell, for a model of ImageNet's 1000 classes or more.
 
     Raises:
-        DatasetError: a label that is known to be wrong; the text has the first one and the likely cause.
+        DatasetError: a label that is known to be wrong; the text has the first one and the likely cause. Or labels of
+            the 1000 classes for a model of more.
     """
-    if num_classes != imagenet.CLASSES:
+    if num_classes < imagenet.CLASSES:
         return
     known = [(item, label) for item in items if (label := imagenet.known_label(item.name)) is not None]
     wrong = [(item, label) for item, label in known if item.label != label]
+    if num_classes > imagenet.CLASSES:
+        if known and not wrong:
+            raise DatasetError(f"{where}: {_of_the_thousand(num_classes)}")
+        return
     if not wrong:
         return
     item, label = wrong[0]
@@ -77,6 +84,13 @@ def check_labels(where: str, items: Sequence[Item], num_classes: int) -> None:
     raise DatasetError(
         f"{where}: {item.name} has label {item.label}, and is known to have {label}; {len(wrong):,} of "
         f"{counted(len(known), 'known label')} differ. {cause}"
+    )
+
+
+def _of_the_thousand(num_classes: int) -> str:
+    return (
+        f"the classes are ImageNet's 1000, and the model has {num_classes:,}; "
+        f"--class-map FILE says which of its outputs they are, {UNLABELLED}"
     )
 
 
