@@ -171,15 +171,16 @@ def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
     report = (files / "out" / "report.md").read_text()
 
     assert status == 1
-    assert [line.split("  ")[0] for line in lines[start + 1 : start + 5]] == [
+    assert [line.split("  ")[0] for line in lines[start + 1 : start + 6]] == [
         "structure",
         "float64 oracle",
         "float32 logits",
+        "preprocessing",
         "paired accuracy",
     ]
-    assert [" not run " in line for line in lines[start + 1 : start + 5]] == [False, True, True, True]
+    assert [" not run " in line for line in lines[start + 1 : start + 6]] == [False, True, True, True, True]
     assert lines[-3] == "  ... and 246 more; --report writes them all"
-    assert lines[-1] == "NOT VERIFIED: 1 FAILED, 3 not run"
+    assert lines[-1] == "NOT VERIFIED: 1 FAILED, 4 not run"
     assert report.count("\n- source  ") + report.count("\n- target  ") == 254
 
 

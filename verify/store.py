@@ -19,7 +19,7 @@ from verify.compare import Gate, Verdict
 
 TOP = 5
 FRAMEWORKS = ("torch", "paddle")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
