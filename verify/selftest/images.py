@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -90,17 +91,11 @@ def of_pixels(change: Callable[[Array], Array]) -> Decode:
 
 def without_antialias(item: Item, recipe: Recipe) -> Decoded:
     """As cv2 resizes."""
-    with closing(Image.open(_stream(item))) as image:
+    with closing(Image.open(io.BytesIO(item.blob.read()))) as image:
         edge, (width, height) = int(recipe.resize), image.size
         size = (edge, edge * height // width) if width < height else (edge * width // height, edge)
         pixels = resize_without_antialias(np.asarray(image), size, interpolation=recipe.interpolation)
     return Decoded(preprocess(Image.fromarray(pixels), recipe))
-
-
-def _stream(item: Item) -> Any:
-    import io
-
-    return io.BytesIO(item.blob.read())
 
 
 DECODERS: dict[str, Decode] = {
