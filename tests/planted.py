@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,15 @@ from paddle.nn import functional as F
 import models_paddle
 from convert.archs.convnext import ConvNeXtSpec
 from convert.arrays import Array
+from verify.selftest import models
+from verify.selftest.models import Forward, in_float32, rounded
 
 Builder = Callable[..., models_paddle.ConvNeXt]
-Forward = Callable[[Any], Any]
+
+
+def shipped(fault: str) -> Builder:
+    """A fault that `verify --selftest` plants as well, "NAME@UNIT"."""
+    return partial(models.planted, fault)
 
 
 def plant(edit: Callable[[Any], None]) -> Builder:
@@ -31,34 +38,7 @@ def plant(edit: Callable[[Any], None]) -> Builder:
 
 def around(change: Callable[[Forward, Any], Any], *, when: Callable[[Any], bool] = lambda _: True) -> Builder:
     """A model of which `change(forward, x)` is the answer to those batches."""
-
-    def edit(model: Any) -> None:
-        forward = model.forward
-        model.forward = lambda x: change(forward, x) if when(x) else forward(x)
-
-    return plant(edit)
-
-
-def in_float32(x: Any) -> bool:
-    return bool(x.dtype == paddle.float32)
-
-
-def in_the_run(x: Any) -> bool:
-    return len(x) > 2  # the parity gates' batches hold two images
-
-
-def features(pool: Callable[[Any, Any], Any]) -> Builder:
-    """Another end of `forward_features`."""
-
-    def forward_features(model: Any, x: Any) -> Any:
-        for downsample, stage in zip(model.downsample_layers, model.stages, strict=True):
-            x = stage(downsample(x))
-        return pool(model, x)
-
-    def edit(model: Any) -> None:
-        model.forward_features = types.MethodType(forward_features, model)
-
-    return plant(edit)
+    return plant(models.around(change, when))
 
 
 def branch(change: Callable[..., Any], stage: int = 2, block: int = 0) -> Builder:
@@ -78,16 +58,6 @@ def residual(block: Any, x: Any, *, gelu: Callable[[Any], Any] = F.gelu, gamma: 
     return y.transpose([0, 3, 1, 2])
 
 
-def with_unbiased_variance(norm: Any, x: Any) -> Any:
-    deviation = x - x.mean(-1, keepdim=True)
-    return norm.weight * deviation / (x.var(-1, keepdim=True) + norm._epsilon).sqrt() + norm.bias
-
-
-def padded_by_reflection(block: Any, x: Any) -> Any:
-    conv, padded = block.dwconv, F.pad(x, [3, 3, 3, 3], mode="reflect")
-    return x + residual(block, x, dwconv=lambda _: F.conv2d(padded, conv.weight, conv.bias, groups=conv._groups))
-
-
 def drop_paths_in_training_mode(model: Any) -> None:
     paddle.seed(0)
     for layer in model.sublayers():
@@ -99,29 +69,25 @@ def flipped(weight: Any) -> None:
     weight.set_value(weight.flip([2, 3]))
 
 
-def rounded(x: Any, dtype: str) -> Any:
-    return x.astype(dtype).astype(x.dtype)
-
-
 # Faults of every dtype, for the float64 oracle.
 
-an_epsilon_of_1e_5 = plant(lambda model: setattr(model.stages[2][1].norm, "_epsilon", 1e-5))
-the_last_epsilon_of_1e_5 = plant(lambda model: setattr(model.norm, "_epsilon", 1e-5))
-gelu_by_tanh = branch(lambda block, x: x + residual(block, x, gelu=lambda y: F.gelu(y, approximate=True)))
-gelu_by_sigmoid = branch(lambda block, x: x + residual(block, x, gelu=lambda y: y * F.sigmoid(1.702 * y)))
-gamma_ignored = branch(lambda block, x: x + residual(block, x, gamma=1.0))
-shortcut_left_out = branch(residual)
-reflecting_padding = branch(padded_by_reflection, stage=0)
-norm_before_pooling = features(lambda model, x: model.norm(x.transpose([0, 2, 3, 1])).mean([1, 2]))
-pooling_by_maximum = features(lambda model, x: model.norm(x.max([2, 3])))
+an_epsilon_of_1e_5 = shipped("another eps@stages.2.1")
+the_last_epsilon_of_1e_5 = shipped("the last norm's eps")
+gelu_by_tanh = shipped("tanh GELU@stages.2.0")
+gelu_by_sigmoid = shipped("sigmoid GELU@stages.2.0")
+gamma_ignored = shipped("gamma ignored@stages.2.0")
+shortcut_left_out = shipped("shortcut left out@stages.2.0")
+reflecting_padding = shipped("padding by reflection@stages.0.0")
+norm_before_pooling = shipped("norm and mean exchanged")
+pooling_by_maximum = shipped("pooling by maximum")
 unbiased_variance = plant(
-    lambda model: setattr(model.norm, "forward", types.MethodType(with_unbiased_variance, model.norm))
+    lambda model: setattr(model.norm, "forward", types.MethodType(models.other_variance, model.norm))
 )
 kernel_flipped = plant(lambda model: flipped(model.stages[0][0].dwconv.weight))
 drop_path_active = plant(drop_paths_in_training_mode)
-channels_swapped = around(lambda forward, x: forward(x.flip([1])))
-height_and_width_exchanged = around(lambda forward, x: forward(x.transpose([0, 1, 3, 2])))
-rounding_in_float64 = features(lambda model, x: rounded(model.norm(x.mean([2, 3])), "float32"))
+channels_swapped = shipped("channels reversed")
+height_and_width_exchanged = shipped("height and width exchanged")
+rounding_in_float64 = plant(models.of_end(lambda model, x: rounded(model.norm(x.mean([2, 3])), "float32")))
 
 
 # Faults of float32 alone.
@@ -137,44 +103,20 @@ def half_precision_weights(
 
 half_precision_input = around(lambda forward, x: forward(rounded(x, "float16")), when=in_float32)
 bfloat16_logits = around(lambda forward, x: rounded(forward(x), "bfloat16"), when=in_float32)
-four_decimals = around(lambda forward, x: (forward(x) * 1e4).round() / 1e4, when=in_float32)
+four_decimals = shipped("logits of four decimals")
 
 
 # Faults that only the run over the images can show.
 
-batch_shifted = around(lambda forward, x: forward(x).roll(1, 0), when=in_the_run)
-image_replaced = around(lambda forward, x: forward(paddle.concat([x[1:2], x[1:]])), when=in_the_run)
-classes_reversed = around(lambda forward, x: forward(x).flip([1]), when=in_the_run)
-channels_swapped_in_the_run = around(lambda forward, x: forward(x.flip([1])), when=in_the_run)
-logits_off_by_2e_4 = around(lambda forward, x: forward(x) + 2e-4, when=in_the_run)
-not_a_number_in_the_run = around(lambda forward, x: forward(x) * float("nan"), when=in_the_run)
+batch_shifted = shipped("a batch shifted by one")
+image_replaced = shipped("an image replaced")
+classes_reversed = shipped("classes in another order")
+channels_swapped_in_the_run = shipped("channels reversed in the run")
+logits_off_by_2e_4 = shipped("logits off by 2e-4")
+not_a_number_in_the_run = shipped("not a number in the run")
 
 
 # Faults that a unit's own output tells apart, for the layers.
-
-
-def in_grn(norm: Callable[[Any], Any], stage: int = 2, block: int = 1) -> Builder:
-    """Another norm of x (N, H, W, C) in a response norm."""
-
-    def forward(grn: Any, x: Any) -> Any:
-        n = norm(x)
-        return grn.gamma * (x * (n / (n.mean(-1, keepdim=True) + 1e-6))) + grn.beta + x
-
-    def edit(model: Any) -> None:
-        grn = model.stages[stage][block].grn
-        grn.forward = types.MethodType(forward, grn)
-
-    return plant(edit)
-
-
-def of_linear(find: Callable[[Any], Any], forward: Callable[[Any, Any], Any]) -> Builder:
-    """Another forward pass of one Linear."""
-
-    def edit(model: Any) -> None:
-        linear = find(model)
-        linear.forward = types.MethodType(forward, linear)
-
-    return plant(edit)
 
 
 def in_another_order(model: Any) -> None:
@@ -186,10 +128,12 @@ def with_scale_and_shift_exchanged(norm: Any, x: Any) -> Any:
     return F.layer_norm(x, x.shape[-1:], norm.bias, norm.weight, norm._epsilon)
 
 
-grn_by_the_spectral_norm = in_grn(lambda x: paddle.norm(x, p=2, axis=[1, 2], keepdim=True))
-grn_over_the_channels = in_grn(lambda x: paddle.norm(x, p=2, axis=-1, keepdim=True))
-the_head_transposed = of_linear(lambda model: model.head, lambda head, x: F.linear(x, head.weight.t(), head.bias))
-a_bias_dropped = of_linear(lambda model: model.stages[2][1].pwconv1, lambda linear, x: F.linear(x, linear.weight))
+grn_by_the_spectral_norm = shipped("GRN by the spectral norm@stages.2.1")
+grn_over_the_channels = shipped("GRN over the channels@stages.2.1")
+the_head_transposed = plant(
+    models.anew(lambda head, x: F.linear(x, head.weight.t(), head.bias), lambda model: model.head)
+)
+a_bias_dropped = shipped("bias of a Linear dropped@stages.2.1")
 an_odd_epsilon = plant(lambda model: setattr(model.stages[1][0].norm, "_epsilon", 3.7e-4))
 norm_tensors_exchanged = plant(
     lambda model: setattr(

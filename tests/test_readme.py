@@ -56,7 +56,7 @@ def test_the_readme_opens_with_three_lines_a_run_and_the_two_commands():
     assert lines[0] == "# paddleferry"
     assert all(lines[2:5])
     assert lines[5:7] == ["", "```"]
-    assert "VERIFIED: 4 passed" in README[: README.index("## Two commands")]
+    assert "VERIFIED: 5 passed" in README[: README.index("## Two commands")]
     assert README.index("scripts/demo.py") < README.index("scripts/check.py") < README.index("## Installing")
 
 

@@ -21,7 +21,7 @@ from convert.archs import get_spec
 from convert.checkpoints import sha256_of
 
 DIGITS = get_spec("convnext_digits")
-GATES = ["structure", "float64 oracle", "float32 logits", "paired accuracy"]
+GATES = ["structure", "float64 oracle", "float32 logits", "preprocessing", "paired accuracy"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_good_pair_passes_every_gate_without_a_word_on_stderr(good: Run) -> None:
     assert (good.status, good.err) == (0, "")
-    assert good.out.splitlines()[-1] == "VERIFIED: 4 passed"
+    assert good.out.splitlines()[-1] == "VERIFIED: 5 passed"
     assert [(gate["name"], gate["verdict"]) for gate in good.document["gates"]] == [(name, "passed") for name in GATES]
 
 
@@ -100,7 +100,7 @@ def test_the_report_says_what_was_verified(good: Run) -> None:
 def test_terminal_markdown_and_json_say_the_same(good: Run) -> None:
     markdown, document = (good.report / "report.md").read_text(), good.document
 
-    assert markdown.splitlines()[0] == "## VERIFIED: 4 passed"
+    assert markdown.splitlines()[0] == "## VERIFIED: 5 passed"
     for gate in document["gates"]:
         limit = gate["limit"].replace("|", "\\|")
         assert f"| {gate['name']} | passed | {gate['measured']} | {limit} |" in markdown.splitlines()
@@ -160,7 +160,7 @@ def test_a_corrupt_image_fails_the_run_and_is_named(corrupt: Run) -> None:
         "not read    class_00/image_00.png: image file is truncated",
         "not read    class_09/zzz.JPEG: cannot identify image file 'class_09/zzz.JPEG'",
     ]
-    assert [gate["verdict"] for gate in corrupt.document["gates"]] == ["passed"] * 3 + ["failed"]
+    assert [gate["verdict"] for gate in corrupt.document["gates"]] == ["passed"] * 4 + ["failed"]
 
 
 def test_a_corrupt_image_is_in_no_ones_accuracy(corrupt: Run) -> None:
@@ -189,7 +189,7 @@ def test_an_altered_target_fails_and_its_tensors_are_named(tmp_path: Path) -> No
 
     write_pair(tmp_path, DIGITS, edit)
     run = verify(tmp_path)
-    structure, float64, _, paired = run.document["gates"]
+    structure, float64, _, _, paired = run.document["gates"]
 
     assert (run.status, run.err) == (1, "")
     assert structure["measured"] == "3 tensors of 74 with other values"
@@ -201,7 +201,7 @@ def test_an_altered_target_fails_and_its_tensors_are_named(tmp_path: Path) -> No
     assert "structure:\n  differs  stages.2.0.norm.weight\n" in run.out
     assert float64["verdict"] == "failed"
     assert (paired["verdict"], paired["measured"]) == ("not run", "no --data")
-    assert run.out.splitlines()[-1] == "NOT VERIFIED: 3 FAILED, 1 not run"
+    assert run.out.splitlines()[-1] == "NOT VERIFIED: 3 FAILED, 2 not run"
 
 
 def test_unlabelled_images_have_predictions_and_no_accuracy(tmp_path: Path) -> None:

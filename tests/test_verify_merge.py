@@ -16,12 +16,13 @@ from pairs import write_images, write_pair
 
 from convert.archs import get_spec
 from verify.compare import Gate, Verdict, gate, not_run
+from verify.coverage import listing
 from verify.merge import merge
 from verify.protocol import ChosenRecipe
 from verify.recipe import Recipe
 from verify.report import as_json
 from verify.result import merge_runs, settings_of
-from verify.store import ImageFacts, RunFacts, RunStore, StoreError
+from verify.store import ImageFacts, ImageRow, RunFacts, RunStore, StoreError
 
 GOOD, BAD = gate("structure", True, "74 tensors", "x"), gate("structure", False, "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")
@@ -32,7 +33,13 @@ SETTINGS = settings_of(ChosenRecipe(recipe=Recipe(), published=None, overridden=
 
 def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
     identity = {"target": "x.pdparams", "images": str(images), **changes}
-    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"}, SETTINGS)
+    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"}, SETTINGS | listed(images))
+
+
+def listed(images: int) -> dict[str, str]:
+    """Of that many images, for the merged run; nothing is concluded from a single shard here."""
+    rows = [ImageRow(f"{number}.png", number % 3, None, 0.0, {}) for number in range(images)]
+    return {"listed": "", "all listed": listing(rows)}
 
 
 def write_store(path: Path, numbers: range, facts: RunFacts, gates: tuple[Gate, ...] = (GOOD,)) -> Path:
@@ -153,7 +160,7 @@ def test_on_the_command_line_shards_and_one_run_agree_bit_for_bit(tmp_path: Path
     assert (whole.returncode, joined.returncode, joined.stderr) == (0, 0, "")
     one, other = json.loads(whole.stdout), json.loads(joined.stdout)
     assert other["paired"] == one["paired"]
-    assert [found["verdict"] for found in other["gates"]] == [Verdict.PASSED.value] * 4
+    assert [found["verdict"] for found in other["gates"]] == [Verdict.PASSED.value] * 5
     assert json.loads((tmp_path / "joined" / "report.json").read_text()) == other
     with closing(RunStore(tmp_path / "whole" / "run.sqlite")) as store:
         expected = store.rows()

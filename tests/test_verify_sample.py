@@ -42,6 +42,7 @@ def test_every_gate_passes(document: Any) -> None:
         ("structure", "passed"),
         ("float64 oracle", "passed"),
         ("float32 logits", "passed"),
+        ("preprocessing", "passed"),
         ("paired accuracy", "passed"),
     ]
 

@@ -173,15 +173,16 @@ def test_another_architecture_fails_the_structure_gate_and_runs_no_other(
     document = json.loads((files / "out" / "report.json").read_text())
 
     assert status == 1
-    assert [line.split("  ")[0] for line in lines[start + 1 : start + 5]] == [
+    assert [line.split("  ")[0] for line in lines[start + 1 : start + 6]] == [
         "structure",
         "float64 oracle",
         "float32 logits",
+        "preprocessing",
         "paired accuracy",
     ]
-    assert [" not run " in line for line in lines[start + 1 : start + 5]] == [False, True, True, True]
+    assert [" not run " in line for line in lines[start + 1 : start + 6]] == [False, True, True, True, True]
     assert lines[-3] == "  ... and 246 more; --report writes them all"
-    assert lines[-1] == "NOT VERIFIED: 1 FAILED, 3 not run"
+    assert lines[-1] == "NOT VERIFIED: 1 FAILED, 4 not run"
     assert "<summary>structure: problems (254)</summary>" in report
     assert "... and 204 more in report.json" in report
     assert len(document["gates"][0]["problems"]) == 254

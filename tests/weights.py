@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -11,6 +10,9 @@ import numpy as np
 from convert.archs.convnext import ConvNeXtSpec
 from convert.arrays import Array
 from convert.params import Param
+from verify.selftest.tensors import distinct_weights
+
+__all__ = ["GRAY", "IMAGE", "TINY", "carried", "distinct_weights", "max_rel", "random_image", "randomised"]
 
 # One stage of depth 3 and the others of 1, every stage of another width, and a square head, whose shape hides a
 # transpose that was forgotten.
@@ -18,23 +20,6 @@ TINY = ConvNeXtSpec(name="tiny_twin", depths=(1, 1, 3, 1), dims=(4, 6, 8, 10), n
 GRAY = dataclasses.replace(TINY, name="gray_twin", num_classes=7, in_chans=1)
 
 IMAGE = (2, 3, 64, 96)  # not square, so that height and width cannot be exchanged unseen
-
-
-def distinct_weights(params: Iterable[Param], seed: int = 0, dtype: str = "float64") -> dict[str, Array]:
-    """Weights in PyTorch's layout, no two tensors alike and none trivial.
-
-    At initialisation LayerScale is 1e-6, biases are 0 and norms are 1, so a network whose blocks were never
-    copied answers as the right one does. Here every scale is of order 1 and every tensor differs: matrices and
-    kernels keep a signal's size, every other value lies between 0.5 and 1.5 in magnitude, of either sign.
-    """
-    rng = np.random.default_rng(seed)
-    return {param.torch_name: _values(param, rng).astype(dtype) for param in params}
-
-
-def _values(param: Param, rng: np.random.Generator) -> Array:
-    if len(param.shape) > 1 and param.shape[0] > 1:  # a V2 block's (1, 1, 1, C) is a vector
-        return rng.normal(size=param.shape) / math.sqrt(math.prod(param.shape[1:]))
-    return rng.uniform(0.5, 1.5, param.shape) * rng.choice((-1.0, 1.0), param.shape)
 
 
 def carried(params: Iterable[Param], weights: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from convert.errors import counted
@@ -151,14 +151,18 @@ def summarise(rows: Iterable[ImageRow]) -> PairedResult:
     )
 
 
-def paired_gate(result: PairedResult) -> Gate:
+def paired_gate(result: PairedResult, *, coverage: Sequence[str] = ()) -> Gate:
     """Holds when every image was read, no flip is unexplained, and the top-1 differ by no more than the limit.
 
     One image is more than 0.02 points of a set of under 5,000; there, an explained flip of one image may stand.
+
+    Args:
+        result: both frameworks' scores.
+        coverage: in what the rows are not the data set's images, each once and under its own label.
     """
     difference = result.top1_difference
     limit = max(TOP1_POINTS, 100 / result.read if result.read else 0.0) + 1e-9
-    problems = [f"not read    {name}: {error}" for name, error in result.unreadable]
+    problems = [*coverage, *(f"not read    {name}: {error}" for name, error in result.unreadable)]
     problems += [f"unexplained flip  {_describe(flip)}" for flip in result.flips if not flip.explained]
     if not result.read:
         problems.append("no image could be read")

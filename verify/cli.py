@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   verify --sample
+  verify --selftest
   verify --arch convnext_tiny --src x.pth --dst x.pdparams
   verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
   verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
@@ -41,7 +42,7 @@ examples:
   verify --merge out/*.sqlite --report out
 
 gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
-with --data, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
+with --data, preprocessing, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
 
@@ -57,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
     _check_why(parser, args)
     command = shlex.join(["verify", *(sys.argv[1:] if argv is None else argv)])
     try:
+        if args.selftest:
+            return _selftest(args)
         return _merge(args, command) if args.merge else _run(args, _overrides(args), command)
     except WrongProtocol as error:
         parser.error(str(error))
@@ -74,7 +77,9 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         parser.error("--merge takes run stores, and --report; what was verified stands in them")
     if args.sample and (any(pair) or args.arch or args.data):
         parser.error("--sample brings its own --arch, --src, --dst and --data")
-    if not (args.merge or args.sample or all(pair)):
+    if args.selftest and any((*pair, args.arch, args.data, args.sample, args.merge, args.report, args.recipe)):
+        parser.error("--selftest brings its own pairs and images; with it go --json, --device, --threads and --tf32")
+    if not (args.merge or args.sample or args.selftest or all(pair)):
         parser.error("--src and --dst are needed, or --sample")
     if args.shard.count > 1 and not (args.data and args.report):
         parser.error("--shard needs --data, and --report for the run store that --merge reads")
@@ -99,6 +104,16 @@ def _merge(args: argparse.Namespace, command: str) -> int:
     if args.report:
         _make_folder(args.report)
     return _hand_over(replace(result, command=command), args)
+
+
+def _selftest(args: argparse.Namespace) -> int:
+    from verify.selftest.command import as_json, as_text, selftest
+    from verify.workers import Compute
+
+    # Networks this small are no work for two threads, which would only wait for each other.
+    found = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
+    print_result(as_json(found) if args.json else as_text(found))
+    return 0 if found.ok else 1
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
@@ -206,6 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--src", type=Path, metavar="X.pth", help="PyTorch's checkpoint")
     parser.add_argument("--dst", type=Path, metavar="X.pdparams", help="Paddle's checkpoint")
     parser.add_argument("--sample", action="store_true", help="verify the bundled sample, images included")
+    parser.add_argument(
+        "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
+    )
     parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where --src holds several")
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
     data = parser.add_argument_group("validation set")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -17,7 +17,7 @@ from convert.errors import FerryError
 from verify.datasets import Dataset, Item
 from verify.decoders import Decoders
 from verify.messages import ForwardJob
-from verify.preprocess import Decoded
+from verify.preprocess import Decoded, stamp
 from verify.recipe import Recipe
 from verify.shard import Shard
 from verify.shared import SharedBatch
@@ -25,6 +25,7 @@ from verify.store import FRAMEWORKS, ImageFacts, RunStore, top_classes
 from verify.workers import Compute, Worker, forward_both
 
 AHEAD = 2  # batches that are decoded while another is computed
+OVERWRITTEN = "its pixels in memory are not those that were decoded"  # a fault of this program, or of the machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,10 @@ class Plan:
         """The shard's batches of positions in a data set of so many images."""
         whole = [range(first, min(first + self.batch_size, images)) for first in range(0, images, self.batch_size)]
         return self.shard.of(whole)
+
+    def items(self, dataset: Dataset) -> list[Item]:
+        """The shard's images."""
+        return [dataset.items[number] for batch in self.batches(len(dataset.items)) for number in batch]
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,9 @@ def _computed(
                 batch, job, pieces = ahead.popleft()
                 decoded = [image for piece in pieces for image in piece.result()]
                 facts = [_facts(n, items[n], image) for n, image in zip(batch, decoded, strict=True)]
-                job = _closed_up(slots[(number - AHEAD) % len(slots)], job, facts)
-                yield facts, _logits(workers, job, plan)
+                slot = slots[(number - AHEAD) % len(slots)]
+                job, stamps = _closed_up(slot, job, facts), [image.stamp for image in decoded if not image.error]
+                yield _unchanged(facts, _logits(workers, job, plan), [*map(stamp, slot.view(job))], stamps)
 
 
 def _facts(number: int, item: Item, decoded: Decoded) -> ImageFacts:
@@ -143,6 +149,18 @@ def _closed_up(slot: SharedBatch, job: ForwardJob, facts: Sequence[ImageFacts]) 
     rows = slot.view(job)
     rows[: len(good)] = rows[good]
     return slot.job((len(good), *job.shape[1:]), job.dtype)
+
+
+def _unchanged(
+    facts: list[ImageFacts], logits: dict[str, Array], found: Sequence[int], wanted: Sequence[int]
+) -> tuple[list[ImageFacts], dict[str, Array]]:
+    """The batch without the images whose pixels, after both models had them, are no longer the decoder's."""
+    same = np.array([one == other for one, other in zip(found, wanted, strict=True)], bool)
+    if same.all():
+        return facts, logits
+    verdicts = iter(same)
+    facts = [image if image.error or next(verdicts) else replace(image, error=OVERWRITTEN) for image in facts]
+    return facts, {framework: rows[same] for framework, rows in logits.items()}
 
 
 def _logits(workers: Mapping[str, Worker], job: ForwardJob, plan: Plan) -> dict[str, Array]:

@@ -91,7 +91,8 @@ def _facts(facts: Mapping[Path, RunFacts]) -> RunFacts:
     shards = sorted((run.notes.get("shard", "1/1") for run in runs), key=lambda text: int(text.partition("/")[0]))
     data = {"data": runs[0].notes["data"]} if "data" in runs[0].notes else {}
     merged = {"merged": f"{counted(len(runs), 'shard')}: {', '.join(shards)}"}
-    return RunFacts(runs[0].identity, machine, {**data, **merged}, runs[0].settings)
+    settings = {**runs[0].settings, "listed": runs[0].settings["all listed"]}
+    return RunFacts(runs[0].identity, machine, {**data, **merged}, settings)
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class LoadJob:
         keys: official name of each tensor to the file's key.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
-        builder: "module:function" in place of the model package's `build_with`; for tests that plant a fault.
+        builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
+            "module:function:text", the function gets that text first.
     """
 
     spec: ArchSpec
@@ -41,8 +43,8 @@ class LoadJob:
     def factory(self, default: Any) -> Any:
         if not self.builder:
             return default
-        module, _, name = self.builder.partition(":")
-        return getattr(importlib.import_module(module), name)
+        module, name, *text = self.builder.split(":")
+        return partial(getattr(importlib.import_module(module), name), *text)
 
 
 @dataclass(frozen=True)

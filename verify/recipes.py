@@ -36,10 +36,11 @@ class PublishedRecipe:
         arch: the architecture.
         num_classes: outputs of its head.
         recipe: the protocol.
-        top1: per cent of ImageNet's 50,000 validation images.
+        top1: per cent of the images.
         top5: likewise; None if the source does not say.
         decimals: of top1 in the source.
         source: address of the page or file that states the accuracy.
+        images: that the accuracy is over; ImageNet's validation set, whole, unless given.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PublishedRecipe:
     top5: float | None
     decimals: int
     source: str
+    images: int = 50_000
 
     def fits(self, spec: ArchSpec) -> bool:
         """Whether a checkpoint of that architecture and number of classes can be the one published."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from verify.accuracy import PairedResult, paired_gate, summarise
 from verify.compare import Gate, Verdict
+from verify.coverage import coverage_problems
 from verify.datasets.blobs import Blob
 from verify.layers import LayerReport
 from verify.merge import merge
@@ -73,7 +74,7 @@ def conclude(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -
     """The result of a run over a data set: the gates on its accuracy after those of the checkpoints."""
     paired = summarise(rows)
     recipe, published = _recipe(facts), _published(facts)
-    found = [*gates, paired_gate(paired)]
+    found = [*gates, paired_gate(paired, coverage=coverage_problems(rows, facts.settings["listed"]))]
     if published:
         found.append(published_gate(paired, published, recipe))
     classes = json.loads(facts.settings["classes"])

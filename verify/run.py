@@ -16,13 +16,15 @@ from convert.arrays import Array
 from convert.checkpoints import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, gradients, layers, parity, published, sample
+from verify import accuracy, gradients, layers, parity, preprocessing, published, sample
 from verify.compare import Gate, not_run
+from verify.coverage import listing
 from verify.datasets import Choice, Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
 from verify.evaluate import Plan, evaluate
 from verify.layers import LayerReport
 from verify.parity import ParityInputs, parity_gates, parity_inputs
+from verify.preprocessing import preprocessing_gate
 from verify.protocol import ChosenRecipe, Overrides, choose_recipe
 from verify.recipe import Recipe
 from verify.result import Result, conclude, settings_of
@@ -120,7 +122,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 def verify(options: Options) -> Result:
-    """Runs the gates in order: structure, float64 oracle, float32 logits, layers, gradients, then accuracy.
+    """Runs the gates in order: structure, float64 oracle, float32 logits, layers, gradients, preprocessing, accuracy.
 
     Everything about the input that can be wrong is looked at before a framework is loaded.
 
@@ -148,10 +150,11 @@ def verify(options: Options) -> Result:
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, published=chosen.published, layers=found)
-        facts = replace(_with_data(facts, dataset, options), settings=settings_of(chosen, dataset.classes))
         plan = options.plan(chosen.recipe, class_indices)
+        facts = replace(facts, settings=settings_of(chosen, dataset.classes))
+        facts = _with_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
-            store.put_gates(gates)
+            store.put_gates((*gates, preprocessing_gate(chosen.recipe)))
             result = conclude(*_evaluated(dataset, plan, workers, store))
         why = _why(options, dataset, plan, workers["torch"], result) if options.why else None
     flipped = {flip.name for flip in result.paired.flips} if result.paired else set()
@@ -191,7 +194,7 @@ def _forward_limits(options: Options) -> dict[str, str]:
 
 
 def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
-    limits = {accuracy.NAME: accuracy.LIMIT}
+    limits = {preprocessing.NAME: preprocessing.LIMIT, accuracy.NAME: accuracy.LIMIT}
     return limits | ({published.NAME: published.limit(chosen.published)} if chosen.published else {})
 
 
@@ -238,8 +241,7 @@ def _why(options: Options, dataset: Dataset, plan: Plan, worker: Worker, result:
         workers=plan.decoders,
         class_indices=plan.class_indices,
     )
-    items = [dataset.items[number] for batch in plan.batches(len(dataset.items)) for number in batch]
-    return explain(worker, items, rows=result.rows, question=question)
+    return explain(worker, plan.items(dataset), rows=result.rows, question=question)
 
 
 def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
@@ -265,7 +267,7 @@ def _with_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worke
     return replace(facts, identity={**facts.identity, "versions": versions}, machine=machine)
 
 
-def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
+def _with_data(facts: RunFacts, dataset: Dataset, options: Options, plan: Plan) -> RunFacts:
     found = dataset.facts()
     folder = {"data": found.pop("data")}  # its name may be another on every machine
     identity = {
@@ -276,7 +278,8 @@ def _with_data(facts: RunFacts, dataset: Dataset, options: Options) -> RunFacts:
         "batch size": str(options.batch_size),
     }
     shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard})
+    settings = {**facts.settings, "listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
+    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard}, settings=settings)
 
 
 def convert_sample(folder: Path) -> Path:

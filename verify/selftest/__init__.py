@@ -1,0 +1,1 @@
+"""Planted faults: proof that the verifier can fail, and where."""

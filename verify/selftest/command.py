@@ -1,0 +1,177 @@
+"""`verify --selftest`: every planted fault through the gates, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from verify.compare import Gate, Verdict
+from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
+from verify.selftest.gates import Bench, Plants, run_gates
+from verify.selftest.pairs import V2_TWIN, KnownGood, random_pair, sample_pair
+from verify.selftest.reading import Reading, reading
+from verify.workers import Compute, start_workers
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """A known good pair with nothing planted.
+
+    Attributes:
+        name: of the pair.
+        gates: every one of them.
+    """
+
+    name: str
+    gates: tuple[Gate, ...]
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.gates) and all(gate.verdict is Verdict.PASSED for gate in self.gates)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What became of a fault.
+
+    Attributes:
+        fault: the row of the table.
+        gate: name of the gate that saw it first; "" for none.
+        reading: what that gate measured.
+    """
+
+    fault: Fault
+    gate: str = ""
+    reading: Reading | None = None
+
+
+@dataclass(frozen=True)
+class Selftest:
+    """What the verifier sees.
+
+    Attributes:
+        untouched: the known good pairs.
+        sightings: a fault each.
+        seconds: of wall time.
+    """
+
+    untouched: tuple[Untouched, ...]
+    sightings: tuple[Sighting, ...]
+    seconds: float
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Names of the faults that no gate saw."""
+        return tuple(sighting.fault.name for sighting in self.sightings if not sighting.gate)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every pair passes untouched and every fault is seen; a test of nothing is none."""
+        return bool(self.sightings) and all(pair.ok for pair in self.untouched) and not self.missed
+
+
+def selftest(compute: Compute, faults: Sequence[Fault] = FAULTS) -> Selftest:
+    """Plants the faults one by one; each runs only until a gate fails.
+
+    Args:
+        compute: where the models run.
+        faults: to be planted.
+    """
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="paddleferry-") as folder, start_workers(compute) as workers:
+        bench = Bench(workers=workers, compute=compute, scratch=Path(folder))
+        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, Path(folder) / "v2.pth")}
+        with tqdm(total=len(pairs) + len(faults), unit="fault", desc="selftest", disable=None) as bar:
+            untouched = []
+            for pair in pairs.values():
+                untouched.append(Untouched(pair.name, tuple(run_gates(pair, Plants(), bench))))
+                bar.update()
+            sightings = []
+            for fault in faults:
+                sightings.append(_sighting(fault, pairs, bench))
+                bar.update()
+    return Selftest(tuple(untouched), tuple(sightings), time.monotonic() - start)
+
+
+def _sighting(fault: Fault, pairs: Mapping[str, KnownGood], bench: Bench) -> Sighting:
+    for gate in run_gates(pairs[fault.pair], fault.plants, bench):
+        if gate.verdict is Verdict.FAILED:
+            return Sighting(fault, gate.name, reading(gate))
+    return Sighting(fault)
+
+
+def as_text(found: Selftest) -> str:
+    """The table for a terminal, a line a fault, and the verdict."""
+    head = ("fault", "planted in", "seen first by", "measured against its limit")
+    rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in found.untouched)]
+    rows += [_cells(sighting) for sighting in found.sightings]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", headline(found)])
+
+
+def headline(found: Selftest) -> str:
+    """The verdict in one line, and a line for each fault that was missed."""
+    seen = len(found.sightings) - len(found.missed)
+    passed = sum(pair.ok for pair in found.untouched)
+    text = f"{seen} of {len(found.sightings)} faults seen, {passed} of {len(found.untouched)} untouched pairs pass"
+    lines = [f"{'SELFTEST PASSED' if found.ok else 'SELFTEST FAILED'}: {text}, in {found.seconds:.0f} s"]
+    return "\n".join([*lines, *(f"  nobody saw: {name}" for name in found.missed)])
+
+
+def as_json(found: Selftest) -> str:
+    """The same for programs. What is not a number is null, as is the factor over a limit of nothing."""
+    untouched = [
+        {
+            "pair": pair.name,
+            "ok": pair.ok,
+            "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.measured} for gate in pair.gates},
+        }
+        for pair in found.untouched
+    ]
+    document = {"schema_version": SCHEMA_VERSION, "ok": found.ok, "seconds": round(found.seconds, 1)}
+    faults = [_document(sighting) for sighting in found.sightings]
+    return json.dumps({**document, "untouched": untouched, "missed": found.missed, "faults": faults}, indent=2)
+
+
+def readme_table(faults: Sequence[Fault] = FAULTS) -> str:
+    """The faults and their gates in Markdown."""
+    rows = [("fault", "planted in", "first seen by"), ("---", "---", "---")]
+    rows += [(fault.name, fault.where, fault.gate) for fault in faults]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _passed(pair: Untouched) -> tuple[str, str]:
+    failed = [gate for gate in pair.gates if gate.verdict is not Verdict.PASSED]
+    if failed or not pair.gates:
+        return (failed[0].name, f"FAILED: {failed[0].measured}") if failed else ("nobody", "FAILED: no gate ran")
+    return "nobody", f"all {len(pair.gates)} gates passed"
+
+
+def _cells(sighting: Sighting) -> tuple[str, str, str, str]:
+    fault = sighting.fault
+    if sighting.reading is None:
+        return fault.name, fault.where, "NOBODY", f"should be seen by {fault.gate}"
+    return fault.name, fault.where, sighting.gate, sighting.reading.shown
+
+
+def _document(sighting: Sighting) -> dict[str, str | float | None]:
+    found = sighting.reading
+    times = found.times if found and found.times is not None and math.isfinite(found.times) else None
+    return {
+        "fault": sighting.fault.name,
+        "planted_in": sighting.fault.where,
+        "expected_gate": sighting.fault.gate,
+        "gate": sighting.gate or None,
+        "measured": found.text if found else None,
+        "times_the_limit": times,
+    }
