@@ -13,7 +13,7 @@ import PIL
 
 from convert import __version__
 from convert.arrays import Array
-from convert.checkpoints import sha256_of
+from convert.checkpoints import Checkpoint, sha256_of
 from convert.errors import FerryError
 from convert.job import Job
 from verify import accuracy, gradients, layers, parity, preprocessing, published, sample
@@ -251,13 +251,18 @@ def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
     how = {"recipe": found.pop("recipe")}
     identity = {
         "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels{recognised}",
-        "source": f"{options.src.name} sha256 {sha256_of(options.src)}",
-        "target": f"{options.dst.name} sha256 {sha256_of(options.dst)}",
+        "source": _file(pair.source.checkpoint),
+        "target": _file(pair.target.checkpoint),
         **found,
         "versions": f"paddleferry {__version__}, numpy {np.__version__}, pillow {PIL.__version__}",
     }
     notes = {**how, "system": f"{platform.system()} {platform.machine()}"}
     return RunFacts(identity, {"device": options.compute.device}, notes)
+
+
+def _file(checkpoint: Checkpoint) -> str:
+    files = (checkpoint.path, *checkpoint.shards)
+    return ", ".join(f"{path.name} sha256 {sha256_of(path)}" for path in files)
 
 
 def _with_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:

@@ -1,0 +1,224 @@
+"""What the `verify` command takes, and what of it goes together."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from convert import __version__
+from convert.arguments import positive
+from verify.datasets.layouts import LAYOUTS
+from verify.recipe import INTERPOLATIONS, SQUASH
+from verify.shard import Shard, parse_shard
+
+EXAMPLES = """\
+examples:
+  verify --sample
+  verify --selftest
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
+  verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
+         --recipe convnext_base.fb_in22k_ft_in1k_384
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
+  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
+  verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
+  verify --merge out/*.sqlite --report out
+
+gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
+with --data, preprocessing, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
+exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="verify",
+        description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
+        "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--arch", metavar="NAME", help="architecture, for example convnext_tiny")
+    parser.add_argument("--src", type=Path, metavar="X.pth", help="PyTorch's checkpoint")
+    parser.add_argument("--dst", type=Path, metavar="X.pdparams", help="Paddle's checkpoint")
+    parser.add_argument("--sample", action="store_true", help="verify the bundled sample, images included")
+    parser.add_argument(
+        "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
+    )
+    parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where --src holds several")
+    parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    _add_data(parser)
+    _add_protocol(parser)
+    _add_diagnosis(parser)
+    _add_run(parser)
+    return parser
+
+
+def check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Leaves through argparse, with status 2, where arguments do not go together."""
+    _check_why(parser, args)
+    pair = (args.src, args.dst)
+    if args.merge and any(
+        (*pair, args.arch, args.data, args.sample, args.layers, args.gradients, args.why, args.recipe)
+    ):
+        parser.error("--merge takes run stores, and --report; what was verified stands in them")
+    if args.sample and (any(pair) or args.arch or args.data):
+        parser.error("--sample brings its own --arch, --src, --dst and --data")
+    if args.selftest and any((*pair, args.arch, args.data, args.sample, args.merge, args.report, args.recipe)):
+        parser.error("--selftest brings its own pairs and images; with it go --json, --device, --threads and --tf32")
+    if not (args.merge or args.sample or args.selftest or all(pair)):
+        parser.error("--src and --dst are needed, or --sample")
+    if args.shard.count > 1 and not (args.data and args.report):
+        parser.error("--shard needs --data, and --report for the run store that --merge reads")
+
+
+def _check_why(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if not args.why and (args.expect is not None or args.why_sample):
+        parser.error("--expect and --why-sample go with --why")
+    if args.why and (args.unlabelled or not (args.data or args.sample)):
+        parser.error("--why compares accuracies: it needs --data with labels")
+    if args.expect is not None and not 0 <= args.expect <= 100:
+        parser.error(f"--expect {args.expect:g}: a top-1 in per cent, 0 to 100")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("validation set")
+    data.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="class folders, images with a val_list.txt or with ILSVRC2012's devkit, ILSVRC2012_img_val.tar with "
+        "either, or a parquet set as Hugging Face lays it out; the labels' order is checked",
+    )
+    data.add_argument("--layout", choices=LAYOUTS, default="", help="which of them, where two lie there")
+    data.add_argument(
+        "--devkit", type=Path, metavar="DIR", help="ILSVRC2012_devkit_t12, or its .tar.gz, where not beside the images"
+    )
+    data.add_argument(
+        "--classes",
+        default="",
+        metavar="FILE|sorted",
+        help="class names in label order, one a line, or that sorted order is right, where names have no known order",
+    )
+    data.add_argument(
+        "--class-map",
+        type=Path,
+        metavar="FILE",
+        help="which of a larger head's classes are ImageNet's 1000: lines of `wordnet_id index`, or of indices",
+    )
+    data.add_argument(
+        "--unlabelled", action="store_true", help="take every image under --data, compare predictions only"
+    )
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    protocol = parser.add_argument_group(
+        "evaluation protocol",
+        "A recipe is the protocol of a published checkpoint and the accuracy that it gave. Without --recipe and\n"
+        "without a value below, it is recognised from the file name of --src where that is still the\npublished one.",
+    )
+    protocol.add_argument(
+        "--recipe", default="", metavar="NAME", help="timm's name, for example convnext_base.fb_in22k_ft_in1k_384"
+    )
+    protocol.add_argument(
+        "--list-recipes", action="store_true", help="print the recipes, their protocol and published accuracy"
+    )
+    protocol.add_argument(
+        "--size",
+        type=positive,
+        metavar="N",
+        help="side of the models' input in pixels (default 224); alone, it keeps the recipe's squash or crop fraction",
+    )
+    protocol.add_argument(
+        "--resize",
+        type=_resize,
+        metavar="N|squash",
+        help="short edge before the centre crop, or squash to the size without one "
+        "(default: size / 0.875, and squash from 384 on, as the authors evaluate)",
+    )
+    protocol.add_argument(
+        "--crop-pct",
+        type=float,
+        metavar="F",
+        help="side of the centre crop over the resized short edge, in place of --resize (the authors': 0.875)",
+    )
+    protocol.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, help="of the resize (default bicubic, as the authors evaluate)"
+    )
+    protocol.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.485 0.456 0.406")
+    protocol.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"), help="default 0.229 0.224 0.225")
+
+
+def _add_diagnosis(parser: argparse.ArgumentParser) -> None:
+    diagnosis = parser.add_argument_group("diagnosis")
+    diagnosis.add_argument(
+        "--layers",
+        action="store_true",
+        help="compare every stem, block and head layer, name the first that departs, and say what it does otherwise",
+    )
+    diagnosis.add_argument(
+        "--gradients", action="store_true", help="compare the gradient of every parameter in float64"
+    )
+    diagnosis.add_argument(
+        "--why",
+        action="store_true",
+        help="score a sample under the usual mistakes of protocol and labels, and say which explains the accuracy best",
+    )
+    diagnosis.add_argument(
+        "--expect",
+        type=float,
+        metavar="TOP1",
+        help="top-1 that should be met, in per cent (without: whatever raises it)",
+    )
+    diagnosis.add_argument(
+        "--why-sample", type=positive, metavar="N", help="images to score under each mistake (default 500)"
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    run = parser.add_argument_group("the run")
+    run.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images a forward pass (default 32)")
+    run.add_argument("--workers", type=positive, metavar="N", help="processes that decode")
+    run.add_argument("--threads", type=positive, metavar="N", help="of each framework's math (default: all cores)")
+    run.add_argument(
+        "--device",
+        type=_device,
+        default="cpu",
+        metavar="DEVICE",
+        help="cpu, gpu, gpu:N, or gpu:N,gpu:M for PyTorch's and Paddle's (default cpu)",
+    )
+    run.add_argument("--tf32", action="store_true", help="let a GPU round float32 to TF32; the gates will mind")
+    run.add_argument(
+        "--shard", type=_shard, default=Shard(), metavar="I/N", help="run the I-th of N parts; --merge joins them"
+    )
+    run.add_argument(
+        "--merge", type=Path, nargs="+", metavar="RUN.sqlite", help="join the run stores of every shard, in any order"
+    )
+    run.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write there report.html to look at, report.md for a pull request, report.json and run.sqlite for "
+        "programs and junit.xml for CI",
+    )
+    run.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
+    return text
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _resize(text: str) -> int | str:
+    return SQUASH if text == SQUASH else positive(text)
