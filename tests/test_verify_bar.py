@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from pairs import write_images, write_pair
@@ -20,6 +23,7 @@ BAR = re.compile(r"verify: +\d+%.*\d+/12 \[[\d:]+<[\d:?]+, .*image.*, torch=[\d.
 def on_a_terminal(command: list[str]) -> str:
     """What a command writes to stderr where that is a terminal."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))  # rows, columns
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
         found = b""
