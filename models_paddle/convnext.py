@@ -65,7 +65,7 @@ class ConvNeXt(nn.Layer):
 
     def forward_features(self, x):
         """(N, in_chans, H, W) to (N, dims[-1]): the mean over height and width, and the norm after or before it."""
-        for downsample, stage in zip(self.downsample_layers, self.stages, strict=True):
+        for downsample, stage in zip(self.downsample_layers, self.stages):  # noqa: B905 - paddle.jit takes no `strict`
             x = stage(downsample(x))
         if self.spec.head_norm_first:
             return self.norm_pre(x).mean([2, 3])

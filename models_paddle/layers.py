@@ -57,23 +57,26 @@ class SimpleNorm(nn.Layer):
         return x * paddle.rsqrt(x.var(-1, unbiased=True, keepdim=True) + self.eps) * self.weight
 
 
-class ChannelsFirst:
-    """Mixed into a norm over the last axis: makes it one over the channels of (N, C, H, W)."""
+class LayerNorm2d(nn.LayerNorm):
+    """nn.LayerNorm over the channels of (N, C, H, W)."""
+
+    # Not super().forward: paddle.jit.to_static follows that without end.
+    def forward(self, x):
+        return nn.LayerNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
+
+
+class RmsNorm2d(RmsNorm):
+    """RmsNorm over the channels of (N, C, H, W)."""
 
     def forward(self, x):
-        return super().forward(x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
+        return RmsNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
 
 
-class LayerNorm2d(ChannelsFirst, nn.LayerNorm):
-    pass
+class SimpleNorm2d(SimpleNorm):
+    """SimpleNorm over the channels of (N, C, H, W)."""
 
-
-class RmsNorm2d(ChannelsFirst, RmsNorm):
-    pass
-
-
-class SimpleNorm2d(ChannelsFirst, SimpleNorm):
-    pass
+    def forward(self, x):
+        return SimpleNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
 
 
 NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}

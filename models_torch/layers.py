@@ -56,23 +56,25 @@ class SimpleNorm(nn.Module):
         return x * torch.rsqrt(x.var(-1, correction=1, keepdim=True) + self.eps) * self.weight
 
 
-class ChannelsFirst:
-    """Mixed into a norm over the last axis: makes it one over the channels of (N, C, H, W)."""
+class LayerNorm2d(nn.LayerNorm):
+    """nn.LayerNorm over the channels of (N, C, H, W)."""
 
     def forward(self, x):
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return nn.LayerNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class LayerNorm2d(ChannelsFirst, nn.LayerNorm):
-    pass
+class RmsNorm2d(RmsNorm):
+    """RmsNorm over the channels of (N, C, H, W)."""
+
+    def forward(self, x):
+        return RmsNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class RmsNorm2d(ChannelsFirst, RmsNorm):
-    pass
+class SimpleNorm2d(SimpleNorm):
+    """SimpleNorm over the channels of (N, C, H, W)."""
 
-
-class SimpleNorm2d(ChannelsFirst, SimpleNorm):
-    pass
+    def forward(self, x):
+        return SimpleNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
