@@ -88,7 +88,7 @@ def _ask(process: subprocess.Popen[str]) -> str:
     process.stdin.write("\n")
     process.stdin.flush()
     answer = process.stdout.readline()
-    return answer or sys.exit(f"{' '.join(process.args)} ended with status {process.wait()}")  # type: ignore[arg-type]
+    return answer or sys.exit(f"{' '.join(process.args)} ended with status {process.wait()}")  # type: ignore[arg-type] - exit does not return
 
 
 def _largest_disagreement(logits: dict[str, list[float]]) -> float:

@@ -35,15 +35,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from convert.archs import ARCHS, ArchSpec  # noqa: E402 - after the path above
-from convert.archs.convnext import ConvNeXtSpec  # noqa: E402
-from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec  # noqa: E402
-from verify.compare import Verdict  # noqa: E402
-from verify.selftest.gates import Bench, Plants, run_gates  # noqa: E402
-from verify.selftest.kinds import MODEL_KINDS, ModelKind  # noqa: E402
-from verify.selftest.pairs import random_pair  # noqa: E402
-from verify.selftest.reading import Reading, factor, reading  # noqa: E402
-from verify.selftest.tensors import TENSOR_KINDS, TensorKind  # noqa: E402
-from verify.workers import Compute, start_workers  # noqa: E402
+from convert.archs.convnext import ConvNeXtSpec  # noqa: E402 - after the path above
+from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec  # noqa: E402 - after the path above
+from verify.compare import Verdict  # noqa: E402 - after the path above
+from verify.selftest.gates import Bench, Plants, run_gates  # noqa: E402 - after the path above
+from verify.selftest.kinds import MODEL_KINDS, ModelKind  # noqa: E402 - after the path above
+from verify.selftest.pairs import random_pair  # noqa: E402 - after the path above
+from verify.selftest.reading import Reading, factor, reading  # noqa: E402 - after the path above
+from verify.selftest.tensors import TENSOR_KINDS, TensorKind  # noqa: E402 - after the path above
+from verify.workers import Compute, start_workers  # noqa: E402 - after the path above
 
 AS_THEY_ARE = ("convnext_digits", "convnext_zepto_rms", "convnextv2_atto")
 WHOLE = 0.1  # of the cases of these architectures
@@ -144,7 +144,7 @@ def _planted(number: int, spec: ArchSpec, kind: Kind, rng: np.random.Generator) 
     place = places[int(rng.integers(len(places)))]
     if isinstance(kind, ModelKind):
         return Case(number, spec, kind.name, place, Plants(model=f"{kind.name}@{place}"))
-    edit: Callable[..., dict] = lambda tensors, kind=kind, place=place: kind.plant(tensors, place, rng)  # noqa: E731
+    edit: Callable[..., dict] = lambda tensors, kind=kind, place=place: kind.plant(tensors, place, rng)  # noqa: E731 - bound to this case
     return Case(number, spec, kind.name, " and ".join(place), Plants(tensors=edit))
 
 

@@ -66,7 +66,7 @@ class Interrupting(RunStore):
         super().__init__(path)
         self.left = batches
 
-    def put_batch(self, images: Sequence[ImageFacts], logits: dict[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+    def put_batch(self, images: Sequence[ImageFacts], logits: dict[str, np.ndarray]) -> None:  # type: ignore[type-arg] - of any kind
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1

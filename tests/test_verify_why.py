@@ -22,9 +22,10 @@ from verify.messages import LoadJob
 from verify.preprocess import decode_item
 from verify.recipe import Recipe
 from verify.run import convert_sample
+from verify.shared import SharedBatch
 from verify.store import ImageRow, Prediction
 from verify.why import Question, WhyReport, choose_sample, explain
-from verify.workers import Compute, SharedBatch, Worker
+from verify.workers import Compute, Worker
 
 STEM = "downsample_layers.0.0"
 SAMPLE = 30

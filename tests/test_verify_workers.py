@@ -13,9 +13,10 @@ from pairs import write_pair
 
 from convert.errors import FerryError
 from verify.messages import Loaded
+from verify.shared import SharedBatch
 from verify.store import FRAMEWORKS
 from verify.structure import Pair
-from verify.workers import Compute, SharedBatch, Worker, start_workers
+from verify.workers import Compute, Worker, start_workers
 
 pytest_plugins = ["workers"]
 

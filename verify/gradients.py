@@ -13,9 +13,10 @@ from convert.arrays import Array
 from verify.compare import Comparison, Gate, compare, gate
 from verify.messages import GradientJob
 from verify.parity import SEED, ParityInputs
+from verify.shared import SharedBatch
 from verify.store import FRAMEWORKS
 from verify.structure import Pair
-from verify.workers import SharedBatch, Worker
+from verify.workers import Worker
 
 NAME = "gradients"
 MAX_REL = 1e-9  # measured floor 1e-14 (convnext_tiny at 224), 3e-12 (54 tiny pairs); another GELU's is 2e-5

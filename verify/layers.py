@@ -14,10 +14,11 @@ from verify.compare import Comparison, Gate, compare, gate
 from verify.hints import Observed, explain
 from verify.messages import OUTPUT, TensorsJob, TraceJob
 from verify.parity import ParityInputs
+from verify.shared import SharedBatch
 from verify.store import FRAMEWORKS
 from verify.structure import Pair
 from verify.units import taps, tensors_of
-from verify.workers import SharedBatch, Worker
+from verify.workers import Worker
 
 NAME = "layers"
 

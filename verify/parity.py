@@ -13,9 +13,10 @@ from verify.compare import Comparison, Gate, compare, gate
 from verify.preprocess import decode
 from verify.recipe import Recipe
 from verify.sample import IMAGES
+from verify.shared import SharedBatch
 from verify.store import FRAMEWORKS
 from verify.structure import Pair
-from verify.workers import SharedBatch, Worker
+from verify.workers import Worker
 
 FLOAT64_MAX_REL = 1e-9  # measured floor 1e-14; a wrong LayerNorm eps moves logits by 1e-5
 FLOAT32_MAX_ABS = 1e-4  # what reviewers of ports ask for; measured floor 1e-6

@@ -20,7 +20,8 @@ from convert.errors import FerryError
 from verify.datasets import BlobError, Item
 from verify.mistakes import Hypothesis, Treatment, prepare
 from verify.preprocess import DECODE_ERRORS, FORMATS, Pixels
-from verify.workers import SharedBatch, Worker
+from verify.shared import SharedBatch
+from verify.workers import Worker
 
 if TYPE_CHECKING:
     from verify.why import Question

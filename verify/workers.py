@@ -29,9 +29,7 @@ from verify.messages import (
 )
 from verify.process_settings import settle_process
 from verify.processes import Child, Handlers, answer
-from verify.shared import Attached, SharedBatch
-
-__all__ = ["Compute", "SharedBatch", "Worker", "forward_both", "start_workers"]
+from verify.shared import Attached
 
 BACKENDS = {
     "torch": ("verify.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
