@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from convert.version import __version__ as __version__
+
 # Where each public name lives; loaded on first use, so that `convert --help` waits for nothing.
 _PUBLIC = {
     "ARCHS": "convert.archs",
@@ -21,7 +23,6 @@ _PUBLIC = {
     "write_checkpoint": "convert.checkpoints",
 }
 __all__ = list(_PUBLIC)
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

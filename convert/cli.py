@@ -6,10 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from convert import __version__
-from convert.arguments import positive
+from convert.console import OutputError, positive, print_result
 from convert.errors import FerryError, RefusedCheckpoint
-from convert.output import OutputError, print_result
+from convert.version import __version__
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -63,9 +62,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from convert import summary  # numpy loads with these, which --help need not wait for
-    from convert.checkpoints import check_target
+    from convert.checkpoints.atomic import check_target
     from convert.job import Job, Options
-    from convert.locate import locate
+    from convert.source.locate import locate
 
     if args.list:
         print_result(summary.known_archs())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from convert.arrays import Array, dtype_name
-from convert.strips import flat_bytes
+from convert.buffers import flat_bytes
 
 PIECE = 1 << 20  # bytes, which stay in the processor's cache between their reading and their digesting
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 SHOWN_PROBLEMS = 8
 
@@ -65,3 +66,11 @@ def shown(name: object, limit: int = 80) -> str:
 def counted(count: int, noun: str) -> str:
     """ "1 problem", "2 problems"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def quoted(names: Iterable[Any]) -> str:
+    return listed([shown(repr(name), 60) if name != "" else "the bare state dict" for name in names])
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from convert.archs import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import Written, check_target, write_checkpoint
+from convert.casting import DEFAULT, DTYPES, cast_state_dict
+from convert.checkpoints import write_checkpoint
+from convert.checkpoints.atomic import Written, check_target
 from convert.errors import CheckpointMismatch, FerryError, TargetError
+from convert.fresh_head import fresh_head
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.params import Layout, Param
-from convert.prepare import DEFAULT, DTYPES, cast_state_dict, fresh_head
-from convert.recognise import recognise_arch
-from convert.source import Source, read_source
+from convert.source.read import Source, read_source
+from convert.source.recognise import recognise_arch
 from convert.state_dict import check_state_dict, convert_state_dict, expected_shapes, restore_state_dict
 
 TORCH, PADDLE = "torch", "paddle"

@@ -9,9 +9,9 @@ import numpy as np
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array, count_not_finite, dtype_name
+from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, shown
 from convert.params import Shape
-from convert.strips import on_cores
 
 DTYPE = np.dtype("float32")
 

@@ -8,14 +8,15 @@ from typing import Any
 
 from convert.archs import ARCHS
 from convert.checkpoints import PADDLE as PADDLE_PICKLE
-from convert.checkpoints import SAFETENSORS, TORCH_ZIP, Written, sha256_of
-from convert.digest import combined_digest, tensor_digests
+from convert.checkpoints import SAFETENSORS, TORCH_ZIP
+from convert.checkpoints.atomic import Written
+from convert.cores import on_cores
+from convert.digest import combined_digest, sha256_of, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
 from convert.job import PADDLE, Job
 from convert.key_formats.limits import USUAL_EPS
 from convert.params import parameter_count
-from convert.pretrained import ROWS
-from convert.strips import on_cores
+from convert.source.pretrained import ROWS
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1

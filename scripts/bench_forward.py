@@ -119,7 +119,7 @@ def _report(turns: dict[str, list[Turn]], batch_size: int) -> None:
 def _answer(args: argparse.Namespace) -> int:
     framework = "torch" if args.contender.startswith("torch") else "paddle"
     if "plain" not in args.contender:
-        from verify.process_settings import settle_process
+        from verify.workers.settings import settle_process
 
         settle_process(framework, args.threads)
     forward = _torch(args) if framework == "torch" else _paddle(args)

@@ -39,8 +39,8 @@ sys.path.insert(0, str(ROOT))
 from convert import get_spec, write_checkpoint  # noqa: E402 - after the path above
 from convert.state_dict import convert_state_dict  # noqa: E402 - after the path above
 from verify.datasets import read_dataset  # noqa: E402 - after the path above
-from verify.preprocess import decode_item  # noqa: E402 - after the path above
-from verify.recipe import Recipe  # noqa: E402 - after the path above
+from verify.images.decode import decode_item  # noqa: E402 - after the path above
+from verify.recipes.protocol import Recipe  # noqa: E402 - after the path above
 
 # Each is run as `python -c SOURCE folder arch classes batch_size threads` in the checkout and prints its seconds.
 PRELUDE = """\
@@ -66,9 +66,10 @@ if __name__ == "__main__":
 
 BARE = """\
 import numpy as np
-from verify.shared import SharedBatch
-from verify.structure import read_pair
-from verify.workers import Compute, Worker
+from verify.workers.batches import SharedBatch
+from verify.pair import read_pair
+from verify.workers.compute import Compute
+from verify.workers.worker import Worker
 if __name__ == "__main__":
     pair, pixels = read_pair("", folder / "x.pth", folder / "x.pdparams"), np.load(folder / "pixels.npy")
     with Worker(FRAMEWORK, Compute(threads=threads)) as worker, SharedBatch(pixels[:batch_size].nbytes) as shared:

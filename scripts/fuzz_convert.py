@@ -30,9 +30,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
-from corpus_fuzz import CONTAINERS, Victim, only_fuzzed_architectures, victims  # noqa: E402 - after the path above
+from fuzz import CONTAINERS, Victim, only_fuzzed_architectures, victims  # noqa: E402 - after the path above
 
 HANG = 2.0  # seconds of processor time, which a busy machine does not stretch
 BLOCKED = 30.0  # seconds without an answer

@@ -37,13 +37,14 @@ sys.path.insert(0, str(ROOT))
 from convert.archs import ARCHS, ArchSpec  # noqa: E402 - after the path above
 from convert.archs.convnext import ConvNeXtSpec  # noqa: E402 - after the path above
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec  # noqa: E402 - after the path above
-from verify.compare import Verdict  # noqa: E402 - after the path above
-from verify.selftest.gates import Bench, Plants, run_gates  # noqa: E402 - after the path above
-from verify.selftest.kinds import MODEL_KINDS, ModelKind  # noqa: E402 - after the path above
-from verify.selftest.pairs import random_pair  # noqa: E402 - after the path above
+from verify.gate import Verdict  # noqa: E402 - after the path above
+from verify.selftest.bench import Bench, Plants, run_gates  # noqa: E402 - after the path above
+from verify.selftest.known_good import random_pair  # noqa: E402 - after the path above
+from verify.selftest.model_kinds import MODEL_KINDS, ModelKind  # noqa: E402 - after the path above
 from verify.selftest.reading import Reading, factor, reading  # noqa: E402 - after the path above
-from verify.selftest.tensors import TENSOR_KINDS, TensorKind  # noqa: E402 - after the path above
-from verify.workers import Compute, start_workers  # noqa: E402 - after the path above
+from verify.selftest.tensor_kinds import TENSOR_KINDS, TensorKind  # noqa: E402 - after the path above
+from verify.workers.compute import Compute  # noqa: E402 - after the path above
+from verify.workers.worker import start_workers  # noqa: E402 - after the path above
 
 AS_THEY_ARE = ("convnext_digits", "convnext_zepto_rms", "convnextv2_atto")
 WHOLE = 0.1  # of the cases of these architectures

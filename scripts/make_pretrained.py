@@ -1,4 +1,4 @@
-"""Prints the table of convert/pretrained.py, made from the installed timm; `--check` compares it instead.
+"""Prints the table of convert/source/pretrained.py, made from the installed timm; `--check` compares it instead.
 
 Needs the test extra. The isotropic checkpoints, which timm does not have, are written here by hand.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import timm
 from timm.models import get_pretrained_cfg
 
-from convert.pretrained import PLACES, PRETRAINED, Pretrained
+from convert.source.pretrained import PLACES, PRETRAINED, Pretrained
 
 HUB = "https://huggingface.co/"
 HUB_FILE = "/resolve/main/model.safetensors"
@@ -22,14 +22,14 @@ ISOTROPIC = ("small", "base", "large")
 def main() -> int:
     """Prints the table, or every difference to the module's; returns 1 if there was one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with convert/pretrained.py")
+    parser.add_argument("--check", action="store_true", help="compare with convert/source/pretrained.py")
     rows = {row.name: row for row in sorted([*_of_timm(), *_isotropic()], key=lambda row: row.name)}
     if not parser.parse_args().check:
         print("\n".join(map(_line, rows.values())))
         return 0
     differences = [name for name in sorted({*rows, *PRETRAINED}) if rows.get(name) != PRETRAINED.get(name)]
     for name in differences:
-        print(f"timm {timm.__version__} has {rows.get(name)}, convert/pretrained.py has {PRETRAINED.get(name)}")
+        print(f"timm {timm.__version__} has {rows.get(name)}, convert/source/pretrained.py has {PRETRAINED.get(name)}")
     print(f"{len(differences)} differences in {len(rows)} checkpoints")
     return 1 if differences else 0
 

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 import models_torch
 from convert import get_spec
-from verify.preprocess import decode, preprocess
+from verify.images.decode import decode
+from verify.images.preprocess import preprocess
 from verify.sample import CHECKPOINT, IMAGES, RECIPE
 
 SIDE = 80

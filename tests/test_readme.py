@@ -88,13 +88,13 @@ def test_the_python_example_converts_a_checkpoint(tmp_path):
 
 
 def test_the_changelog_has_the_version():
-    from convert import __version__
+    from convert.version import __version__
 
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_names_every_layout_and_option_of_data():
-    from verify.datasets.layouts import LAYOUTS
+    from verify.datasets.layouts.names import LAYOUTS
 
     section = README[README.index("### The validation set\n") : README.index("## From Python\n")]
     assert all(f"`{name}`" in section for name in LAYOUTS)

@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.console import print_result
 from convert.errors import FerryError
-from convert.output import print_result
 from verify import sample
-from verify.protocol import Overrides, WrongProtocol, named_protocol, own_protocol
-from verify.recipe import Recipe
-from verify.recipes import get_recipe, recipe_table
+from verify.recipes.choose import Overrides, WrongProtocol, named_protocol, own_protocol
+from verify.recipes.protocol import Recipe
+from verify.recipes.recipe import get_recipe, recipe_table
 from verify.usage import check_usage, make_parser
 
 if TYPE_CHECKING:
+    from verify.options import Options
     from verify.result import Result
-    from verify.run import Options
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,7 +70,7 @@ def _merge(args: argparse.Namespace, command: str) -> int:
 
 def _selftest(args: argparse.Namespace) -> int:
     from verify.selftest.command import as_json, as_text, selftest
-    from verify.workers import Compute
+    from verify.workers.compute import Compute
 
     # Networks this small are no work for two threads, which would only wait for each other.
     found = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
@@ -101,9 +101,10 @@ def _summarise_step(result: Result) -> None:
 
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
     from verify.datasets import Choice
-    from verify.run import Options, convert_sample
-    from verify.why import SAMPLE
-    from verify.workers import CORES, Compute
+    from verify.options import Options
+    from verify.run import convert_sample
+    from verify.why.question import SAMPLE
+    from verify.workers.compute import CORES, Compute
 
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
     if args.sample:

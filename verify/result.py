@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from verify.accuracy import PairedResult, paired_gate, summarise
-from verify.compare import Gate, Verdict
-from verify.coverage import coverage_problems
+from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets.blobs import Blob
-from verify.layers import LayerReport
-from verify.merge import merge
-from verify.protocol import ChosenRecipe
-from verify.published import published_gate
-from verify.recipe import Recipe
-from verify.recipes import PublishedRecipe, get_recipe
-from verify.store import ImageRow, RunFacts
-from verify.why import WhyReport
+from verify.gate import Gate, Verdict
+from verify.gates.layers import LayerReport
+from verify.gates.paired import paired_gate
+from verify.gates.published import published_gate
+from verify.recipes.protocol import Recipe
+from verify.recipes.recipe import PublishedRecipe, get_recipe
+from verify.store.coverage import coverage_problems
+from verify.store.merge import merge
+from verify.store.rows import ImageRow, RunFacts
+from verify.why.explain import WhyReport
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,6 @@ class Result:
         """Whether a gate passed and none failed. A gate that did not run is neither."""
         verdicts = {found.verdict for found in self.gates}
         return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
-
-
-def settings_of(chosen: ChosenRecipe, classes: Sequence[str] = ()) -> dict[str, str]:
-    """What `conclude` needs beside rows and gates, for the run store.
-
-    Args:
-        chosen: the recipe.
-        classes: name of each label, where the data set names them.
-    """
-    return {
-        "classes": json.dumps(list(classes)),
-        "recipe": json.dumps(asdict(chosen.recipe)),
-        "published": chosen.published.name if chosen.published else "",
-    }
 
 
 def conclude(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:

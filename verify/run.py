@@ -2,108 +2,35 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import PIL
-
-from convert import __version__
 from convert.arrays import Array
-from convert.checkpoints import Checkpoint, sha256_of
 from convert.errors import FerryError
 from convert.job import Job
-from verify import accuracy, gradients, layers, parity, preprocessing, published, sample
-from verify.compare import Gate, not_run
-from verify.coverage import listing
-from verify.datasets import Choice, Dataset, read_dataset
+from verify import sample
+from verify.accuracy.evaluate import Plan, evaluate
+from verify.datasets import Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
-from verify.evaluate import Plan, evaluate
-from verify.layers import LayerReport
-from verify.parity import ParityInputs, parity_gates, parity_inputs
-from verify.preprocessing import preprocessing_gate
-from verify.protocol import ChosenRecipe, Overrides, choose_recipe
-from verify.recipe import Recipe
-from verify.result import Result, conclude, settings_of
-from verify.shard import Shard
-from verify.store import ImageRow, RunFacts, RunStore
-from verify.stores import open_run
-from verify.structure import (
-    Digests,
-    Pair,
-    file_digests,
-    mismatch_gate,
-    read_pair,
-    structure_gate,
-    tensor_problems,
-)
-from verify.why import SAMPLE, Question, WhyReport, explain
-from verify.workers import CORES, Compute, Worker, start_workers
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What to verify and how.
-
-    Attributes:
-        src: PyTorch's checkpoint.
-        dst: Paddle's.
-        arch: the architecture's name; "" to recognise it.
-        weights: which state dict of the source, where it holds several.
-        data: the validation set, a folder or an archive; None leaves the accuracy gate out.
-        labelled: False compares predictions only.
-        choice: how the validation set is to be read, where that is not plain.
-        class_map: file that says which of the model's classes are the data set's 1000; None where all are.
-        recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
-        named: a recipe's name, or "".
-        overrides: single values in place of the recipe's; None takes `recipe` as it stands.
-        report: folder that gets the reports and the run store, or None.
-        batch_size: images a forward pass.
-        shard: which part of the data set.
-        workers: processes that decode images.
-        compute: where the models run.
-        layers: whether to compare every unit of the models.
-        gradients: whether to compare the gradient of every parameter.
-        why: whether to look for the usual mistakes where the accuracy is not the expected one.
-        expect: that top-1, in per cent; None looks for whatever raises it.
-        why_sample: images to score under each mistake.
-    """
-
-    src: Path
-    dst: Path
-    arch: str = ""
-    weights: str = ""
-    data: Path | None = None
-    labelled: bool = True
-    choice: Choice = field(default_factory=Choice)
-    class_map: Path | None = None
-    recipe: Recipe = field(default_factory=Recipe)
-    named: str = ""
-    overrides: Overrides | None = None
-    report: Path | None = None
-    batch_size: int = 32
-    shard: Shard = field(default_factory=Shard)
-    workers: int = CORES
-    compute: Compute = field(default_factory=Compute)
-    layers: bool = False
-    gradients: bool = False
-    why: bool = False
-    expect: float | None = None
-    why_sample: int = SAMPLE
-
-    def plan(self, recipe: Recipe, class_indices: Array | None) -> Plan:
-        """How the data set is run by that recipe, and with those of the model's classes; None for all."""
-        return Plan(
-            recipe=recipe,
-            batch_size=self.batch_size,
-            shard=self.shard,
-            decoders=self.workers,
-            compute=self.compute,
-            class_indices=class_indices,
-        )
+from verify.facts import facts_of, settings_of, with_data, with_workers
+from verify.gate import Gate, not_run
+from verify.gates import gradients, layers, paired, parity, preprocessing, published
+from verify.gates.layers import LayerReport
+from verify.gates.parity import ParityInputs, parity_gates, parity_inputs
+from verify.gates.preprocessing import preprocessing_gate
+from verify.gates.structure import Digests, file_digests, mismatch_gate, structure_gate, tensor_problems
+from verify.options import Options
+from verify.pair import Pair, read_pair
+from verify.recipes.choose import ChosenRecipe, choose_recipe
+from verify.result import Result, conclude
+from verify.store.resume import open_run
+from verify.store.rows import ImageRow, RunFacts
+from verify.store.run_store import RunStore
+from verify.why.explain import WhyReport, explain
+from verify.why.question import Question
+from verify.workers.worker import Worker, start_workers
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -134,7 +61,7 @@ def verify(options: Options) -> Result:
     chosen = _chosen(options, pair)
     class_indices = _class_indices(options, pair)
     dataset = _dataset(options, pair, class_indices)
-    facts = _facts(options, pair, chosen)
+    facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):
         missing = _not_run(
             {**_forward_limits(options), **_accuracy_limits(chosen)}, "the tensors do not fit the models"
@@ -146,13 +73,13 @@ def verify(options: Options) -> Result:
         gates: tuple[Gate, ...] = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
         diagnosis, found = _diagnose(options, pair, workers, inputs)
         gates = (*gates, *diagnosis)
-        facts = _with_workers(facts, options, workers)
+        facts = with_workers(facts, options, workers)
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, published=chosen.published, layers=found)
         plan = options.plan(chosen.recipe, class_indices)
         facts = replace(facts, settings=settings_of(chosen, dataset.classes))
-        facts = _with_data(facts, dataset, options, plan)
+        facts = with_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates((*gates, preprocessing_gate(chosen.recipe)))
             result = conclude(*_evaluated(dataset, plan, workers, store))
@@ -194,7 +121,7 @@ def _forward_limits(options: Options) -> dict[str, str]:
 
 
 def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
-    limits = {preprocessing.NAME: preprocessing.LIMIT, accuracy.NAME: accuracy.LIMIT}
+    limits = {preprocessing.NAME: preprocessing.LIMIT, paired.NAME: paired.LIMIT}
     return limits | ({published.NAME: published.limit(chosen.published)} if chosen.published else {})
 
 
@@ -242,49 +169,6 @@ def _why(options: Options, dataset: Dataset, plan: Plan, worker: Worker, result:
         class_indices=plan.class_indices,
     )
     return explain(worker, plan.items(dataset), rows=result.rows, question=question)
-
-
-def _facts(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
-    spec = pair.spec
-    recognised = ", recognised" if pair.source.recognised else ""
-    found = chosen.facts()
-    how = {"recipe": found.pop("recipe")}
-    identity = {
-        "arch": f"{spec.name}, {spec.num_classes} classes, {spec.in_chans} input channels{recognised}",
-        "source": _file(pair.source.checkpoint),
-        "target": _file(pair.target.checkpoint),
-        **found,
-        "versions": f"paddleferry {__version__}, numpy {np.__version__}, pillow {PIL.__version__}",
-    }
-    notes = {**how, "system": f"{platform.system()} {platform.machine()}"}
-    return RunFacts(identity, {"device": options.compute.device}, notes)
-
-
-def _file(checkpoint: Checkpoint) -> str:
-    files = (checkpoint.path, *checkpoint.shards)
-    return ", ".join(f"{path.name} sha256 {sha256_of(path)}" for path in files)
-
-
-def _with_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:
-    versions = ", ".join([facts.identity["versions"], *(worker.version for worker in workers.values())])
-    settings = ", ".join(f"{name} {worker.settings}" for name, worker in workers.items())
-    machine = {"device": f"{options.compute.device}: {settings}"}
-    return replace(facts, identity={**facts.identity, "versions": versions}, machine=machine)
-
-
-def _with_data(facts: RunFacts, dataset: Dataset, options: Options, plan: Plan) -> RunFacts:
-    found = dataset.facts()
-    folder = {"data": found.pop("data")}  # its name may be another on every machine
-    identity = {
-        **facts.identity,
-        **found,
-        "images": str(len(dataset.items)),
-        **({"class map": f"sha256 {sha256_of(options.class_map)}"} if options.class_map else {}),
-        "batch size": str(options.batch_size),
-    }
-    shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    settings = {**facts.settings, "listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
-    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard}, settings=settings)
 
 
 def convert_sample(folder: Path) -> Path:

@@ -6,11 +6,11 @@ import argparse
 import re
 from pathlib import Path
 
-from convert import __version__
-from convert.arguments import positive
-from verify.datasets.layouts import LAYOUTS
-from verify.recipe import INTERPOLATIONS, SQUASH
-from verify.shard import Shard, parse_shard
+from convert.console import positive
+from convert.version import __version__
+from verify.datasets.layouts.names import LAYOUTS
+from verify.recipes.protocol import INTERPOLATIONS, SQUASH
+from verify.store.shard import Shard, parse_shard
 
 EXAMPLES = """\
 examples:

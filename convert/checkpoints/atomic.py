@@ -15,9 +15,10 @@ from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import ModuleType
 
+from convert.buffers import Buffer, Deferred
+from convert.cores import THREADS
 from convert.digest import sha256_of
 from convert.errors import TargetError
-from convert.strips import THREADS, Buffer, Deferred
 
 Chunk = bytes | memoryview | Deferred
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.checkpoints.pickle_machine import Built, Global
-from convert.params import Shape
+from convert.checkpoints.views import checked_shape, view_array
 
-MAX_NDIM = 32
 PLAIN_DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
@@ -52,25 +51,6 @@ class PickledArray(Built):
         if not isinstance(dtype, PickledDtype) or not isinstance(data, memoryview):
             raise ValueError("an array of objects instead of numbers")
         self.array = view_array(data, dtype.dtype(), checked_shape(shape), fortran=fortran is True)
-
-
-def checked_shape(shape: Any) -> Shape:
-    """The shape, if it is a tuple of sizes that an array can have; else a ValueError."""
-    if not isinstance(shape, tuple) or len(shape) > MAX_NDIM:
-        raise ValueError("a shape that is no tuple of at most 32 sizes")
-    if not all(type(size) is int and 0 <= size < 2**63 for size in shape):
-        raise ValueError("a shape with a size that is no whole number >= 0")
-    return shape
-
-
-def view_array(data: memoryview, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> Array:
-    """An array over those bytes, without a copy; a ValueError if they are too few or too many."""
-    wanted = dtype.itemsize
-    for size in shape:
-        wanted *= size
-    if wanted != data.nbytes:
-        raise ValueError(f"shape {shape} of {dtype} takes {wanted} bytes, the file carries {data.nbytes}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _reconstruct(arguments: tuple[Any, ...]) -> PickledArray:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
+from convert.buffers import Deferred
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
+from convert.checkpoints.pickle_writing import pickled_text
 from convert.errors import RefusedCheckpoint
 from convert.params import Shape
-from convert.strips import Deferred
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
 
@@ -72,12 +73,6 @@ def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:
         yield Deferred(array)
         yield b"tbs"
     yield b"."
-
-
-def pickled_text(text: str) -> bytes:
-    """The opcode that pushes a string, in any protocol from 1 on."""
-    raw = text.encode()
-    return b"X" + struct.pack("<I", len(raw)) + raw
 
 
 def _shape(shape: Shape) -> bytes:

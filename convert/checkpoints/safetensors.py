@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
-from convert.checkpoints.numpy_pickles import checked_shape, view_array
+from convert.buffers import Deferred
+from convert.checkpoints.views import checked_shape, view_array
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
-from convert.strips import Deferred
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -36,7 +35,6 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 LENGTH = struct.Struct("<Q")
 MAX_HEADER = 2_000_000  # bytes, of JSON that takes 25 times as many when parsed; a ConvNeXt's has 40 kB
 ALIGNMENT = 8
-INDEX_SUFFIX = ".safetensors.index.json"
 
 
 def looks_like(start: bytes) -> bool:
@@ -76,27 +74,6 @@ def read_safetensors(buffer: memoryview) -> dict[str, Array]:
     return tensors
 
 
-def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
-    """File name to the tensors that the index expects in it; files lie beside the index.
-
-    Raises:
-        CheckpointError: not an index.
-        RefusedCheckpoint: a file name that leads out of the folder.
-    """
-    document = _json(content, "the index")
-    weight_map = document.get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-        raise CheckpointError(
-            "an index without a weight_map from tensors to files; give the index that lies beside the shards"
-        )
-    files: dict[str, list[str]] = {}
-    for tensor, name in weight_map.items():
-        if Path(name).name != name or name in ("", ".", ".."):
-            raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.name}")
-        files.setdefault(name, []).append(tensor)
-    return files
-
-
 def safetensors_chunks(tensors: Mapping[str, Array], form: str) -> Iterator[bytes | Deferred]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
@@ -122,13 +99,13 @@ def safetensors_chunks(tensors: Mapping[str, Array], form: str) -> Iterator[byte
 
 
 def _header(raw: memoryview) -> dict[str, Any]:
-    header = _json(bytes(raw), "the header")
+    header = parse_json(bytes(raw), "the header")
     if not all(isinstance(entry, dict) for entry in header.values()):
         raise CheckpointError("the header has an entry that is no tensor")
     return header
 
 
-def _json(raw: bytes, what: str) -> dict[str, Any]:
+def parse_json(raw: bytes, what: str) -> dict[str, Any]:
     if len(raw) > MAX_HEADER:
         raise RefusedCheckpoint(f"{what} of {len(raw):,} bytes; {MAX_HEADER:,} are the limit")
     try:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
-from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, checked_shape
+from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS
 from convert.checkpoints.pickle_machine import Global, Inert
+from convert.checkpoints.views import checked_shape
 from convert.params import Shape
 
 STORAGE_DTYPES: dict[str, np.dtype[Any]] = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from verify.datasets.blobs import BlobError, FileBlob, ParquetBlob, TarBlob
+from verify.datasets.blobs import BlobError, FileBlob, TarBlob
 from verify.datasets.items import Dataset, DatasetError, Item
-from verify.datasets.layouts import LAYOUTS
+from verify.datasets.layouts.names import LAYOUTS
+from verify.datasets.layouts.parquet import ParquetBlob
 from verify.datasets.read import Choice, read_dataset
 
 __all__ = [

@@ -8,6 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+
+@dataclass(frozen=True)
+class BytesBlob:
+    """An image that lies in memory."""
+
+    content: bytes
+
+    def read(self) -> bytes:
+        """All of it."""
+        return self.content
+
+
 MAX_BYTES = 1 << 30  # of one image; the largest of ImageNet has 17 MB
 
 
@@ -53,27 +65,6 @@ class TarBlob:
     def read(self) -> bytes:
         """The member's bytes; fewer, if the archive was cut since."""
         return _read_range(self.path, self.offset, self.nbytes)
-
-
-@dataclass(frozen=True)
-class ParquetBlob:
-    """The bytes of an image in a shard of a parquet set.
-
-    Reading one reads the row group that it lies in, so the last of them stays in memory: read rows in their order.
-    """
-
-    path: Path
-    group: int
-    row: int  # within the group
-
-    def read(self) -> bytes:
-        """The image's bytes."""
-        from verify.datasets.parquet import image_column
-
-        content = image_column(self.path, self.group)[self.row].as_py()
-        if content is None:
-            raise BlobError("has no bytes in the parquet set")
-        return bytes(content)
 
 
 def _read_range(path: Path, offset: int, nbytes: int) -> bytes:

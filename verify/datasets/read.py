@@ -6,22 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify.datasets.devkit import Devkit, find_devkits, given_devkit, read_with_devkit
-from verify.datasets.folders import (
-    EXTENSIONS,
-    class_folders,
-    file_item,
-    file_size,
-    is_image,
-    read_class_folders,
-    read_unlabelled,
-)
+from verify.datasets.files import EXTENSIONS, file_item, file_size, is_image, read_unlabelled
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import UNLABELLED
-from verify.datasets.layouts import CLASS_FOLDERS, DEVKIT, FILES, LIST, PARQUET, TAR, TAR_DEVKIT, TAR_LIST
-from verify.datasets.lists import LIST_NAME, read_list, read_list_archive, read_list_folder
-from verify.datasets.parquet import find_shards, read_parquet
-from verify.datasets.tars import TAR_NAME, read_tar
+from verify.datasets.layouts.class_folders import class_folders, read_class_folders
+from verify.datasets.layouts.devkit import Devkit, find_devkits, given_devkit, read_with_devkit
+from verify.datasets.layouts.names import CLASS_FOLDERS, DEVKIT, FILES, LIST, PARQUET, TAR, TAR_DEVKIT, TAR_LIST
+from verify.datasets.layouts.parquet import find_shards, read_parquet
+from verify.datasets.layouts.tar import TAR_NAME, read_tar
+from verify.datasets.layouts.val_list import LIST_NAME, read_list, read_list_archive, read_list_folder
 
 
 @dataclass(frozen=True, kw_only=True)

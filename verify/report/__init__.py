@@ -6,8 +6,9 @@ from verify.report.document import as_json
 from verify.report.html import as_html
 from verify.report.junit import as_junit
 from verify.report.markdown import as_markdown
+from verify.report.phrases import flip_line, headline
 from verify.report.step_summary import STEP_SUMMARY, append_step_summary
-from verify.report.text import as_text, flip_line, headline
+from verify.report.text import as_text
 from verify.report.writing import remove_reports, write_reports
 
 __all__ = [

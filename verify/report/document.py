@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from verify.accuracy import ClassScore, PairedResult
-from verify.compare import Gate
-from verify.recipes import PublishedRecipe
-from verify.report.text import headline
+from verify.accuracy.scores import ClassScore, PairedResult
+from verify.gate import Gate
+from verify.recipes.recipe import PublishedRecipe
+from verify.report.phrases import headline
 from verify.result import Result
 
 SCHEMA_VERSION = 2  # 1 had no command, published score, layers, causes or classes

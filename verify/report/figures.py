@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from convert.arrays import Array
-from verify.accuracy import ClassScore
-from verify.store import ImageRow
+from verify.accuracy.scores import ClassScore
+from verify.store.rows import ImageRow
 
 BINS_A_DECADE = 8
 FLOOR = 1e-9  # of a logit difference on a plot; float32 logits of order 1 cannot differ by less and differ

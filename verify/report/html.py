@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from convert import __version__
-from verify.accuracy import Flip, PairedResult
-from verify.compare import Verdict
+from convert.frameworks import FRAMEWORKS
+from convert.version import __version__
+from verify.accuracy.scores import Flip, PairedResult
+from verify.gate import Verdict
 from verify.report.document import class_name
-from verify.report.text import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
+from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
 from verify.report.thumbnails import thumbnail
 from verify.result import Result
-from verify.store import FRAMEWORKS
 
 GALLERY = 48  # flipped images with a picture; the others are named
 NAMED = 500  # flips and problems in a list; report.json has all of them

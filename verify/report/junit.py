@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from verify.compare import Verdict
-from verify.report.text import visible
+from verify.gate import Verdict
+from verify.report.phrases import visible
 from verify.result import Result
 
 NAME = "paddleferry.verify"

@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 
 from convert.errors import counted
-from verify.accuracy import Accuracy, PairedResult
-from verify.compare import Gate
-from verify.diagnosis import why_table
-from verify.report.text import flip_line, gate_rows, headline, paired_lines, score, visible
+from convert.frameworks import FRAMEWORKS
+from verify.accuracy.scores import Accuracy, PairedResult
+from verify.gate import Gate
+from verify.gates.structure import NAME as STRUCTURE
+from verify.report.phrases import flip_line, gate_rows, headline, paired_lines, score, visible, why_table
 from verify.result import Result
-from verify.store import FRAMEWORKS
-from verify.structure import NAME as STRUCTURE
 
 LISTED = 50  # lines of a list; GitHub takes 65,536 characters a comment
 WIDTH = 150  # characters of a listed line

@@ -13,13 +13,13 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from convert.arrays import Array
-from verify.accuracy import ClassScore
-from verify.layers import LayerReport
-from verify.parity import FLOAT32_MAX_ABS, FLOAT64_MAX_REL
+from verify.accuracy.scores import ClassScore
+from verify.gates.layers import LayerReport
+from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL
 from verify.report.figures import class_points, confidence_grid, difference_histogram
+from verify.report.phrases import visible
 from verify.report.svg import ACCENT, BAD, GRID, INK, MUTED, SECOND, inline_svg, style
-from verify.report.text import visible
-from verify.store import ImageRow
+from verify.store.rows import ImageRow
 
 WIDTH, HEIGHT = 4.1, 2.9  # inches of 72 px: about a telephone's width, so that text keeps its size there
 LAYER_HEIGHT = 0.19

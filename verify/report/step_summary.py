@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convert.errors import FerryError
 from verify.report.markdown import as_markdown
-from verify.report.text import headline
+from verify.report.phrases import headline
 from verify.result import Result
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"  # the environment variable that names the file

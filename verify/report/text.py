@@ -1,19 +1,24 @@
-"""What a verification found, for a terminal; and the phrases that every form of the report shares."""
+"""What a verification found, for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from convert.errors import counted, shown
-from verify.accuracy import Accuracy, Flip, Interval, PairedResult
-from verify.compare import Gate
-from verify.diagnosis import interval_lines, statistics_lines, why_table
-from verify.layers import layer_rows
+from convert.frameworks import FRAMEWORKS
+from verify.accuracy.scores import Accuracy, PairedResult
+from verify.gates.layers import layer_rows
+from verify.report.phrases import (
+    flip_line,
+    gate_rows,
+    headline,
+    paired_lines,
+    score,
+    visible,
+    why_table,
+)
 from verify.result import Result
-from verify.store import FRAMEWORKS
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them
-LABELS = {"torch": "torch", "paddle": "Paddle"}
 
 
 def as_text(result: Result) -> str:
@@ -34,62 +39,6 @@ def as_text(result: Result) -> str:
         if result.why.rows:
             lines += ["", *_table(*why_table(result.why))]
     return "\n".join([*lines, "", headline(result)])
-
-
-def headline(result: Result) -> str:
-    """The verdict in one line."""
-    return f"{verdict(result)}: {verdict_counts(result)}"
-
-
-def verdict(result: Result) -> str:
-    """The verdict in one word or two."""
-    return "VERIFIED" if result.ok else "NOT VERIFIED"
-
-
-def verdict_counts(result: Result) -> str:
-    """How many gates passed, failed and did not run."""
-    verdicts = [gate.verdict.value for gate in result.gates]
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-
-
-def flip_line(flip: Flip) -> str:
-    """One flip: image, label, both predictions and margins."""
-    label = "" if flip.label is None else f" (label {flip.label})"
-    why = "explained by rounding" if flip.explained else "UNEXPLAINED"
-    return (
-        f"{visible(flip.name)}{label}: torch {flip.torch} by {flip.torch_margin:.2e}, paddle {flip.paddle} by "
-        f"{flip.paddle_margin:.2e}, logits differ by {flip.max_abs:.2e}, {why}"
-    )
-
-
-def visible(text: object) -> str:
-    """Text out of files, on one line, with nothing in it that a terminal, a browser or XML would not print."""
-    return shown(text, limit=len(str(text)))
-
-
-def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
-    """Name, verdict, measured and limit of each gate."""
-    return [[gate.name, gate.verdict.value, visible(gate.measured), gate.limit] for gate in gates]
-
-
-def score(value: float | None) -> str:
-    """A top-1 or top-5 in per cent."""
-    return "no labels" if value is None else f"{value:.3f}"
-
-
-def interval(value: Interval | None) -> str:
-    """A 95 % interval in per cent; empty where there is none."""
-    return "" if value is None else f"{value[0]:.2f} to {value[1]:.2f}"
-
-
-def paired_lines(paired: PairedResult, *, intervals: bool = True) -> Iterator[str]:
-    """What belongs beside the scores, a line each; without the intervals where those stand at the scores."""
-    yield f"same best class on {paired.agreement:.3f} % of the images; largest logit difference {paired.max_abs:.2e}"
-    yield from interval_lines(paired) if intervals else ()
-    yield from statistics_lines(paired)
-    if paired.read < paired.images:
-        missing = counted(paired.images - paired.read, "image")
-        yield f"accuracy is over {paired.read:,} of {paired.images:,}: {missing} could not be read"
 
 
 def _accuracy_rows(paired: PairedResult) -> list[list[str]]:

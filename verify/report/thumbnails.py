@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 from verify.datasets.blobs import Blob, BlobError
-from verify.preprocess import DECODE_ERRORS, FORMATS, silence_pillow
+from verify.images.decode import DECODE_ERRORS, FORMATS, silence_pillow
 
 SIDE = 160  # pixels
 QUALITY = 80

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from verify.compare import Gate, Verdict
+from verify.gate import Gate, Verdict
+from verify.selftest.bench import Bench, Plants, run_gates
 from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
-from verify.selftest.gates import Bench, Plants, run_gates
-from verify.selftest.pairs import V2_TWIN, KnownGood, random_pair, sample_pair
+from verify.selftest.known_good import V2_TWIN, KnownGood, random_pair, sample_pair
 from verify.selftest.reading import Reading, reading
-from verify.workers import Compute, start_workers
+from verify.workers.compute import Compute
+from verify.workers.worker import start_workers
 
 SCHEMA_VERSION = 1
 

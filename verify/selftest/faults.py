@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convert.arrays import Array
-from verify import accuracy, preprocessing, published
-from verify.parity import FLOAT32_NAME, FLOAT64_NAME
-from verify.selftest import images
-from verify.selftest.gates import DATA_SET, Plants
-from verify.selftest.tensors import KINDS, Tensors
-from verify.structure import NAME as STRUCTURE
+from verify.gates import paired, preprocessing, published
+from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
+from verify.gates.structure import NAME as STRUCTURE
+from verify.selftest import decoder_faults, run_faults
+from verify.selftest.bench import DATA_SET, Plants
+from verify.selftest.tensor_kinds import KINDS, Tensors
 
 SEED = 0
 SAMPLE, V2 = "sample", "V2 twin"
@@ -50,16 +50,16 @@ def _model(name: str, fault: str, gate: str = FLOAT64_NAME, *, pair: str = SAMPL
 
 
 def _decoder(name: str) -> Fault:
-    plants = Plants(decode=images.DECODERS[name])
+    plants = Plants(decode=decoder_faults.DECODERS[name])
     return Fault(name, "the decoder", preprocessing.NAME, plants, V2)
 
 
-def _run(name: str, plants: Plants, gate: str = accuracy.NAME, *, where: str = "the run") -> Fault:
+def _run(name: str, plants: Plants, gate: str = paired.NAME, *, where: str = "the run") -> Fault:
     return Fault(name, where, gate, plants)
 
 
 def _images(name: str, change: Callable[..., None], gate: str) -> Fault:
-    return _run(name, Plants(folder=images.in_a_copy(change)), gate, where="the images")
+    return _run(name, Plants(folder=run_faults.in_a_copy(change)), gate, where="the images")
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -100,31 +100,33 @@ FAULTS: tuple[Fault, ...] = (
     _model("half-precision activations", "half-precision activations", FLOAT32_NAME),
     _model("bfloat16 activations", "bfloat16 activations", FLOAT32_NAME),
     _model("logits of four decimals", "logits of four decimals", FLOAT32_NAME),
-    *(_decoder(name) for name in images.DECODERS),
-    _images("one class missing", images.lose_a_class, DATA_SET),
-    _images("one class too many", images.add_a_class, DATA_SET),
-    _images("a broken image", images.cut_an_image, accuracy.NAME),
-    _images("an image replaced by another class's", images.replace_an_image, published.NAME),
-    _run("an image changed after it was listed", Plants(listed=images.one_has_grown), where="the images"),
+    *(_decoder(name) for name in decoder_faults.DECODERS),
+    _images("one class missing", run_faults.lose_a_class, DATA_SET),
+    _images("one class too many", run_faults.add_a_class, DATA_SET),
+    _images("a broken image", run_faults.cut_an_image, paired.NAME),
+    _images("an image replaced by another class's", run_faults.replace_an_image, published.NAME),
+    _run("an image changed after it was listed", Plants(listed=run_faults.one_has_grown), where="the images"),
     _run(
         "labels shifted by one",
-        Plants(listed=images.relabelled(lambda label: (label + 1) % images.CLASSES)),
+        Plants(listed=run_faults.relabelled(lambda label: (label + 1) % run_faults.CLASSES)),
         published.NAME,
         where="the labels",
     ),
     _run(
         "two classes exchanged",
-        Plants(listed=images.relabelled(lambda label: {3: 8, 8: 3}.get(label, label))),
+        Plants(listed=run_faults.relabelled(lambda label: {3: 8, 8: 3}.get(label, label))),
         published.NAME,
         where="the labels",
     ),
-    _run("a batch dropped", Plants(store=images.changed_by("DELETE FROM images WHERE id BETWEEN 32 AND 63"))),
-    _run("a batch twice", Plants(workers=images.a_batch_again)),
-    _run("one class's images lost", Plants(store=images.changed_by("DELETE FROM images WHERE label = 7"))),
-    _run("a label in the store changed", Plants(store=images.changed_by("UPDATE images SET label = 3 WHERE id = 0"))),
+    _run("a batch dropped", Plants(store=run_faults.changed_by("DELETE FROM images WHERE id BETWEEN 32 AND 63"))),
+    _run("a batch twice", Plants(workers=run_faults.a_batch_again)),
+    _run("one class's images lost", Plants(store=run_faults.changed_by("DELETE FROM images WHERE label = 7"))),
+    _run(
+        "a label in the store changed", Plants(store=run_faults.changed_by("UPDATE images SET label = 3 WHERE id = 0"))
+    ),
     _run(
         "a framework's predictions lost",
-        Plants(store=images.changed_by("DELETE FROM predictions WHERE image = 40 AND framework = 'paddle'")),
+        Plants(store=run_faults.changed_by("DELETE FROM predictions WHERE image = 40 AND framework = 'paddle'")),
     ),
     _run("images in another order for Paddle", Plants(model="images in another order")),
     _run("an image replaced for Paddle", Plants(model="an image replaced")),

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
-from verify import accuracy, preprocessing, published
-from verify.compare import Gate
-from verify.parity import FLOAT32_MAX_ABS, FLOAT32_NAME, FLOAT64_MAX_REL, FLOAT64_NAME, OWN_ERROR_FACTOR
-from verify.preprocessing import LEVELS
+from verify.gate import Gate
+from verify.gates import paired, preprocessing, published
+from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
+from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL, OWN_ERROR_FACTOR, PIXEL_LEVELS
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def reading(gate: Gate) -> Reading:
         return _against("max abs", cast("float", values["max_abs"]), limit)
     if gate.name == preprocessing.NAME:
         found = cast("float", values["levels"])
-        return Reading(f"{found:.0f} grey levels, limit {LEVELS}", found / LEVELS)
-    if gate.name == accuracy.NAME and not _within(values["max_abs"]):
+        return Reading(f"{found:.0f} grey levels, limit {PIXEL_LEVELS}", found / PIXEL_LEVELS)
+    if gate.name == paired.NAME and not _within(values["max_abs"]):
         return _against("logits differ by", cast("float", values["max_abs"]), FLOAT32_MAX_ABS)
     if gate.name == published.NAME:
         return _published(cast("float", values["torch_difference"]), cast("float", values["tolerance"]))

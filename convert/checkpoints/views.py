@@ -1,0 +1,31 @@
+"""Arrays as views of the bytes that a file holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.params import Shape
+
+MAX_NDIM = 32
+
+
+def checked_shape(shape: Any) -> Shape:
+    """The shape, if it is a tuple of sizes that an array can have; else a ValueError."""
+    if not isinstance(shape, tuple) or len(shape) > MAX_NDIM:
+        raise ValueError("a shape that is no tuple of at most 32 sizes")
+    if not all(type(size) is int and 0 <= size < 2**63 for size in shape):
+        raise ValueError("a shape with a size that is no whole number >= 0")
+    return shape
+
+
+def view_array(data: memoryview, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> Array:
+    """An array over those bytes, without a copy; a ValueError if they are too few or too many."""
+    wanted = dtype.itemsize
+    for size in shape:
+        wanted *= size
+    if wanted != data.nbytes:
+        raise ValueError(f"shape {shape} of {dtype} takes {wanted} bytes, the file carries {data.nbytes}")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,1 @@
+"""From what `--src` says to named tensors."""

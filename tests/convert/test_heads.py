@@ -1,0 +1,143 @@
+"""A freshly initialised head: only when asked for, the same bits everywhere, and said."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from library_keys import stored
+from twins import carried
+
+from convert import ARCHS, read_checkpoint
+from convert.arrays import Array
+from convert.checkpoints import write_checkpoint
+from convert.cli import main
+from convert.fresh_head import fresh_head
+from verify.selftest.weights import distinct_weights
+
+DIGITS = ARCHS["convnext_digits"]
+WEIGHTS = distinct_weights(DIGITS.params(), dtype="float32")
+SEVEN = dataclasses.replace(DIGITS, num_classes=7)
+HEAD = ("head.weight", "head.bias")
+BACKBONE = {name: array for name, array in WEIGHTS.items() if name not in HEAD}
+HEAD_SHA256 = "2619b54e06ee910b8ef71e0dd6a92f2c8ab66dae9edfb4d53d5f8cd0106c4940"
+
+
+def convert(folder: Path, weights: dict[str, Array], *options: str, framework: str = "torch") -> dict[str, Array]:
+    """The target's tensors, by way of the command."""
+    source = folder / {"torch": "x.pth", "paddle": "x.pdparams"}[framework]
+    target = folder / {"torch": "y.pdparams", "paddle": "y.pth"}[framework]
+    write_checkpoint(source, weights, framework=framework)
+    assert main(["--src", str(source), "--dst", str(target), *options]) == 0
+    return dict(read_checkpoint(target).tensors)
+
+
+def test_a_fresh_heads_bits_are_those_of_every_other_machine() -> None:
+    head = fresh_head(SEVEN, framework="torch")["head.weight"]
+
+    assert (head.dtype, head.shape) == (np.float32, (7, 160))
+    assert hashlib.sha256(head.tobytes()).hexdigest() == HEAD_SHA256
+
+
+def test_a_fresh_head_is_drawn_as_the_authors_draw_it() -> None:
+    head = fresh_head(ARCHS["convnext_base"], framework="torch")
+
+    assert abs(head["head.weight"].std() / 0.02 - 1) < 0.01
+    assert not head["head.bias"].any()
+
+
+def test_a_fresh_head_is_last_and_leaves_the_others_alone() -> None:
+    tensors = {**BACKBONE, **fresh_head(SEVEN, framework="torch")}
+
+    assert list(tensors) == [*BACKBONE, *HEAD]
+    assert all(tensors[name] is BACKBONE[name] for name in BACKBONE)
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("weights", [BACKBONE, WEIGHTS], ids=["without a head", "with another head"])
+def test_a_head_of_that_size_is_made_when_asked(weights: dict[str, Array], framework: str, tmp_path: Path) -> None:
+    expected = {**BACKBONE, **fresh_head(SEVEN, framework="torch")}
+    rows = [param for param in DIGITS.params() if param.torch_name in weights]
+    given = weights if framework == "torch" else carried(rows, weights)
+
+    found = convert(tmp_path, given, "--num-classes", "7", framework=framework)
+
+    wanted = carried(SEVEN.params(), expected) if framework == "torch" else expected
+    assert found.keys() == wanted.keys()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_a_head_of_that_size_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = convert(tmp_path, WEIGHTS, "--num-classes", "10")
+
+    assert np.array_equal(found["head.weight"], WEIGHTS["head.weight"].T)
+    assert "new" not in capsys.readouterr().out
+
+
+def test_the_summary_says_that_the_head_is_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    convert(tmp_path, BACKBONE, "--num-classes", "7")
+
+    assert capsys.readouterr().out.split("\n")[1:3] == [
+        "convnext_digits (recognised from the tensors), 7 classes, 3 input channels: 471,307 parameters in 74 tensors, "
+        "60 copied, 2 new, 12 transposed",
+        "the head is new: 7 classes, initialised at random (seed 0), untrained",
+    ]
+
+
+def test_a_backbone_is_refused_unless_a_head_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "x.pth", BACKBONE, framework="torch")
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/x.pdparams"]) == 1
+
+    assert capsys.readouterr().err == (
+        f"convert: {tmp_path}/x.pth: has no head; --num-classes N gives it a new, untrained one of N classes\n"
+        "convert: nothing was written\n"
+    )
+
+
+def test_the_plan_shows_where_a_new_head_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "x.pth", BACKBONE, framework="torch")
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--plan", "--num-classes", "7"]) == 0
+
+    lines = capsys.readouterr().out.split("\n")
+    assert [line.split() for line in lines[73:75]] == [
+        ["()", "new", "head.weight", "(160,", "7)"],
+        ["()", "new", "head.bias", "(7,)"],
+    ]
+
+
+def test_a_new_head_is_cast_as_the_others(tmp_path: Path) -> None:
+    found = convert(tmp_path, BACKBONE, "--num-classes", "7", "--dtype", "float16")
+
+    assert {array.dtype for array in found.values()} == {np.dtype("float16")}
+    assert np.array_equal(
+        found["head.weight"],
+        fresh_head(SEVEN, framework="torch")["head.weight"].T.astype("float16"),
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_a_head_of_no_classes_is_wrong_usage(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--src", "x.pth", "--plan", "--num-classes", number])
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.split("\n")[-2] == (
+        f"convert: error: argument --num-classes: {number} is not a whole number above 0"
+    )
+
+
+def test_transformers_model_without_a_head_needs_a_number_of_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = stored(DIGITS, "transformers", WEIGHTS)
+    bare = {key.removeprefix("convnext."): array for key, array in theirs.items() if not key.startswith("classifier.")}
+    write_checkpoint(tmp_path / "x.pth", bare, framework="torch")
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams"]) == 1
+    assert "has no head; --num-classes N gives it a new" in capsys.readouterr().err
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams", "--num-classes", "7"]) == 0

@@ -1,0 +1,162 @@
+"""The architecture read off the tensors: every one from its shapes, in both layouts, and never a guess."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert import ARCHS, write_pdparams
+from convert.archs import ArchSpec
+from convert.checkpoints import write_checkpoint
+from convert.errors import CheckpointError, UnknownArch
+from convert.params import Shape
+from convert.source.read import read_source
+from convert.source.recognise import distance, recognise_arch
+from convert.state_dict import convert_state_dict, expected_shapes
+from verify.selftest.weights import distinct_weights
+
+BOTH = ("torch", "paddle")
+DIGITS = ARCHS["convnext_digits"]
+WEIGHTS = distinct_weights(DIGITS.params(), dtype="float32")
+
+
+def without_head(spec: ArchSpec, framework: str) -> dict[str, Shape]:
+    return {name: shape for name, shape in expected_shapes(spec, framework).items() if not name.startswith("head.")}
+
+
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_an_architecture_is_recognised_in_a_layout(arch: str, framework: str) -> None:
+    assert recognise_arch(expected_shapes(ARCHS[arch], framework), BOTH) == (ARCHS[arch], framework)
+
+
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_another_head_and_another_stem_are_recognised(arch: str, framework: str) -> None:
+    spec = dataclasses.replace(ARCHS[arch], num_classes=21841, in_chans=4)
+
+    assert recognise_arch(expected_shapes(spec, framework), BOTH) == (spec, framework)
+
+
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_a_backbone_without_a_head_is_recognised(arch: str, framework: str) -> None:
+    assert recognise_arch(without_head(ARCHS[arch], framework), BOTH) == (ARCHS[arch], framework)
+
+
+def test_only_the_frameworks_asked_for_are_considered() -> None:
+    with pytest.raises(CheckpointError) as caught:
+        recognise_arch(expected_shapes(DIGITS, "paddle"), ("torch",))
+
+    assert str(caught.value) == (
+        "the tensors fit no architecture known here; closest is convnext_digits, 26 names or shapes apart: "
+        "--arch convnext_digits lists them"
+    )
+
+
+def test_a_missing_a_surplus_and_an_odd_tensor_are_counted() -> None:
+    shapes = expected_shapes(DIGITS, "torch") | {"norm.scale": (3,), "norm.bias": (161,)}
+    del shapes["norm.weight"]
+
+    assert distance(DIGITS, shapes, "torch") == 1 + 1 + 2
+
+
+def test_half_a_head_counts_as_a_head_that_is_there() -> None:
+    shapes = expected_shapes(DIGITS, "torch")
+    del shapes["head.bias"]
+
+    assert recognise_arch(shapes)[0].num_classes == 10
+
+
+def test_tensors_of_nothing_known_are_told_with_the_closest() -> None:
+    shapes = expected_shapes(dataclasses.replace(ARCHS["convnext_tiny"], depths=(3, 3, 9, 4)), "torch")
+
+    with pytest.raises(CheckpointError) as caught:
+        recognise_arch(shapes, BOTH)
+
+    assert str(caught.value) == (
+        "the tensors fit no architecture known here; closest is convnext_tiny, 9 names or shapes apart: "
+        "--arch convnext_tiny lists them"
+    )
+
+
+def test_tensors_of_two_architectures_are_told_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARCHS, "twin", dataclasses.replace(DIGITS, name="twin", eps=1e-5))
+
+    with pytest.raises(CheckpointError) as caught:
+        recognise_arch(expected_shapes(DIGITS, "torch"), BOTH)
+
+    assert str(caught.value) == "the tensors fit convnext_digits, twin; choose one with --arch"
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    write_checkpoint(tmp_path / "x.pth", WEIGHTS, framework="torch")
+    return tmp_path / "x.pth"
+
+
+def test_a_source_is_recognised_unless_it_is_given(written: Path) -> None:
+    found, given = read_source(written), read_source(written, arch="convnext_digits")
+
+    assert (found.spec, found.framework, found.recognised) == (DIGITS, "torch", True)
+    assert (given.spec, given.framework, given.recognised) == (DIGITS, "torch", False)
+
+
+def test_an_unrecognised_source_is_told_with_its_path(tmp_path: Path) -> None:
+    weights = {name: array for name, array in WEIGHTS.items() if name != "norm.bias"}
+    write_checkpoint(tmp_path / "x.pth", weights, framework="torch")
+
+    with pytest.raises(CheckpointError) as caught:
+        read_source(tmp_path / "x.pth")
+
+    assert str(caught.value) == (
+        f"{tmp_path}/x.pth: the tensors fit no architecture known here; closest is convnext_digits, "
+        "1 names or shapes apart: --arch convnext_digits lists them"
+    )
+
+
+def test_a_wrong_given_architecture_is_kept_for_the_comparison(written: Path) -> None:
+    source = read_source(written, arch="convnext_atto")
+
+    assert source.spec == dataclasses.replace(ARCHS["convnext_atto"], num_classes=10)
+
+
+def test_an_unknown_given_architecture_is_told_before_the_file_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UnknownArch) as caught:
+        read_source(tmp_path / "no.pth", arch="convnext_digit")
+
+    assert str(caught.value).startswith("unknown architecture 'convnext_digit'; did you mean convnext_digits,")
+
+
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", ["", "convnext_digits"])
+def test_the_layout_of_a_safetensors_file_is_read_off_its_tensors(arch: str, framework: str, tmp_path: Path) -> None:
+    weights = WEIGHTS if framework == "torch" else convert_state_dict(DIGITS, WEIGHTS)
+    write_checkpoint(tmp_path / "x.safetensors", weights, framework="torch")  # a note that may be wrong
+
+    assert read_source(tmp_path / "x.safetensors", arch=arch).framework == framework
+
+
+def test_a_pdparams_in_pytorchs_layout_is_refused(tmp_path: Path) -> None:
+    write_pdparams(tmp_path / "x.pdparams", WEIGHTS)
+
+    with pytest.raises(CheckpointError) as caught:
+        read_source(tmp_path / "x.pdparams")
+
+    assert str(caught.value) == (
+        f"{tmp_path}/x.pdparams: the tensors fit no architecture known here; closest is convnext_digits, "
+        "26 names or shapes apart: --arch convnext_digits lists them"
+    )
+
+
+def test_the_tensors_of_a_source_are_official_whatever_its_keys(tmp_path: Path) -> None:
+    prefixed = {f"module.{name}": array for name, array in WEIGHTS.items()}
+    write_checkpoint(tmp_path / "x.pth", prefixed, framework="torch")
+
+    source = read_source(tmp_path / "x.pth")
+
+    assert list(source.tensors) == list(WEIGHTS)
+    assert all(np.array_equal(source.tensors[name], WEIGHTS[name]) for name in WEIGHTS)

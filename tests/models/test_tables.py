@@ -1,0 +1,158 @@
+"""Three statements of one fact: the parameter table, the PyTorch model and the Paddle model; and the papers' counts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import paddle
+import pytest
+import torch
+from twins import GRAY, TINY
+
+from convert.archs import ARCHS, ArchSpec
+from convert.params import Shape, parameter_count
+from models_paddle.building import MODELS as PADDLE_MODELS
+from models_torch.building import MODELS
+from verify.selftest.weights import distinct_weights
+
+# Counts as timm 1.0.31 builds them at 1000 classes; those of the papers in millions: table 9 of
+# https://arxiv.org/abs/2201.03545 and table 11 of https://arxiv.org/abs/2301.00808.
+# By hand: a block has 8 d^2 + 58 d, so convnext_digits has blocks 4360 + 15120 + 3 * 55840 + 214080, stem 1020, between
+# the stages 3280 + 12960 + 51520, norm 320, head 1610; an isotropic one (8 d^2 + 57 d) n, stem 769 d, norm 2 d, head
+# 1000 d + 1000.
+PARAMETER_COUNTS = {
+    "convnext_zepto_rms": 2_155_656,
+    "convnext_zepto_rms_ols": 2_164_232,
+    "convnext_atto": 3_695_520,
+    "convnext_atto_ols": 3_702_912,
+    "convnext_atto_rms": 3_693_040,
+    "convnext_femto": 5_217_784,
+    "convnext_femto_ols": 5_226_520,
+    "convnext_pico": 9_045_672,
+    "convnext_pico_ols": 9_061_928,
+    "convnext_nano": 15_593_560,
+    "convnext_nano_ols": 15_649_560,
+    "convnext_tiny": 28_589_128,
+    "convnext_tiny_hnf": 28_589_128,
+    "convnext_small": 50_223_688,
+    "convnext_base": 88_591_464,
+    "convnext_large": 197_767_336,
+    "convnext_large_mlp": 200_128_168,
+    "convnext_xlarge": 350_196_968,
+    "convnext_xxlarge": 846_471_016,
+    "convnextv2_atto": 3_708_400,
+    "convnextv2_femto": 5_233_240,
+    "convnextv2_pico": 9_066_280,
+    "convnextv2_nano": 15_623_800,
+    "convnextv2_tiny": 28_635_496,
+    "convnextv2_small": 50_318_440,
+    "convnextv2_base": 88_717_800,
+    "convnextv2_large": 197_956_840,
+    "convnextv2_huge": 660_289_640,
+    "convnext_digits": 471_790,
+    "convnext_isotropic_small": (8 * 384**2 + 57 * 384) * 18 + (769 + 2 + 1000) * 384 + 1000,
+    "convnext_isotropic_base": (8 * 768**2 + 57 * 768) * 18 + (769 + 2 + 1000) * 768 + 1000,
+    "convnext_isotropic_large": (8 * 1024**2 + 57 * 1024) * 36 + (769 + 2 + 1000) * 1024 + 1000,
+}
+
+SPECS = {**ARCHS, TINY.name: TINY, GRAY.name: GRAY, "22k": dataclasses.replace(TINY, num_classes=21841)}
+
+
+def torch_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
+    with torch.device("meta"):
+        model = MODELS[type(spec)](spec)
+    return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+
+
+def paddle_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
+    with paddle.LazyGuard():
+        model = PADDLE_MODELS[type(spec)](spec)
+    return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+
+
+def test_every_architecture_has_a_pinned_parameter_count() -> None:
+    assert list(PARAMETER_COUNTS) == list(ARCHS)
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_table_has_the_published_number_of_parameters(arch: str) -> None:
+    assert parameter_count(ARCHS[arch].params()) == PARAMETER_COUNTS[arch]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_table_is_the_torch_models_state_dict_in_names_shapes_and_order(name: str) -> None:
+    table = [(param.torch_name, param.shape) for param in SPECS[name].params()]
+
+    assert torch_shapes(SPECS[name]) == table
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_table_is_the_paddle_models_state_dict_in_names_shapes_and_order(name: str) -> None:
+    table = [(param.paddle_name, param.paddle_shape) for param in SPECS[name].params()]
+
+    assert paddle_shapes(SPECS[name]) == table
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_torch_parameter_is_in_the_table_and_there_are_no_buffers(name: str) -> None:
+    with torch.device("meta"):
+        model = MODELS[type(SPECS[name])](SPECS[name])
+
+    assert [name for name, _ in model.named_parameters()] == list(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("classes", "chans", "extra"),
+    [(1000, 3, 0), (21841, 3, 20841 * 769), (10, 3, -990 * 769), (1000, 1, -2 * 16 * 96), (1000, 4, 16 * 96)],
+)
+def test_classes_and_channels_change_the_head_and_the_stem_only(classes: int, chans: int, extra: int) -> None:
+    spec = dataclasses.replace(ARCHS["convnext_tiny"], num_classes=classes, in_chans=chans)
+
+    assert parameter_count(spec.params()) == PARAMETER_COUNTS["convnext_tiny"] + extra
+
+
+def test_a_spec_is_fitted_to_the_tensors_number_of_classes_and_channels() -> None:
+    shapes = {param.torch_name: param.shape for param in GRAY.params()}
+
+    assert dataclasses.replace(TINY, name=GRAY.name).fitted_to(shapes) == GRAY
+
+
+@pytest.mark.parametrize("head", [(), (7,), (7, 10, 1, 1)])
+def test_a_head_of_another_rank_leaves_the_number_of_classes_as_it_is(head: Shape) -> None:
+    assert TINY.fitted_to({"head.weight": head}) == TINY
+
+
+@pytest.mark.parametrize("stem", [(), (4,), (4, 1, 4)])
+def test_a_stem_of_another_rank_leaves_the_number_of_channels_as_it_is(stem: Shape) -> None:
+    assert TINY.fitted_to({"downsample_layers.0.0.weight": stem}) == TINY
+
+
+@pytest.mark.parametrize("spec", [TINY, GRAY])
+def test_linear_weights_and_they_alone_are_transposed(spec: ArchSpec) -> None:
+    transposed = {param.torch_name for param in spec.params() if param.layout.value == "transpose"}
+
+    with torch.device("meta"):
+        modules = dict(MODELS[type(spec)](spec).named_modules())
+    assert transposed == {f"{name}.weight" for name, m in modules.items() if isinstance(m, torch.nn.Linear)}
+
+
+def test_no_two_of_the_distinct_weights_are_alike() -> None:
+    weights = distinct_weights(TINY.params())
+
+    assert len({array.tobytes() for array in weights.values()}) == len(TINY.params())
+
+
+def test_the_distinct_weights_of_another_seed_are_others() -> None:
+    one, other = distinct_weights(TINY.params(), seed=0), distinct_weights(TINY.params(), seed=1)
+
+    assert not any((one[name] == other[name]).any() for name in one)
+
+
+def test_the_distinct_weights_are_of_order_one() -> None:
+    vectors = [array for array in distinct_weights(TINY.params()).values() if array.ndim == 1]
+
+    assert all((abs(array) >= 0.5).all() and (abs(array) <= 1.5).all() for array in vectors)
+
+
+def test_head_weights_are_square_in_the_tiny_twin() -> None:
+    assert {p.torch_name: p.shape for p in TINY.params()}["head.weight"] == (10, 10)

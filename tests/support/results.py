@@ -1,0 +1,153 @@
+"""Results to report: a run of made-up images, and every finding that a result can carry."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from verify.accuracy.scores import Accuracy, McNemar, PairedResult, summarise
+from verify.datasets import BlobError
+from verify.gate import Gate, gate, not_run
+from verify.gates.compare import Comparison
+from verify.gates.layers import LayerDifference, LayerReport
+from verify.gates.paired import paired_gate
+from verify.recipes.protocol import Recipe
+from verify.recipes.recipe import PublishedRecipe
+from verify.result import Result
+from verify.store.rows import ImageRow, Prediction
+from verify.why.explain import WhyReport, WhyRow
+
+NASTY = "<script>alert(1)</script>|`_x_` [a](b)\n\x1b[31m\u202e&amp; \udcff.png"
+FACTS = {
+    "arch": "convnext_tiny, 1000 classes, 3 input channels",
+    "source": f"convnext_tiny.pth sha256 {'1f' * 32}",
+    "target": f"convnext_tiny.pdparams sha256 {'2e' * 32}",
+    "protocol": "bicubic, short edge 256, crop 224, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)",
+    "device": "cpu, 2 threads, batch size 32",
+    "versions": "paddleferry 0.1.0, torch 2.14.0, paddle 3.3.1, numpy 2.4.6, pillow 13.0.0",
+    "data": "val: 50,000 images, class folders",
+    "data fingerprint": "3d" * 32,
+}
+COMMAND = "verify --arch convnext_tiny --src tiny.pth --dst tiny.pdparams --data 'imagenet/my val' --report out"
+GATES = (
+    gate(
+        "structure", True, "182 tensors, 28,589,128 parameters", "same tensors", digest="4c" * 32, parameters=28_589_128
+    ),
+    gate("float64 oracle", True, "max rel 1.2e-14", "max rel <= 1e-09", max_rel=1.2e-14),
+    gate("float32 logits", True, "max abs 1.5e-06", "max abs <= 1e-04", max_abs=1.5e-6),
+)
+
+
+PUBLISHED = PublishedRecipe(
+    name="convnext_tiny.fb_in1k",
+    arch="convnext_tiny",
+    num_classes=1000,
+    recipe=Recipe(),
+    top1=82.1,
+    top5=95.9,
+    decimals=1,
+    source="README of facebookresearch/ConvNeXt",
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A blob that is a JPEG of its own for each name, or cannot be read."""
+
+    name: str
+    broken: bool = False
+
+    def read(self) -> bytes:
+        if self.broken:
+            raise BlobError("gone")
+        return picture(self.name)
+
+
+def some_rows(count: int = 400, *, classes: int = 20, flips: int = 0, labelled: bool = True) -> list[ImageRow]:
+    """Images on which the frameworks agree up to rounding, the first few of them flipped."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for number in range(count):
+        label = int(rng.integers(classes))
+        best = label if rng.random() < 0.8 else (label + 1) % classes
+        second = (best + 2) % classes
+        sure, moved = float(rng.beta(4, 1)), float(rng.normal(scale=1e-6))
+        margin = 1e-7 if number < flips else 3.0
+        turned = number < flips and number != 1  # the second flip has a wide margin
+        torch = Prediction((best, second), (5.0, 5.0 - margin), sure)
+        paddle = Prediction((second, best), (5.0, 5.0 - margin), sure + moved * sure * (1 - sure))
+        if number >= flips:
+            paddle = replace(torch, confidence=paddle.confidence)
+        elif not turned:
+            torch, paddle = (replace(found, logits=(5.0, 4.0)) for found in (torch, paddle))
+        name = f"n{label:08}/ILSVRC2012_val_{number:08}.JPEG"
+        different = float(10 ** rng.normal(-5.8, 0.2))
+        rows.append(ImageRow(name, label if labelled else None, None, different, {"torch": torch, "paddle": paddle}))
+    return rows
+
+
+def some_layers(*, depart: bool = False) -> LayerReport:
+    """Twelve blocks in both data types, the sixth of which departs if asked."""
+    layers = []
+    for dtype, floor in (("float64", 1e-15), ("float32", 3e-7)):
+        for block in range(12):
+            wrong = 1e-5 if depart and block >= 5 else 0.0
+            cumulative = floor * (1 + block) + wrong
+            forced = floor + (1e-5 if depart and block == 5 else 0.0)
+            layers.append(
+                LayerDifference(f"stages.{block // 3}.{block % 3}", dtype, _found(cumulative), _found(forced))
+            )
+    return LayerReport(tuple(layers), *(("stages.1.2", "an eps of 1e-5 in place of 1e-6") if depart else ("", "")))
+
+
+def some_result(rows: list[ImageRow] | None = None, *, gates: tuple[Gate, ...] = GATES, **changes: object) -> Result:
+    """A whole result over those rows."""
+    rows = some_rows() if rows is None else rows
+    paired = with_statistics(summarise(rows))
+    names = [f"class number {label}" for label in range(20)]
+    result = Result(FACTS, (*gates, paired_gate(paired)), paired, rows, names, command=COMMAND)
+    return replace(result, **changes)
+
+
+def full_result() -> Result:
+    """Every finding there is, flips and a failure among them."""
+    rows = [*some_rows(flips=6), ImageRow("n00000003/broken.JPEG", 3, "image file is truncated", math.nan, {})]
+    why = WhyReport(
+        (WhyRow("centre crop at 384", 81.2, -0.9, 0.003, 500, "--resize squash"),), "centre crop it is", 82.1, 81.2
+    )
+    last = not_run("published accuracy", "no --recipe", "within 0.10 of a 1-decimal source")
+    result = some_result(rows, published=PUBLISHED, layers=some_layers(depart=True), why=why)
+    return replace(result, gates=(*result.gates, last))
+
+
+def with_statistics(paired: PairedResult) -> PairedResult:
+    """With intervals and a test, whose numbers mean nothing here."""
+    accuracy = {
+        name: Accuracy(found.top1, found.top5, (found.top1 - 1, found.top1 + 1), (found.top5 - 1, found.top5 + 1))
+        for name, found in paired.accuracy.items()
+        if found.top1 is not None and found.top5 is not None
+    }
+    return replace(paired, accuracy={**paired.accuracy, **accuracy}, mcnemar=McNemar(3, 2, 1.0) if accuracy else None)
+
+
+def picture(name: str) -> bytes:
+    """A JPEG of its own for each name."""
+    rng = np.random.default_rng(len(name) + sum(name.encode("utf-8", "replace")))
+    small = Image.fromarray(rng.integers(0, 256, (5, 7, 3), np.uint8))
+    buffer = io.BytesIO()
+    small.resize((500, 375), Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def album(result: Result, *broken: str) -> Result:
+    """The result with a picture for every flipped image but those."""
+    names = [flip.name for flip in result.paired.flips] if result.paired else []
+    return replace(result, blobs={name: Picture(name, name in broken) for name in names})
+
+
+def _found(max_rel: float) -> Comparison:
+    return Comparison(max_rel * 10, max_rel, (0, 1))

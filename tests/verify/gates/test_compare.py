@@ -1,0 +1,158 @@
+"""Comparing arrays, and the limits of the forward gates."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from verify.gate import Gate, Verdict, gate, not_run
+from verify.gates.compare import Comparison, compare
+from verify.gates.parity import float32_gate, float64_gate
+from verify.result import Result
+
+NAN, INF = math.nan, math.inf
+
+
+def test_the_largest_difference_its_share_and_its_place_are_found() -> None:
+    expected = np.array([[1.0, -8.0, 2.0], [3.0, 4.0, 5.0]])
+    actual = np.array([[1.0, -8.5, 2.0], [3.0, 6.0, 5.0]])
+
+    assert compare(expected, actual) == Comparison(max_abs=2.0, max_rel=0.25, worst=(1, 1))
+
+
+def test_equal_arrays_differ_by_nothing() -> None:
+    assert compare(np.ones((2, 2)), np.ones((2, 2))) == Comparison(0.0, 0.0, (0, 0))
+
+
+def test_float32_is_compared_in_float64() -> None:
+    expected = np.array([16777216.0], np.float32)
+
+    assert compare(expected, np.array([1.0], np.float32)).max_abs == 16777215.0
+
+
+def test_the_share_is_of_what_was_expected() -> None:
+    assert compare(np.array([1.0]), np.array([101.0])).max_rel == 100.0
+
+
+@pytest.mark.parametrize(("expected", "actual"), [([1.0, NAN], [1.0, 2.0]), ([1.0, 2.0], [1.0, NAN]), ([NAN], [NAN])])
+def test_a_nan_on_either_side_is_a_nan(expected: list[float], actual: list[float]) -> None:
+    found = compare(np.array(expected), np.array(actual))
+
+    assert math.isnan(found.max_abs)
+    assert math.isnan(found.max_rel)
+    assert found.worst == (len(expected) - 1,)
+
+
+def test_an_infinity_before_a_nan_does_not_hide_it() -> None:
+    assert math.isnan(compare(np.array([INF, NAN]), np.array([0.0, 0.0])).max_abs)
+
+
+@pytest.mark.parametrize(("expected", "actual"), [([INF, 1.0], [0.0, 1.0]), ([0.0, 1.0], [-INF, 1.0])])
+def test_an_infinity_on_one_side_is_infinitely_far(expected: list[float], actual: list[float]) -> None:
+    found = compare(np.array(expected), np.array(actual))
+
+    assert (found.max_abs, found.worst) == (INF, (0,))
+    assert not found.max_rel <= 1.0
+
+
+def test_the_same_infinity_on_both_sides_is_no_agreement() -> None:
+    assert math.isnan(compare(np.array([INF]), np.array([INF])).max_abs)
+
+
+def test_nothing_but_zeros_expected_and_found_is_equal() -> None:
+    assert compare(np.zeros(3), np.zeros(3)) == Comparison(0.0, 0.0, (0,))
+
+
+def test_anything_where_only_zeros_were_expected_is_infinitely_far() -> None:
+    assert compare(np.zeros(3), np.array([0.0, 1e-30, 0.0])) == Comparison(1e-30, INF, (1,))
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"), [((2,), (3,)), ((2, 3), (3, 2)), ((2, 1), (2,)), ((0,), (0,)), ((2, 0), (2, 0))]
+)
+def test_other_shapes_and_empty_ones_cannot_be_compared(expected: tuple[int, ...], actual: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="cannot compare") as caught:
+        compare(np.zeros(expected), np.zeros(actual))
+
+    assert str(caught.value) == f"cannot compare shapes {expected} and {actual}"
+
+
+# The gates
+
+
+def off_by(max_abs: float, max_rel: float = 0.0) -> Comparison:
+    return Comparison(max_abs, max_rel, (0,))
+
+
+@pytest.mark.parametrize(
+    ("max_rel", "verdict"),
+    [(0.0, "passed"), (1e-9, "passed"), (1.001e-9, "FAILED"), (INF, "FAILED"), (NAN, "FAILED")],
+)
+def test_the_float64_gate_holds_up_to_1e_9_of_the_largest_logit(max_rel: float, verdict: str) -> None:
+    assert float64_gate(off_by(1.0, max_rel)).verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("max_abs", "own", "verdict"),
+    [
+        (0.0, 0.0, "passed"),
+        (1e-4, 1.0, "passed"),
+        (1.001e-4, 1.0, "FAILED"),
+        (8e-6, 1e-6, "passed"),
+        (8.001e-6, 1e-6, "FAILED"),
+        (1e-9, 0.0, "FAILED"),
+        (INF, 1.0, "FAILED"),
+        (NAN, 1e-6, "FAILED"),
+        (1e-6, NAN, "FAILED"),
+    ],
+)
+def test_the_float32_gate_holds_up_to_1e_4_and_8_times_torchs_own_error(
+    max_abs: float, own: float, verdict: str
+) -> None:
+    assert float32_gate(off_by(max_abs), off_by(own)).verdict.value == verdict
+
+
+def test_the_float64_gate_says_what_it_measured() -> None:
+    assert float64_gate(off_by(2.5e-14, 1e-14)) == Gate(
+        "float64 oracle",
+        Verdict.PASSED,
+        "max rel 1.0e-14",
+        "max rel <= 1e-09",
+        values=(("max_rel", 1e-14), ("max_abs", 2.5e-14)),
+    )
+
+
+def test_the_float32_gate_says_what_it_measured() -> None:
+    assert float32_gate(off_by(1e-6), off_by(2e-6)) == Gate(
+        "float32 logits",
+        Verdict.PASSED,
+        "max abs 1.0e-06, torch's own error 2.0e-06",
+        "max abs <= 1e-04 and <= 8 x torch's own rounding error",
+        values=(("max_abs", 1e-6), ("own_error", 2e-6)),
+    )
+
+
+PASSED, FAILED, NOT_RUN = gate("one", True, "", ""), gate("two", False, "", ""), not_run("three", "why", "limit")
+
+
+def test_a_gate_that_did_not_run_says_why() -> None:
+    assert Gate("three", Verdict.NOT_RUN, "why", "limit") == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("gates", "ok"),
+    [
+        ((), False),
+        ((NOT_RUN,), False),
+        ((NOT_RUN, NOT_RUN), False),
+        ((PASSED,), True),
+        ((PASSED, NOT_RUN), True),
+        ((FAILED,), False),
+        ((PASSED, FAILED), False),
+        ((FAILED, NOT_RUN), False),
+    ],
+)
+def test_a_result_is_good_when_a_gate_passed_and_none_failed(gates: tuple[Gate, ...], ok: bool) -> None:
+    assert Result({}, gates).ok is ok

@@ -1,0 +1,84 @@
+"""Images become what torchvision makes of them, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_up_images import noise
+from PIL import Image
+from torchvision import transforms
+
+from verify.images.preprocess import preprocess
+from verify.recipes.protocol import SQUASH, Recipe, official_resize
+
+RECIPES = {
+    "224 of 256": Recipe(),
+    "64 of 72": Recipe(size=64, resize=72, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "odd crop": Recipe(size=64, resize=71, mean=(0.1, 0.2, 0.3), std=(0.7, 0.8, 0.9)),
+    "no crop": Recipe(size=96, resize=96),
+    "squash to 384": Recipe(size=384, resize=SQUASH),
+}
+SIZES = [
+    (256, 256),
+    (224, 224),
+    (72, 72),
+    (384, 384),
+    (500, 375),
+    (375, 500),
+    (257, 255),
+    (333, 251),
+    (251, 333),
+    (71, 640),
+    (640, 71),
+    (63, 65),
+    (13, 400),
+    (5, 7),
+    (2, 1),
+    (1, 1),
+]
+SMALL = RECIPES["64 of 72"]
+
+
+def torchvisions(image: Image.Image, recipe: Recipe) -> bytes:
+    """The bytes of the authors' evaluation transform."""
+    side = (recipe.size, recipe.size) if recipe.resize == SQUASH else recipe.resize
+    steps = [
+        transforms.Resize(side, interpolation=transforms.InterpolationMode.BICUBIC, antialias=True),
+        transforms.CenterCrop(recipe.size),
+        transforms.ToTensor(),
+        transforms.Normalize(recipe.mean, recipe.std),
+    ]
+    return bytes(transforms.Compose(steps)(image).numpy().tobytes())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_pixels_are_torchvisions(size: tuple[int, int], recipe: str) -> None:
+    image = noise(*size)
+
+    assert preprocess(image, RECIPES[recipe]).tobytes() == torchvisions(image, RECIPES[recipe])
+
+
+def test_the_pixels_are_contiguous_float32_of_the_recipes_size() -> None:
+    pixels = preprocess(noise(90, 70), SMALL)
+
+    assert (pixels.dtype, pixels.shape, pixels.flags.c_contiguous) == (np.float32, (3, 64, 64), True)
+
+
+@pytest.mark.parametrize(
+    ("size", "resize"),
+    [
+        (64, 73),
+        (96, 109),
+        (160, 182),
+        (192, 219),
+        (224, 256),
+        (256, 292),
+        (288, 329),
+        (383, 437),
+        (384, SQUASH),
+        (512, SQUASH),
+    ],
+)
+def test_the_authors_resize_is(size: int, resize: int | str) -> None:
+    assert official_resize(size) == resize

@@ -1,0 +1,92 @@
+"""numpy's statement of every unit, against timm's models and against ours."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import timm
+from oracles import IMAGE, ORACLE, judge, torch_output, units_in_order
+from twins import FAMILIES, TINY, max_rel, random_image
+
+from convert.archs import ARCHS, ArchSpec
+from convert.arrays import Array
+from verify.reference.convnext import plan_of, tensors_of, unit_of
+from verify.reference.steps import Weights
+from verify.selftest.weights import distinct_weights
+
+CLASSES = 10
+FEWER_BLOCKS = {"convnext_large_mlp": (1, 1, 1, 1), "convnext_tiny_hnf": (1, 1, 3, 1)}
+TIMMS = [
+    "convnext_atto",
+    "convnext_atto_ols",
+    "convnext_atto_rms",
+    "convnext_zepto_rms_ols",
+    "convnextv2_atto",
+    *FEWER_BLOCKS,
+]
+
+
+def chained(spec: ArchSpec, weights: Weights, image: Array) -> Array:
+    x = image
+    for unit in units_in_order(spec):
+        x = plan_of(spec, unit).run(x, weights)
+    return x
+
+
+@pytest.mark.parametrize("arch", TIMMS)
+def test_the_chained_plans_answer_as_timm_s_model(arch: str) -> None:
+    depths = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
+    judged = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=CLASSES, **depths))
+
+    spec = dataclasses.replace(ARCHS[arch], num_classes=CLASSES, **depths)
+    assert max_rel(chained(spec, judged.named.tensors, random_image(IMAGE)), judged.expected) <= ORACLE
+
+
+@pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
+def test_the_chained_plans_answer_as_our_torch_model(spec: ArchSpec) -> None:
+    weights = distinct_weights(spec.params())
+
+    assert max_rel(chained(spec, weights, random_image(IMAGE)), torch_output(spec, weights)) <= ORACLE
+
+
+@pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
+def test_every_tensor_belongs_to_one_unit(spec: ArchSpec) -> None:
+    found = [name for unit in units_in_order(spec) for name in tensors_of(spec, unit)]
+
+    assert sorted(found) == sorted(param.torch_name for param in spec.params())
+
+
+@pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
+def test_every_plan_uses_all_its_tensors(spec: ArchSpec) -> None:
+    weights = distinct_weights(spec.params())
+    x = random_image(IMAGE)
+    for unit in units_in_order(spec):
+        plan = plan_of(spec, unit)
+        right = plan.run(x, weights)
+        for name in tensors_of(spec, unit):
+            assert not np.array_equal(plan.run(x, {**weights, name: weights[name] * 1.5}), right), name
+        x = right
+
+
+@pytest.mark.parametrize(
+    ("tensor", "unit"),
+    [
+        ("stem.weight", "stem"),
+        ("downsample_layers.0.1.bias", "downsample_layers.0"),
+        ("stages.2.10.grn.gamma", "stages.2.10"),
+        ("blocks.17.norm.weight", "blocks.17"),
+        ("norm.weight", "features"),
+        ("norm_pre.bias", "features"),
+        ("pre_logits.weight", "pre_logits"),
+        ("head.bias", "head"),
+    ],
+)
+def test_the_unit_of_a_tensor_is_read_off_its_name(tensor: str, unit: str) -> None:
+    assert unit_of(tensor) == unit
+
+
+def test_a_unit_that_the_architecture_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^tiny_twin has no unit blocks\.0$"):
+        plan_of(TINY, "blocks.0")

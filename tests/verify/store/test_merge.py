@@ -1,0 +1,177 @@
+"""Shards joined: the same result as of one run, and nothing joined that does not belong together."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_images import write_images
+from pairs import write_pair
+
+from convert.archs import get_spec
+from verify.facts import settings_of
+from verify.gate import Gate, Verdict, gate, not_run
+from verify.recipes.choose import ChosenRecipe
+from verify.recipes.protocol import Recipe
+from verify.report import as_json
+from verify.result import merge_runs
+from verify.store.coverage import listing
+from verify.store.merge import merge
+from verify.store.rows import ImageFacts, ImageRow, RunFacts
+from verify.store.run_store import RunStore, StoreError
+
+GOOD, BAD = gate("structure", True, "74 tensors", "x"), gate("structure", False, "1 tensor", "x", problems=("differs",))
+MISSED = not_run("structure", "no tensors", "x")
+
+
+SETTINGS = settings_of(ChosenRecipe(recipe=Recipe(), published=None, overridden=(), how="given"))
+
+
+def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
+    identity = {"target": "x.pdparams", "images": str(images), **changes}
+    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"}, SETTINGS | listed(images))
+
+
+def listed(images: int) -> dict[str, str]:
+    """Of that many images, for the merged run; nothing is concluded from a single shard here."""
+    rows = [ImageRow(f"{number}.png", number % 3, None, 0.0, {}) for number in range(images)]
+    return {"listed": "", "all listed": listing(rows)}
+
+
+def write_store(path: Path, numbers: range, facts: RunFacts, gates: tuple[Gate, ...] = (GOOD,)) -> Path:
+    logits = np.array([[number, 3.0, 1.0] for number in numbers], np.float32)
+    with closing(RunStore(path)) as store:
+        store.put_run(facts)
+        store.put_gates(gates)
+        images = [ImageFacts(number, f"{number}.png", number % 3, 8, 8, "RGB") for number in numbers]
+        store.put_batch(images, {"torch": logits, "paddle": logits})
+    return path
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    """Three shards of two images each."""
+    return [write_store(tmp_path / f"{n}.sqlite", range(2 * n - 2, 2 * n), facts_of(f"{n}/3")) for n in (1, 2, 3)]
+
+
+def error_of(paths: list[Path]) -> str:
+    with pytest.raises(StoreError) as caught:
+        merge(paths)
+    return str(caught.value)
+
+
+def test_in_any_order_the_shards_give_one_result(shards: list[Path], tmp_path: Path) -> None:
+    whole = write_store(tmp_path / "whole.sqlite", range(6), replace(facts_of("1/1"), notes={"data": "val"}))
+    results = {as_json(merge_runs(list(order))) for order in itertools.permutations(shards)}
+    (joined,) = results
+    expected = json.loads(as_json(merge_runs([whole])))
+
+    assert json.loads(joined)["paired"] == expected["paired"]
+    assert json.loads(joined)["gates"] == expected["gates"]
+    assert merge(shards).facts.notes == {"data": "val", "merged": "3 shards: 1/3, 2/3, 3/3"}
+
+
+def test_machines_that_differ_are_all_named(shards: list[Path], tmp_path: Path) -> None:
+    facts = replace(facts_of("3/3"), machine={"device": "cpu: 8 threads"})
+    other = write_store(tmp_path / "other.sqlite", range(4, 6), facts)
+
+    assert merge([*shards[:2], other]).facts.machine == {"device": "cpu: 2 threads; cpu: 8 threads"}
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(GOOD, BAD, BAD), (BAD, GOOD, BAD), (GOOD, MISSED, MISSED)])
+def test_a_gate_is_as_bad_as_the_worst_shard_found_it(
+    first: Gate, second: Gate, expected: Gate, tmp_path: Path
+) -> None:
+    paths = [
+        write_store(tmp_path / f"{n}.sqlite", range(3 * n, 3 * n + 3), facts_of(f"{n + 1}/2"), (found,))
+        for n, found in enumerate((first, second))
+    ]
+
+    assert merge(paths).gates == (expected,)
+
+
+def test_a_failed_gate_of_one_shard_fails_the_whole(shards: list[Path], tmp_path: Path) -> None:
+    bad = write_store(tmp_path / "bad.sqlite", range(4, 6), facts_of("3/3"), (BAD,))
+
+    assert merge_runs(shards).ok
+    assert not merge_runs([*shards[:2], bad]).ok
+
+
+def test_a_missing_shard_is_an_error(shards: list[Path]) -> None:
+    assert error_of([shards[2], shards[0]]) == (
+        "2 images of 6 in none of the files, the first at position 2; given: 1/3, 3/3. "
+        "Add the other shards, and let each run to its end"
+    )
+
+
+def test_a_shard_named_twice_is_an_error(shards: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "link.sqlite").symlink_to(shards[0])
+
+    assert error_of([*shards, tmp_path / "link.sqlite"]) == f"{shards[0]}: is named twice"
+
+
+def test_a_copy_of_a_shard_is_an_error(shards: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(shards[1].read_bytes())
+
+    assert error_of([*shards, copy]) == (
+        f"{copy}: holds 2.png and 1 more image that {shards[1]} holds too; name each shard once"
+    )
+
+
+def test_a_shard_of_another_run_is_an_error(shards: list[Path], tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other.sqlite", range(4, 6), facts_of("3/3", target="y.pdparams"))
+
+    assert error_of([*shards[:2], other]) == (
+        f"{other}: is of another run than {shards[0]}: its target is y.pdparams, not x.pdparams; "
+        "run that shard anew, or leave the file out"
+    )
+
+
+def test_a_store_without_a_run_is_an_error(shards: list[Path], tmp_path: Path) -> None:
+    with closing(RunStore(tmp_path / "empty.sqlite")):
+        pass
+
+    assert error_of([shards[0], tmp_path / "empty.sqlite"]) == (
+        f"{tmp_path / 'empty.sqlite'}: holds no run; name the run stores that `verify --report` wrote"
+    )
+
+
+def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verify", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_on_the_command_line_shards_and_one_run_agree_bit_for_bit(tmp_path: Path) -> None:
+    spec = get_spec("convnext_digits")
+    write_pair(tmp_path, spec)
+    data = write_images(tmp_path / "val")
+    pair = ["--src", tmp_path / "x.pth", "--dst", tmp_path / "x.pdparams", "--data", data, "--size", 64]
+    run = [*pair, "--batch-size", 5, "--workers", 1]
+    whole = verify(*run, "--report", tmp_path / "whole", "--json")
+    for number in (2, 1):
+        assert verify(*run, "--report", tmp_path / "parts", "--shard", f"{number}/2").returncode == 0
+    joined = verify("--merge", *(tmp_path / "parts").glob("*.sqlite"), "--report", tmp_path / "joined", "--json")
+
+    assert (whole.returncode, joined.returncode, joined.stderr) == (0, 0, "")
+    one, other = json.loads(whole.stdout), json.loads(joined.stdout)
+    assert other["paired"] == one["paired"]
+    assert [found["verdict"] for found in other["gates"]] == [Verdict.PASSED.value] * 5
+    assert json.loads((tmp_path / "joined" / "report.json").read_text()) == other
+    with closing(RunStore(tmp_path / "whole" / "run.sqlite")) as store:
+        expected = store.rows()
+    assert merge(sorted((tmp_path / "parts").glob("*.sqlite"))).rows == expected
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--merge", "a.sqlite", "--src", "x.pth"], ["--merge", "a.sqlite", "--sample"], ["--shard", "1/2"]]
+)
+def test_what_does_not_go_together_is_wrong_usage(arguments: list[str]) -> None:
+    assert verify(*arguments).returncode == 2

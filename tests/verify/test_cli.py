@@ -1,0 +1,235 @@
+"""`python -m verify` as a process, on a small pair and a dozen images."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up_images import write_images
+from pairs import Weights, write_pair
+
+from convert.archs import get_spec
+from convert.digest import sha256_of
+
+DIGITS = get_spec("convnext_digits")
+GATES = ["structure", "float64 oracle", "float32 logits", "preprocessing", "paired accuracy"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process, and its report's folder."""
+
+    status: int
+    out: str
+    err: str
+    report: Path
+
+    @property
+    def document(self) -> Any:
+        return json.loads((self.report / "report.json").read_text())
+
+    def select(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.report / "run.sqlite")) as database:
+            return database.execute(query).fetchall()
+
+
+def verify(folder: Path, *arguments: object) -> Run:
+    """On x.pth, x.pdparams and val in the folder, with its report beside them; batches of 5."""
+    paths = ["--src", folder / "x.pth", "--dst", folder / "x.pdparams", "--report", folder / "out" / "report"]
+    command = [sys.executable, "-m", "verify", "--arch", DIGITS.name, *paths, "--size", 64, *arguments]
+    process = subprocess.run(
+        [str(word) for word in [*command, "--batch-size", 5]], capture_output=True, text=True, timeout=120
+    )
+    return Run(process.returncode, process.stdout, process.stderr, folder / "out" / "report")
+
+
+def accuracy_in(run: Run, framework: str) -> dict[str, float]:
+    """Counted in plain Python over the store's rows."""
+    query = "SELECT label, class1, class2, class3, class4, class5 FROM images JOIN predictions ON image = id"
+    rows = run.select(f"{query} WHERE framework = '{framework}'")
+    top1, top5 = sum(row[0] == row[1] for row in rows), sum(row[0] in row[1:] for row in rows)
+    return {"top1": 100 * top1 / len(rows), "top5": 100 * top5 / len(rows)}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("good")
+    write_pair(folder, DIGITS)
+    return verify(folder, "--data", write_images(folder / "val"))
+
+
+def test_a_good_pair_passes_every_gate_without_a_word_on_stderr(good: Run) -> None:
+    assert (good.status, good.err) == (0, "")
+    assert good.out.splitlines()[-1] == "VERIFIED: 5 passed"
+    assert [(gate["name"], gate["verdict"]) for gate in good.document["gates"]] == [(name, "passed") for name in GATES]
+
+
+def test_the_report_has_five_files(good: Run) -> None:
+    names = ["junit.xml", "report.html", "report.json", "report.md", "run.sqlite"]
+    assert sorted(path.name for path in good.report.iterdir()) == names
+
+
+def test_the_report_has_the_command_that_repeats_it(good: Run) -> None:
+    command = shlex.split(good.document["command"])
+
+    assert command[:3] == ["verify", "--arch", DIGITS.name]
+    assert command[-2:] == ["--batch-size", "5"]
+
+
+def test_the_report_says_what_was_verified(good: Run) -> None:
+    folder, facts = good.report.parent.parent, good.document["facts"]
+
+    assert facts["arch"] == "convnext_digits, 10 classes, 3 input channels"
+    assert facts["source"] == f"x.pth sha256 {sha256_of(folder / 'x.pth')}"
+    assert facts["target"] == f"x.pdparams sha256 {sha256_of(folder / 'x.pdparams')}"
+    assert facts["protocol"] == (
+        "bicubic, short edge 73, crop 64, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)"
+    )
+    assert facts["data"] == "val: 12 images, class folders"
+
+
+def test_terminal_markdown_and_json_say_the_same(good: Run) -> None:
+    markdown, document = (good.report / "report.md").read_text(), good.document
+
+    assert markdown.splitlines()[0] == "## VERIFIED: 5 passed"
+    for gate in document["gates"]:
+        limit = gate["limit"].replace("|", "\\|")
+        assert f"| {gate['name']} | passed | {gate['measured']} | {limit} |" in markdown.splitlines()
+        assert f"{gate['name']:<17}passed   {gate['measured']}" in good.out
+    for key, value in document["facts"].items():
+        assert f"- {key}: `{value}`" in markdown.splitlines()
+        assert f"{key:<18}{value}" in good.out.splitlines()
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_the_accuracy_is_what_plain_python_counts_in_the_store(framework: str, good: Run) -> None:
+    counted = accuracy_in(good, framework)
+
+    assert good.document["paired"]["accuracy"][framework].items() >= counted.items()
+    assert f"{framework:<8}{counted['top1']:.3f}" in good.out
+    assert f"{counted['top1']:.3f} / {counted['top5']:.3f}" in (good.report / "report.md").read_text()
+
+
+def test_the_store_has_every_image_once_in_order_with_its_label(good: Run) -> None:
+    val = good.report.parent.parent / "val"
+    names = sorted(path.relative_to(val).as_posix() for path in val.glob("*/*"))
+
+    assert good.select("SELECT id, name, label, mode, error FROM images ORDER BY id") == [
+        (number, name, int(name[6:8]), "RGB", None) for number, name in enumerate(names)
+    ]
+    assert good.select("SELECT framework, count(*) FROM predictions GROUP BY framework") == [
+        ("paddle", 12),
+        ("torch", 12),
+    ]
+
+
+def test_the_store_knows_its_run(good: Run) -> None:
+    facts = good.document["facts"]
+    del facts["speed"]  # known only after the run
+
+    assert dict(good.select("SELECT key, value FROM run WHERE kind <> 'setting'")) == facts
+
+
+@pytest.fixture(scope="module")
+def corrupt(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """With an image that is cut and one that is none, one of them alone in the last batch; the result as JSON."""
+    folder = tmp_path_factory.mktemp("corrupt")
+    write_pair(folder, DIGITS)
+    val = write_images(folder / "val", count=14)
+    first, last = val / "class_00" / "image_00.png", val / "class_09" / "zzz.JPEG"
+    first.write_bytes(first.read_bytes()[:300])
+    last.write_text("no image")
+    return verify(folder, "--data", val, "--json")
+
+
+def test_a_corrupt_image_fails_the_run_and_is_named(corrupt: Run) -> None:
+    paired = corrupt.document["gates"][-1]
+
+    assert (corrupt.status, corrupt.err) == (1, "")
+    assert (paired["name"], paired["verdict"]) == ("paired accuracy", "failed")
+    assert paired["problems"] == [
+        "not read    class_00/image_00.png: image file is truncated",
+        "not read    class_09/zzz.JPEG: cannot identify image file 'class_09/zzz.JPEG'",
+    ]
+    assert [gate["verdict"] for gate in corrupt.document["gates"]] == ["passed"] * 4 + ["failed"]
+
+
+def test_a_corrupt_image_is_in_no_ones_accuracy(corrupt: Run) -> None:
+    document = corrupt.document["paired"]
+
+    assert (document["images"], document["read"]) == (15, 13)
+    for name in ("torch", "paddle"):
+        assert document["accuracy"][name].items() >= accuracy_in(corrupt, name).items()
+    assert corrupt.select("SELECT name FROM images WHERE error IS NOT NULL") == [
+        ("class_00/image_00.png",),
+        ("class_09/zzz.JPEG",),
+    ]
+
+
+def test_json_on_stdout_is_the_reports_file(corrupt: Run) -> None:
+    assert corrupt.out == (corrupt.report / "report.json").read_text()
+
+
+def test_an_altered_target_fails_and_its_tensors_are_named(tmp_path: Path) -> None:
+    def edit(weights: Weights) -> None:
+        weights["head.bias"] += np.float32(1e-3)
+        weights["stages.2.1.norm.weight"], weights["stages.2.0.norm.weight"] = (
+            weights["stages.2.0.norm.weight"],
+            weights["stages.2.1.norm.weight"],
+        )
+
+    write_pair(tmp_path, DIGITS, edit)
+    run = verify(tmp_path)
+    structure, float64, _, _, paired = run.document["gates"]
+
+    assert (run.status, run.err) == (1, "")
+    assert structure["measured"] == "3 tensors of 74 with other values"
+    assert structure["problems"] == [
+        "differs  stages.2.0.norm.weight",
+        "differs  stages.2.1.norm.weight",
+        "differs  head.bias",
+    ]
+    assert "structure:\n  differs  stages.2.0.norm.weight\n" in run.out
+    assert float64["verdict"] == "failed"
+    assert (paired["verdict"], paired["measured"]) == ("not run", "no --data")
+    assert run.out.splitlines()[-1] == "NOT VERIFIED: 3 FAILED, 2 not run"
+
+
+def test_unlabelled_images_have_predictions_and_no_accuracy(tmp_path: Path) -> None:
+    write_pair(tmp_path, DIGITS)
+    val = write_images(tmp_path / "val", count=4, classes=2)
+    shutil.move(val / "class_00" / "image_00.png", val / "stray.png")
+    run = verify(tmp_path, "--data", val, "--unlabelled", "--resize", "squash")
+
+    assert (run.status, run.err) == (0, "")
+    assert run.document["facts"]["data"] == "val: 4 images, no labels"
+    assert run.document["facts"]["protocol"].startswith("bicubic, squash to 64, mean ")
+    assert set(run.document["paired"]["accuracy"]["torch"].values()) == {None}
+    assert "torch   no labels  no labels  4" in run.out.splitlines()
+    assert run.select("SELECT DISTINCT label FROM images") == [(None,)]
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_step_s_summary_is_written_and_its_failure_changes_no_verdict(
+    room: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(tmp_path, DIGITS)
+    summary = tmp_path / "summary.md" if room else tmp_path
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    run = verify(tmp_path)
+
+    said = "" if room else f"verify: $GITHUB_STEP_SUMMARY, {tmp_path}: cannot be written: Is a directory\n"
+    assert (run.status, run.err) == (0, said)
+    if room:
+        assert summary.read_text() == "\n" + (run.report / "report.md").read_text()

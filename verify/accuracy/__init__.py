@@ -1,0 +1,1 @@
+"""The run over the images, and its scores."""

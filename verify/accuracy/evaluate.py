@@ -1,0 +1,202 @@
+"""The accuracy run: batch by batch through both frameworks, every batch in the store before the next one counts."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from convert.arrays import Array
+from convert.errors import FerryError
+from convert.frameworks import FRAMEWORKS
+from verify.datasets import Dataset, Item
+from verify.images.decode import Decoded, stamp
+from verify.recipes.protocol import Recipe
+from verify.store.rows import ImageFacts, top_classes
+from verify.store.run_store import RunStore
+from verify.store.shard import Shard
+from verify.workers.batches import SharedBatch
+from verify.workers.compute import Compute
+from verify.workers.decoders import Decoders
+from verify.workers.messages import ForwardJob
+from verify.workers.worker import Worker, forward_both
+
+AHEAD = 2  # batches that are decoded while another is computed
+OVERWRITTEN = "its pixels in memory are not those that were decoded"  # a fault of this program, or of the machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a data set is run.
+
+    Attributes:
+        recipe: how images are prepared.
+        batch_size: images a forward pass.
+        shard: which of the batches.
+        decoders: processes that decode.
+        compute: where the models run.
+        class_indices: (classes,) columns of the logits that are the data set's classes, in label order; None for all.
+    """
+
+    recipe: Recipe
+    batch_size: int = 32
+    shard: Shard = field(default_factory=Shard)
+    decoders: int = 2
+    compute: Compute = field(default_factory=Compute)
+    class_indices: Array | None = None
+
+    def batches(self, images: int) -> Sequence[range]:
+        """The shard's batches of positions in a data set of so many images."""
+        whole = [range(first, min(first + self.batch_size, images)) for first in range(0, images, self.batch_size)]
+        return self.shard.of(whole)
+
+    def items(self, dataset: Dataset) -> list[Item]:
+        """The shard's images."""
+        return [dataset.items[number] for batch in self.batches(len(dataset.items)) for number in batch]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a run, or the part of it that was left, took.
+
+    Attributes:
+        images: that were run now.
+        before: that an earlier run had done.
+        seconds: of wall time.
+    """
+
+    images: int
+    before: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if not self.images:
+            return f"all {self.before:,} images were in the run store already"
+        earlier = f"; {self.before:,} images by an earlier run" if self.before else ""
+        return f"{self.seconds:.1f} s for both frameworks, {self.images / self.seconds:.1f} images/s{earlier}"
+
+
+def evaluate(dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store: RunStore) -> Speed:
+    """Runs the shard's images that the store does not have; each batch is one transaction.
+
+    Args:
+        dataset: the images.
+        plan: how.
+        workers: with the float32 models loaded.
+        store: of this run.
+
+    Raises:
+        FerryError: a worker was ended or ran out of memory, or the store cannot be written. What is in the store stays.
+    """
+    batches = plan.batches(len(dataset.items))
+    if not batches:
+        whole = -(-len(dataset.items) // plan.batch_size)
+        raise FerryError(
+            f"--shard {plan.shard}: has no image; there are {whole} batches, so take at most {whole} shards"
+        )
+    done = store.numbers()
+    if strange := sorted(done - {number for batch in batches for number in batch}):
+        raise FerryError(f"{store.path}: holds image {strange[0]}, which is none of shard {plan.shard}; move it away")
+    left = [batch for batch in batches if batch.start not in done]  # a batch is in the store as a whole
+    total = sum(map(len, batches))
+    speed = Speed(sum(map(len, left)), total - sum(map(len, left)), 0.0)
+    if not left:
+        return speed
+    start = time.monotonic()
+    # Closed here, not when the last reference goes: its processes and memory must not outlive an error.
+    with _Tally(total, speed.before) as tally, closing(_computed(dataset.items, left, plan, workers)) as computed:
+        for facts, logits in computed:
+            store.put_batch(facts, logits)
+            tally.add(facts, logits)
+    return Speed(speed.images, speed.before, time.monotonic() - start)
+
+
+def _computed(
+    items: Sequence[Item], batches: Sequence[range], plan: Plan, workers: Mapping[str, Worker]
+) -> Generator[tuple[list[ImageFacts], dict[str, Array]], None, None]:
+    side = plan.recipe.size
+    with ExitStack() as stack:
+        rows = max(map(len, batches))
+        slots = [stack.enter_context(SharedBatch(rows * 3 * side * side * 4)) for _ in range(AHEAD + 1)]
+        decoders = stack.enter_context(Decoders(plan.decoders, plan.recipe))
+        ahead: deque[tuple[range, ForwardJob, list[Future[list[Decoded]]]]] = deque()
+        for number in range(len(batches) + AHEAD):
+            if number < len(batches):
+                batch = batches[number]
+                job = slots[number % len(slots)].job((len(batch), 3, side, side), "float32")
+                ahead.append((batch, job, decoders.decode(items[batch.start : batch.stop], job)))
+            if number >= AHEAD:
+                batch, job, pieces = ahead.popleft()
+                decoded = [image for piece in pieces for image in piece.result()]
+                facts = [_facts(n, items[n], image) for n, image in zip(batch, decoded, strict=True)]
+                slot = slots[(number - AHEAD) % len(slots)]
+                job, stamps = _closed_up(slot, job, facts), [image.stamp for image in decoded if not image.error]
+                yield _unchanged(facts, _logits(workers, job, plan), [*map(stamp, slot.view(job))], stamps)
+
+
+def _facts(number: int, item: Item, decoded: Decoded) -> ImageFacts:
+    return ImageFacts(number, item.name, item.label, decoded.width, decoded.height, decoded.mode, decoded.error)
+
+
+def _closed_up(slot: SharedBatch, job: ForwardJob, facts: Sequence[ImageFacts]) -> ForwardJob:
+    """The batch without the rows of images that could not be decoded."""
+    good = [row for row, image in enumerate(facts) if not image.error]
+    if len(good) == len(facts):
+        return job
+    rows = slot.view(job)
+    rows[: len(good)] = rows[good]
+    return slot.job((len(good), *job.shape[1:]), job.dtype)
+
+
+def _unchanged(
+    facts: list[ImageFacts], logits: dict[str, Array], found: Sequence[int], wanted: Sequence[int]
+) -> tuple[list[ImageFacts], dict[str, Array]]:
+    """The batch without the images whose pixels, after both models had them, are no longer the decoder's."""
+    same = np.array([one == other for one, other in zip(found, wanted, strict=True)], bool)
+    if same.all():
+        return facts, logits
+    verdicts = iter(same)
+    facts = [image if image.error or next(verdicts) else replace(image, error=OVERWRITTEN) for image in facts]
+    return facts, {framework: rows[same] for framework, rows in logits.items()}
+
+
+def _logits(workers: Mapping[str, Worker], job: ForwardJob, plan: Plan) -> dict[str, Array]:
+    if not job.shape[0]:
+        return {}
+    logits = forward_both(workers, job, plan.compute)
+    if plan.class_indices is None:
+        return logits
+    return {framework: found[:, plan.class_indices] for framework, found in logits.items()}
+
+
+class _Tally:
+    """The bar: images a second, time left, running top-1 of both, flips. Use as a context manager."""
+
+    def __init__(self, total: int, before: int) -> None:
+        self.bar = tqdm(total=total, initial=before, unit="image", desc="verify", disable=None)
+        self.labelled = self.flips = 0
+        self.right = dict.fromkeys(FRAMEWORKS, 0)
+
+    def __enter__(self) -> _Tally:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def add(self, facts: Sequence[ImageFacts], logits: Mapping[str, Array]) -> None:
+        if logits and not self.bar.disable:
+            best = {framework: top_classes(logits[framework])[:, 0] for framework in FRAMEWORKS}
+            labels = np.array([-1 if image.label is None else image.label for image in facts if not image.error])
+            self.flips += int(np.count_nonzero(best["torch"] != best["paddle"]))
+            self.labelled += int(np.count_nonzero(labels >= 0))
+            for framework in FRAMEWORKS:
+                self.right[framework] += int(np.count_nonzero(best[framework] == labels))
+            scores = {name: f"{100 * right / self.labelled:.2f}" for name, right in self.right.items() if self.labelled}
+            self.bar.set_postfix(scores | {"flips": str(self.flips)}, refresh=False)
+        self.bar.update(len(facts))

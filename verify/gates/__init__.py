@@ -1,0 +1,1 @@
+"""The gates: one condition each on the pair of checkpoints."""

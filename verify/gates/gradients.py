@@ -1,0 +1,114 @@
+"""The gradient gate: the same loss in both models, and its gradient with respect to every parameter, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.frameworks import FRAMEWORKS
+from verify.gate import Gate, gate
+from verify.gates.compare import Comparison, compare
+from verify.gates.parity import SEED, ParityInputs
+from verify.limits import GRADIENT_MAX_REL
+from verify.pair import Pair
+from verify.workers.batches import SharedBatch
+from verify.workers.messages import GradientJob
+from verify.workers.worker import Worker
+
+NAME = "gradients"
+LIMIT = f"every parameter's gradient in float64: max rel <= {GRADIENT_MAX_REL:.0e}"
+
+
+@dataclass(frozen=True)
+class GradientDifference:
+    """One parameter's gradient in both frameworks, in PyTorch's layout.
+
+    Attributes:
+        name: the parameter's in PyTorch.
+        comparison: infinite where one framework has no gradient.
+        without: the frameworks in which none reaches the parameter.
+    """
+
+    name: str
+    comparison: Comparison
+    without: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.comparison.max_rel <= GRADIENT_MAX_REL  # False for NaN
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """Every parameter, in the parameter table's order."""
+
+    gradients: tuple[GradientDifference, ...]
+
+
+def run_gradients(
+    pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, *, builders: Mapping[str, str] | None = None
+) -> GradientReport:
+    """Compares the gradients of sum(logits * fixed random weights) for the first batch, the noise.
+
+    Both models are in evaluation mode, so nothing is dropped. One parameter's gradients are compared at a time. Leaves
+    float32 models loaded.
+
+    Args:
+        pair: the checkpoints.
+        workers: both frameworks'.
+        inputs: the same for both.
+        builders: "module:function" by framework, in place of the model packages' own; for planted faults.
+    """
+    batch = inputs.batches[0]
+    weights = np.random.default_rng(SEED).standard_normal((len(batch), pair.spec.num_classes))
+    _load(pair, workers, "float64", builders)
+    with SharedBatch(batch.nbytes) as shared:
+        job = GradientJob(shared.put(batch), weights)
+        torch, paddle = (workers[framework].stream(job) for framework in FRAMEWORKS)
+        with closing(torch), closing(paddle):
+            found = tuple(
+                _difference(one.name, {"torch": one.array, "paddle": other.array})
+                for one, other in zip(torch, paddle, strict=True)
+            )
+    _load(pair, workers, "float32", builders)
+    return GradientReport(found)
+
+
+def gradients_gate(report: GradientReport) -> Gate:
+    """Holds when every parameter has the same gradient in both frameworks; False for none at all."""
+    wrong = [gradient for gradient in report.gradients if not gradient.ok]
+    largest = max((gradient.comparison.max_rel for gradient in report.gradients), key=_size, default=math.nan)
+    count = len(report.gradients)
+    measured = f"{count} parameters, max rel {largest:.1e}"
+    if wrong:
+        measured = f"{len(wrong)} of {count} parameters with another gradient"
+    problems = tuple(map(_problem, wrong))
+    return gate(NAME, bool(count) and not wrong, measured, LIMIT, problems=problems, max_rel=largest)
+
+
+def _load(pair: Pair, workers: Mapping[str, Worker], dtype: str, builders: Mapping[str, str] | None) -> None:
+    for framework in FRAMEWORKS:
+        workers[framework].load(pair.load_job(framework, dtype=dtype, builder=(builders or {}).get(framework, "")))
+
+
+def _difference(name: str, gradients: Mapping[str, Array | None]) -> GradientDifference:
+    expected, actual = gradients["torch"], gradients["paddle"]
+    if expected is None or actual is None:
+        without = tuple(framework for framework, gradient in gradients.items() if gradient is None)
+        return GradientDifference(name, Comparison(math.inf, math.inf, ()), without)
+    return GradientDifference(name, compare(expected, actual))
+
+
+def _problem(gradient: GradientDifference) -> str:
+    if gradient.without:
+        return f"{gradient.name}: no gradient in {' and '.join(gradient.without)}"
+    return f"{gradient.name}: max rel {gradient.comparison.max_rel:.1e} at {gradient.comparison.worst}"
+
+
+def _size(value: float) -> float:
+    return math.inf if math.isnan(value) else value

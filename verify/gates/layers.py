@@ -1,0 +1,201 @@
+"""Where the models part: every unit's output in both, on the way from the image and each fed PyTorch's own input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.errors import counted
+from convert.frameworks import FRAMEWORKS
+from verify.gate import Gate, gate
+from verify.gates.compare import Comparison, compare
+from verify.gates.parity import ParityInputs
+from verify.layers.cause import Observed, explain
+from verify.layers.taps import taps
+from verify.limits import UNIT_MAX_REL
+from verify.pair import Pair
+from verify.reference.convnext import tensors_of
+from verify.reference.unit import OUTPUT
+from verify.workers.batches import SharedBatch
+from verify.workers.messages import TensorsJob, TraceJob
+from verify.workers.worker import Worker
+
+NAME = "layers"
+LIMIT = "each unit alone: max rel " + ", ".join(f"<= {limit:.0e} in {dtype}" for dtype, limit in UNIT_MAX_REL.items())
+
+
+@dataclass(frozen=True)
+class LayerDifference:
+    """One unit in one dtype; of all batches the largest differences.
+
+    Attributes:
+        name: of the module in both models; "features" is what the head's first Linear gets, "head" the logits.
+        dtype: "float64" or "float32".
+        cumulative: both models ran from the image.
+        forced: Paddle's unit was fed PyTorch's own input to it, so that this is the unit's own error.
+    """
+
+    name: str
+    dtype: str
+    cumulative: Comparison
+    forced: Comparison
+
+    @property
+    def departs(self) -> bool:
+        """Whether the unit's own error is above its dtype's limit; True for NaN."""
+        return not self.forced.max_rel <= UNIT_MAX_REL[self.dtype]
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """Every unit in float64, then in float32, each in the order in which PyTorch ran them.
+
+    Attributes:
+        layers: the differences.
+        first: the first unit that departs in float64 when fed PyTorch's own input; empty if none does.
+        hint: what that unit does otherwise; empty if none departs.
+    """
+
+    layers: tuple[LayerDifference, ...]
+    first: str
+    hint: str
+
+
+def run_layers(
+    pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, *, builders: Mapping[str, str] | None = None
+) -> LayerReport:
+    """Runs both models unit by unit in float64, then in float32, and leaves the float32 models loaded.
+
+    A worker holds what one forward pass holds, and the parent two units' outputs at a time, whatever the model's depth.
+
+    Args:
+        pair: the checkpoints.
+        workers: both frameworks'.
+        inputs: the same for both.
+        builders: "module:function" by framework, in place of the model packages' own; for planted faults.
+    """
+    layers: list[LayerDifference] = []
+    departing: Observed | None = None
+    hint = ""
+    with SharedBatch(inputs.nbytes) as shared:
+        for dtype in UNIT_MAX_REL:
+            for framework in FRAMEWORKS:
+                builder = (builders or {}).get(framework, "")
+                workers[framework].load(pair.load_job(framework, dtype=dtype, builder=builder))
+            found, first = _compare_units(pair, workers, inputs, shared, dtype)
+            layers += found
+            if dtype == "float64" and first:
+                departing, hint = first, _hint(pair, workers, first)
+    return LayerReport(tuple(layers), departing.unit if departing else "", hint)
+
+
+def layers_gate(report: LayerReport) -> Gate:
+    """Holds when every unit's own error is within its dtype's limit."""
+    departing = [layer for layer in report.layers if layer.departs]
+    units = len({layer.name for layer in report.layers})
+    largest = {dtype: _largest(report, dtype) for dtype in UNIT_MAX_REL}
+    measured = ", ".join(f"max rel {value:.1e} in {dtype}" for dtype, value in largest.items())
+    if departing:
+        count = len({layer.name for layer in departing})
+        measured = f"{count} of {counted(units, 'unit')} depart, the first is {departing[0].name}"
+    lines = [f"{report.first}: {report.hint}" if not report.hint.startswith(report.first) else report.hint]
+    problems = (lines if report.first else []) + [_problem(layer) for layer in departing]
+    values = {f"max_rel_{dtype}": value for dtype, value in largest.items()}
+    return gate(
+        NAME,
+        bool(report.layers) and not departing,
+        measured,
+        LIMIT,
+        problems=tuple(problems),
+        first=report.first,
+        hint=report.hint,
+        **values,
+    )
+
+
+def layer_rows(report: LayerReport) -> list[list[str]]:
+    """The table for people: its head, then a row a unit; the last cell marks the units that depart."""
+    rows = [["unit", *(f"{dtype} {kind}" for dtype in UNIT_MAX_REL for kind in ("cumulative", "alone")), ""]]
+    for name in dict.fromkeys(layer.name for layer in report.layers):
+        both = {layer.dtype: layer for layer in report.layers if layer.name == name}
+        cells = [_cell(both.get(dtype)) for dtype in UNIT_MAX_REL]
+        mark = "first to depart" if name == report.first else "departs" if _departs(both) else ""
+        rows.append([name, *(cell for pair in cells for cell in pair), mark])
+    return rows
+
+
+def _departs(layers: Mapping[str, LayerDifference]) -> bool:
+    return any(layer.departs for layer in layers.values())
+
+
+def _cell(layer: LayerDifference | None) -> list[str]:
+    if layer is None:  # the models went apart before it
+        return ["", ""]
+    return [f"{layer.cumulative.max_rel:.1e}", f"{layer.forced.max_rel:.1e}"]
+
+
+def _problem(layer: LayerDifference) -> str:
+    at = f" at {layer.forced.worst}" if layer.forced.worst else ""
+    return f"{layer.dtype}  {layer.name}: max rel {layer.forced.max_rel:.1e}{at}"
+
+
+def _largest(report: LayerReport, dtype: str) -> float:
+    values = [layer.forced.max_rel for layer in report.layers if layer.dtype == dtype]
+    return max(values, key=_size, default=math.nan)
+
+
+def _hint(pair: Pair, workers: Mapping[str, Worker], seen: Observed) -> str:
+    held = workers["paddle"].tensors(TensorsJob(tensors_of(pair.spec, seen.unit)))
+    return explain(pair.spec, seen, source=pair.expected, target=held)
+
+
+def _compare_units(
+    pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, shared: SharedBatch, dtype: str
+) -> tuple[list[LayerDifference], Observed | None]:
+    """The differences, and the first unit whose own error is above the limit."""
+    worst: dict[tuple[str, bool], Comparison] = {}
+    first: tuple[int, Observed] | None = None
+    for batch in inputs.batches:
+        job = TraceJob(shared.put(batch.astype(dtype)), taps(pair.spec))
+        for forced in (False, True):
+            for place, seen in enumerate(_walk(workers, job, batch, forced=forced)):
+                found, key = _compared(seen), (seen.unit, forced)
+                worst[key] = max(worst.get(key, found), found, key=lambda one: _size(one.max_rel))
+                departs = forced and not found.max_rel <= UNIT_MAX_REL[dtype]
+                if departs and (first is None or place < first[0]):
+                    first = (place, seen)
+    names = dict.fromkeys(name for name, _ in worst)
+    layers = [LayerDifference(name, dtype, worst[name, False], worst[name, True]) for name in names]
+    return layers, first[1] if first else None
+
+
+def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, forced: bool) -> Iterator[Observed]:
+    """Both models, one unit at a time: PyTorch's first, then Paddle's, for the two never compute at the same time.
+
+    Ends with the logits, or with the first unit that is not the same in both.
+    """
+    torch, paddle = (workers[framework].stream(job) for framework in FRAMEWORKS)
+    with closing(torch), closing(paddle):
+        given, expected, actual = batch, next(torch), next(paddle)
+        while True:
+            assert expected.array is not None
+            assert actual.array is not None
+            yield Observed(expected.name, given, expected.array, actual.array, actual.name)
+            if expected.name == OUTPUT or expected.name != actual.name:
+                return
+            given = expected.array
+            expected, actual = torch.send(None), paddle.send(given if forced else None)
+
+
+def _compared(seen: Observed) -> Comparison:
+    if seen.ran != seen.unit or seen.expected.shape != seen.actual.shape:
+        return Comparison(math.inf, math.inf, ())
+    return compare(seen.expected, seen.actual)
+
+
+def _size(value: float) -> float:
+    return math.inf if math.isnan(value) else value

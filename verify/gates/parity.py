@@ -1,0 +1,100 @@
+"""The forward gates: the same input through both models, in float64 and in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+from convert.frameworks import FRAMEWORKS
+from verify.gate import Gate, gate
+from verify.gates.compare import Comparison, compare
+from verify.images.decode import decode
+from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL, OWN_ERROR_FACTOR
+from verify.pair import Pair
+from verify.recipes.protocol import Recipe
+from verify.sample import IMAGES
+from verify.workers.batches import SharedBatch
+from verify.workers.worker import Worker
+
+FLOAT64_NAME, FLOAT32_NAME = "float64 oracle", "float32 logits"
+FLOAT64_LIMIT = f"max rel <= {FLOAT64_MAX_REL:.0e}"
+FLOAT32_LIMIT = f"max abs <= {FLOAT32_MAX_ABS:.0e} and <= {OWN_ERROR_FACTOR} x torch's own rounding error"
+
+NOISE_IMAGES = 2
+SAMPLE_IMAGES = 2
+SEED = 20220310
+EXTRA_WIDTH = 32  # pixels; the noise is wider than high, so that exchanged axes show
+
+
+@dataclass(frozen=True)
+class ParityInputs:
+    """Batches (N, C, H, W) in float64 whose every value float32 holds exactly."""
+
+    batches: tuple[Array, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return max(batch.nbytes for batch in self.batches)
+
+
+def parity_inputs(spec: ArchSpec, recipe: Recipe) -> ParityInputs:
+    """Seeded noise, and images of the bundled sample where the model takes three channels."""
+    shape = (NOISE_IMAGES, spec.in_chans, recipe.size, recipe.size + EXTRA_WIDTH)
+    noise = np.random.default_rng(SEED).standard_normal(shape, np.float32).astype(np.float64)
+    batches = [noise]
+    if spec.in_chans == 3:
+        files = sorted(IMAGES.glob("*/*.png"))[:: max(1, len(list(IMAGES.glob("*/*.png"))) // SAMPLE_IMAGES)]
+        decoded = [decode(path, recipe).pixels for path in files[:SAMPLE_IMAGES]]
+        batches.append(np.stack([pixels for pixels in decoded if pixels is not None]).astype(np.float64))
+    return ParityInputs(tuple(batches))
+
+
+def parity_gates(
+    pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, *, builders: Mapping[str, str] | None = None
+) -> tuple[Gate, Gate]:
+    """Runs both models in float64, then in float32, and leaves the float32 models loaded.
+
+    Args:
+        pair: the checkpoints.
+        workers: both frameworks'.
+        inputs: the same for both.
+        builders: "module:function" by framework, in place of the model packages' own; for planted faults.
+    """
+    logits: dict[tuple[str, str], Array] = {}
+    with SharedBatch(inputs.nbytes) as shared:
+        for dtype in ("float64", "float32"):
+            for framework in FRAMEWORKS:
+                builder = (builders or {}).get(framework, "")
+                workers[framework].load(pair.load_job(framework, dtype=dtype, builder=builder))
+                logits[framework, dtype] = _forward(workers[framework], shared, inputs.batches, dtype)
+    wide = compare(logits["torch", "float64"], logits["paddle", "float64"])
+    narrow = compare(logits["torch", "float32"], logits["paddle", "float32"])
+    own = compare(logits["torch", "float64"], logits["torch", "float32"])
+    return float64_gate(wide), float32_gate(narrow, own)
+
+
+def float64_gate(found: Comparison) -> Gate:
+    """Holds when the models compute the same function; False for NaN."""
+    holds = found.max_rel <= FLOAT64_MAX_REL
+    measured = f"max rel {found.max_rel:.1e}"
+    return gate(FLOAT64_NAME, holds, measured, FLOAT64_LIMIT, max_rel=found.max_rel, max_abs=found.max_abs)
+
+
+def float32_gate(found: Comparison, own: Comparison) -> Gate:
+    """Holds when float32 parts the frameworks no further than it parts the source model from float64.
+
+    Args:
+        found: PyTorch's float32 logits against Paddle's.
+        own: PyTorch's float64 logits against its float32 ones.
+    """
+    holds = found.max_abs <= FLOAT32_MAX_ABS and found.max_abs <= OWN_ERROR_FACTOR * own.max_abs  # False for NaN
+    measured = f"max abs {found.max_abs:.1e}, torch's own error {own.max_abs:.1e}"
+    return gate(FLOAT32_NAME, holds, measured, FLOAT32_LIMIT, max_abs=found.max_abs, own_error=own.max_abs)
+
+
+def _forward(worker: Worker, shared: SharedBatch, batches: Sequence[Array], dtype: str) -> Array:
+    return np.concatenate([worker.forward(shared.put(batch.astype(dtype))) for batch in batches])

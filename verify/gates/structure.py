@@ -1,0 +1,63 @@
+"""The structure gate: the two files, and the two models built from them, hold the same tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from convert.digest import combined_digest, tensor_digests
+from convert.errors import counted
+from convert.params import parameter_count
+from convert.state_dict import expected_shapes, find_problems
+from verify.gate import Gate, gate
+from verify.pair import Pair
+
+NAME = "structure"
+LIMIT = "same tensors, shapes, dtypes and digests; all finite"
+
+Digests = Mapping[str, Mapping[str, str]]
+
+
+def tensor_problems(pair: Pair) -> list[str]:
+    """What keeps either file from holding the architecture's tensors; no value is compared."""
+    problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
+    lines = [f"source  {line}" for line in problems]
+    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"))
+    return lines + [f"target  {line}" for line in problems]
+
+
+def mismatch_gate(problems: Sequence[str]) -> Gate:
+    """The gate of files whose tensors do not fit."""
+    return gate(NAME, False, counted(len(problems), "problem"), LIMIT, problems=tuple(problems))
+
+
+def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
+    """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout."""
+    target = {p.torch_name: p.layout.to_torch(pair.target.tensors[p.paddle_name]) for p in pair.spec.params()}
+    return {"torch": tensor_digests(pair.expected), "paddle": tensor_digests(target)}
+
+
+def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) -> Gate:
+    """Holds when both files, and both models as their frameworks filled them, hold the same tensors.
+
+    Args:
+        pair: two checkpoints without `tensor_problems`.
+        files: of `file_digests`, by our own reader.
+        models: framework to digests of what its model holds; the framework itself read the file, so that a fault of
+            our reader cannot hide on both sides.
+        readers: what read each file, for the report.
+    """
+    different = _different(files["torch"], files["paddle"])
+    problems = [f"differs  {name}" for name in different]
+    for framework, digests in models.items():
+        problems += [f"read otherwise by {framework}  {name}" for name in _different(files[framework], digests)]
+    digest = combined_digest(files["torch"])
+    count = parameter_count(pair.spec.params())
+    measured = f"{len(files['torch'])} tensors, {count:,} parameters, digest {digest[:12]}"
+    if problems:
+        measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
+    values: dict[str, int | str] = {"digest": digest, "readers": readers, "parameters": count}
+    return gate(NAME, not problems, measured, LIMIT, problems=tuple(problems), **values)
+
+
+def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
+    return [name for name in expected if expected[name] != actual.get(name)]

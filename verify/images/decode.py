@@ -1,0 +1,111 @@
+"""From an image's bytes to the models' input, or to the reason why it cannot be decoded."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from verify.datasets import BlobError, FileBlob, Item
+from verify.images.preprocess import Pixels, preprocess
+from verify.recipes.protocol import Recipe
+
+# What Pillow raises for files that it cannot decode. DecompressionBombError, for one, is no OSError.
+DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    MemoryError,
+    Image.DecompressionBombError,
+)
+
+# Pillow tells formats by their content, and for some (EPS) it starts another program: only these are looked at.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000")
+
+STAMPED = 8  # every such row and column
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as the models get it.
+
+    Attributes:
+        pixels: (3, size, size) float32, normalised; None if the file could not be decoded.
+        width: of the file's image, in pixels.
+        height: likewise.
+        mode: Pillow's word for the file's own pixel format ("RGB", "CMYK", "L").
+        error: why it could not be decoded; empty otherwise.
+        stamp: of the pixels, `stamp`; 0 without any.
+    """
+
+    pixels: Pixels | None
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    error: str = ""
+    stamp: int = 0
+
+    def without_pixels(self) -> Decoded:
+        """What else is known of it: little to send between processes."""
+        return replace(self, pixels=None)
+
+
+def stamp(pixels: Pixels) -> int:
+    """A checksum over every eighth row and column of (3, size, size): tells images apart in some microseconds."""
+    return zlib.crc32(pixels[:, ::STAMPED, ::STAMPED].tobytes())
+
+
+def decode_item(item: Item, recipe: Recipe) -> Decoded:
+    """Reads and preprocesses one image; one that cannot be decoded is returned as such, never replaced.
+
+    As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
+    The error's text has the image's name and no other path.
+    """
+    try:
+        content = item.blob.read()
+    except BlobError as error:
+        return Decoded(None, error=str(error))
+    except OSError as error:
+        return Decoded(None, error=f"[Errno {error.errno}] {error.strerror}: {item.name!r}")
+    except MemoryError:
+        return Decoded(None, error=f"its {item.nbytes:,} bytes do not fit into memory")
+    if len(content) != item.nbytes:
+        return Decoded(None, error=f"has {len(content):,} bytes, and had {item.nbytes:,} when the set was listed")
+    return _decode(content, item.name, recipe)
+
+
+def decode(path: Path, recipe: Recipe) -> Decoded:
+    """Likewise one file that belongs to no set."""
+    nbytes = path.stat().st_size if path.is_file() else 0
+    return decode_item(Item(path.name, None, nbytes, FileBlob(path)), recipe)
+
+
+def _decode(content: bytes, name: str, recipe: Recipe) -> Decoded:
+    silence_pillow()
+    stream = io.BytesIO(content)
+    try:
+        with Image.open(stream, formats=FORMATS) as image:
+            pixels = preprocess(image.convert("RGB"), recipe)
+            return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
+    except DECODE_ERRORS as error:
+        return Decoded(None, error=" ".join(str(error).replace(repr(stream), repr(name)).split()) or repr(error))
+
+
+def silence_pillow() -> None:
+    # It warns of broken EXIF, of palettes, of 90 megapixels: of what it then decodes all the same. What it does not
+    # decode it raises. Set with every image, for `catch_warnings` is not safe where several threads decode.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

@@ -1,0 +1,42 @@
+"""From an image file to the models' input, once, for both frameworks.
+
+Every step is that of torchvision's transforms on PIL images, which the authors' evaluation uses: `Resize`,
+`CenterCrop`, `ToTensor`, `Normalize` of https://github.com/pytorch/vision at v0.29.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from verify.recipes.protocol import SQUASH, Recipe
+
+Pixels = npt.NDArray[np.float32]
+
+MAX_PIXELS = 178_956_970  # of a resized image: what Pillow allows an opened one
+
+
+def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
+    """An RGB image as (3, size, size) float32, channels first, normalised."""
+    image = _crop(_resize(image, recipe), recipe.size)
+    pixels = np.asarray(image, np.uint8).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (recipe.mean, recipe.std))
+    return np.ascontiguousarray((pixels - mean) / std)
+
+
+def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
+    resampling = Image.Resampling[recipe.interpolation.upper()]
+    if recipe.resize == SQUASH:
+        return image.resize((recipe.size, recipe.size), resampling)
+    short, long = sorted(image.size)
+    scaled = int(recipe.resize), int(int(recipe.resize) * long / short)
+    size = scaled if image.width <= image.height else scaled[::-1]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"its {image.width} x {image.height} pixels become {size[0]} x {size[1]} before the crop")
+    return image if size == image.size else image.resize(size, resampling)
+
+
+def _crop(image: Image.Image, size: int) -> Image.Image:
+    left, top = (round((edge - size) / 2) for edge in image.size)
+    return image.crop((left, top, left + size, top + size))

@@ -1,0 +1,77 @@
+"""What to verify and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convert.arrays import Array
+from verify.accuracy.evaluate import Plan
+from verify.datasets import Choice
+from verify.recipes.choose import Overrides
+from verify.recipes.protocol import Recipe
+from verify.store.shard import Shard
+from verify.why.question import SAMPLE
+from verify.workers.compute import CORES, Compute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to verify and how.
+
+    Attributes:
+        src: PyTorch's checkpoint.
+        dst: Paddle's.
+        arch: the architecture's name; "" to recognise it.
+        weights: which state dict of the source, where it holds several.
+        data: the validation set, a folder or an archive; None leaves the accuracy gate out.
+        labelled: False compares predictions only.
+        choice: how the validation set is to be read, where that is not plain.
+        class_map: file that says which of the model's classes are the data set's 1000; None where all are.
+        recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
+        named: a recipe's name, or "".
+        overrides: single values in place of the recipe's; None takes `recipe` as it stands.
+        report: folder that gets the reports and the run store, or None.
+        batch_size: images a forward pass.
+        shard: which part of the data set.
+        workers: processes that decode images.
+        compute: where the models run.
+        layers: whether to compare every unit of the models.
+        gradients: whether to compare the gradient of every parameter.
+        why: whether to look for the usual mistakes where the accuracy is not the expected one.
+        expect: that top-1, in per cent; None looks for whatever raises it.
+        why_sample: images to score under each mistake.
+    """
+
+    src: Path
+    dst: Path
+    arch: str = ""
+    weights: str = ""
+    data: Path | None = None
+    labelled: bool = True
+    choice: Choice = field(default_factory=Choice)
+    class_map: Path | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    named: str = ""
+    overrides: Overrides | None = None
+    report: Path | None = None
+    batch_size: int = 32
+    shard: Shard = field(default_factory=Shard)
+    workers: int = CORES
+    compute: Compute = field(default_factory=Compute)
+    layers: bool = False
+    gradients: bool = False
+    why: bool = False
+    expect: float | None = None
+    why_sample: int = SAMPLE
+
+    def plan(self, recipe: Recipe, class_indices: Array | None) -> Plan:
+        """How the data set is run by that recipe, and with those of the model's classes; None for all."""
+        return Plan(
+            recipe=recipe,
+            batch_size=self.batch_size,
+            shard=self.shard,
+            decoders=self.workers,
+            compute=self.compute,
+            class_indices=class_indices,
+        )

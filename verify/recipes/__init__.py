@@ -1,0 +1,1 @@
+"""The evaluation protocol, and the published checkpoints that are bound to one."""

@@ -1,0 +1,197 @@
+"""Which recipe a verification runs by: named, recognised from the checkpoint's name, or put together from values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.errors import FerryError
+from verify.recipes.protocol import SQUASH, Recipe, official_resize
+from verify.recipes.recipe import PublishedRecipe, get_recipe, recognise_recipe
+
+if TYPE_CHECKING:
+    from convert.archs import ArchSpec
+
+MIN_SIZE = 32
+MAX_EDGE = 10**9  # pixels; more is a slip of the pen
+EDGE = "short edge "
+
+Triple = tuple[float, float, float]
+
+
+class WrongProtocol(FerryError):
+    """Values of a protocol that cannot be, or that contradict each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """Single values that take the place of a recipe's; None leaves the recipe's. As in `Recipe`, but for `crop_pct`.
+
+    Attributes:
+        crop_pct: side of the crop over the short edge, in place of `resize`.
+    """
+
+    size: int | None = None
+    resize: int | str | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return any(value is not None for value in astuple(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenRecipe:
+    """The protocol of a run, and where it comes from.
+
+    Attributes:
+        recipe: the protocol.
+        published: the published evaluation that it is, or that it departs from; None if there is none.
+        overridden: in what it departs, for people.
+        how: how it was chosen, for people.
+    """
+
+    recipe: Recipe
+    published: PublishedRecipe | None
+    overridden: tuple[str, ...]
+    how: str
+
+    def facts(self) -> dict[str, str]:
+        """What a report says of it."""
+        facts = {"recipe": self.how, "protocol": str(self.recipe)}
+        if self.overridden:
+            facts["protocol"] += f", {not_published(self.overridden)}"
+        if self.published:
+            row = self.published
+            top5 = "" if row.top5 is None else f", top-5 {row.top5:.{row.decimals}f}"
+            facts["published"] = f"top-1 {row.top1:.{row.decimals}f}{top5}, {row.source}"
+        return facts
+
+
+def choose_recipe(
+    named: str, overrides: Overrides, *, checkpoint: Path, spec: ArchSpec, default: Recipe | None = None
+) -> ChosenRecipe:
+    """The recipe for a checkpoint.
+
+    Args:
+        named: a recipe's name, or "" to recognise the checkpoint by its file name. That is tried only where no value
+            is overridden, for values without a recipe are a protocol of their own.
+        overrides: single values that take the place of the recipe's.
+        checkpoint: PyTorch's file.
+        spec: its own architecture and number of classes.
+        default: what is overridden where no recipe is named; the authors' at 224 if None.
+
+    Raises:
+        FerryError: there is no such recipe, it is another checkpoint's, or the values cannot be.
+    """
+    if named:
+        published = get_recipe(named)
+        _check_fits(published, checkpoint, spec)
+        recipe = named_protocol(published, overrides)
+        changes = differences(recipe, published.recipe)
+        return ChosenRecipe(recipe=recipe, published=published, overridden=changes, how=f"{named}, named by --recipe")
+    if overrides.given:
+        recipe, how = own_protocol(default, overrides), "none: values without --recipe are a protocol of their own"
+        return ChosenRecipe(recipe=recipe, published=None, overridden=(), how=how)
+    if found := recognise_recipe(checkpoint, spec):
+        how = f"{found.name}, recognised from the file's name"
+        return ChosenRecipe(recipe=found.recipe, published=found, overridden=(), how=how)
+    how = "none named, none recognised from the file's name"
+    return ChosenRecipe(recipe=default or Recipe(), published=None, overridden=(), how=how)
+
+
+def named_protocol(published: PublishedRecipe, overrides: Overrides) -> Recipe:
+    """A recipe with values overridden. Another size alone keeps its squash, or its ratio of short edge to crop.
+
+    Raises:
+        WrongProtocol: the values cannot be.
+    """
+    base = published.recipe
+    if overrides.size is None or base.resize == SQUASH:
+        return _merged(base, overrides, resize=base.resize)
+    return _merged(base, overrides, resize=overrides.size * int(base.resize) // base.size)
+
+
+def own_protocol(default: Recipe | None, overrides: Overrides) -> Recipe:
+    """A protocol without a recipe. Another size alone takes the authors' resize for it.
+
+    Raises:
+        WrongProtocol: the values cannot be.
+    """
+    base = default or Recipe()
+    return _merged(base, overrides, resize=base.resize if overrides.size is None else official_resize(overrides.size))
+
+
+def differences(used: Recipe, published: Recipe) -> tuple[str, ...]:
+    """In what a protocol departs from the published one: "size 288 instead of 224"; empty where it does not."""
+    words = {
+        "size": (f"size {used.size}", published.size),
+        "resize": (_edge(used), _edge(published).removeprefix("" if used.resize == SQUASH else EDGE)),
+        "interpolation": (used.interpolation, published.interpolation),
+        "mean": (f"mean {used.mean}", published.mean),
+        "std": (f"std {used.std}", published.std),
+    }
+    return tuple(
+        f"{ours} instead of {theirs}"
+        for field, (ours, theirs) in words.items()
+        if getattr(used, field) != getattr(published, field)
+    )
+
+
+def not_published(changes: tuple[str, ...]) -> str:
+    """How every report says that a protocol is not the published one."""
+    return f"not the published protocol: {', '.join(changes)}"
+
+
+def _check_fits(published: PublishedRecipe, checkpoint: Path, spec: ArchSpec) -> None:
+    if not published.fits(spec):
+        raise FerryError(
+            f"--recipe {published.name} is of {published.arch} with {published.num_classes} classes, and "
+            f"{checkpoint.name} is {spec.name} with {spec.num_classes}; name that one's recipe, or give its protocol "
+            "by --size, --resize, --interpolation, --mean and --std"
+        )
+
+
+def _merged(base: Recipe, overrides: Overrides, *, resize: int | str) -> Recipe:
+    size = base.size if overrides.size is None else overrides.size
+    if overrides.crop_pct is not None and overrides.resize is not None:
+        raise WrongProtocol("--crop-pct and --resize say the same thing: give one of them")
+    if overrides.crop_pct is not None:
+        resize = _short_edge(size, overrides.crop_pct)
+    elif overrides.resize is not None:
+        resize = overrides.resize
+    if size < MIN_SIZE:
+        raise WrongProtocol(f"--size {size}: the models divide the size by {MIN_SIZE}, so it is at least that")
+    if isinstance(resize, int) and resize < size:
+        raise WrongProtocol(f"--resize {resize} is smaller than --size {size}: there would be nothing to crop from")
+    merged = replace(
+        base,
+        size=size,
+        resize=resize,
+        interpolation=overrides.interpolation or base.interpolation,
+        mean=overrides.mean or base.mean,
+        std=overrides.std or base.std,
+    )
+    if 0.0 in merged.std:
+        raise WrongProtocol("--std: a value of 0 would divide by zero")
+    if not all(map(math.isfinite, merged.mean + merged.std)):
+        raise WrongProtocol("--mean and --std take finite numbers")
+    return merged
+
+
+def _short_edge(size: int, fraction: float) -> int:
+    if not 0 < fraction <= 1:
+        raise WrongProtocol(f"--crop-pct {fraction:g}: a fraction above 0, at most 1")
+    if size / fraction > MAX_EDGE:
+        raise WrongProtocol(f"--crop-pct {fraction:g}: the short edge would have more than {MAX_EDGE:,} pixels")
+    return int(size / fraction)
+
+
+def _edge(recipe: Recipe) -> str:
+    return SQUASH if recipe.resize == SQUASH else f"{EDGE}{recipe.resize}"

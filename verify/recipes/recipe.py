@@ -1,0 +1,166 @@
+"""Recipes: published checkpoints with their evaluation protocol and the accuracy that it gave."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.errors import FerryError, shown
+from convert.source.pretrained import HUB_FILE, PRETRAINED
+from verify.recipes.protocol import SQUASH, Recipe
+from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
+
+if TYPE_CHECKING:
+    from convert.archs import ArchSpec
+
+NUM_CLASSES = 1000  # every published top-1 is ImageNet-1k's
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".pdparams")  # of files; a name has dots of its own
+
+CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.fetch puts before a file's name in its cache
+
+
+class UnknownRecipe(FerryError):
+    """A recipe's name that the table does not have, or has left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRecipe:
+    """The evaluation of one published checkpoint.
+
+    Attributes:
+        name: timm's name of the checkpoint, with `@288` where it was also evaluated at another size.
+        arch: the architecture.
+        num_classes: outputs of its head.
+        recipe: the protocol.
+        top1: per cent of the images.
+        top5: likewise; None if the source does not say.
+        decimals: of top1 in the source.
+        source: address of the page or file that states the accuracy.
+        images: that the accuracy is over; ImageNet's validation set, whole, unless given.
+    """
+
+    name: str
+    arch: str
+    num_classes: int
+    recipe: Recipe
+    top1: float
+    top5: float | None
+    decimals: int
+    source: str
+    images: int = 50_000
+
+    def fits(self, spec: ArchSpec) -> bool:
+        """Whether a checkpoint of that architecture and number of classes can be the one published."""
+        return (self.arch, self.num_classes) == (spec.name, spec.num_classes)
+
+
+def known_recipes() -> tuple[PublishedRecipe, ...]:
+    """Every recipe, in the order of the table."""
+    return tuple(RECIPES.values())
+
+
+def get_recipe(name: str) -> PublishedRecipe:
+    """The recipe of that name.
+
+    Raises:
+        UnknownRecipe: the table does not have it; the text has the reason, the recipes of that architecture, or the
+            closest names.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if name in LEFT_OUT:
+        raise UnknownRecipe(f"recipe {name} is left out: {LEFT_OUT[name]}")
+    if of_arch := [recipe.name for recipe in RECIPES.values() if recipe.arch == name]:
+        raise UnknownRecipe(f"{name!r} is an architecture; its recipes are {', '.join(of_arch)}")
+    close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}?" if close else "--list-recipes prints them all"
+    raise UnknownRecipe(f"unknown recipe {shown(name)!r}; {hint}")
+
+
+def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> PublishedRecipe | None:
+    """The recipe of a checkpoint that still has the name under which it was published, or None.
+
+    Args:
+        path_or_name: the checkpoint's file, or timm's name of it. Its last part is looked at, with or without a known
+            suffix or the prefix of convert's cache: a recipe's name, or the published file's. Nothing but an equal
+            name is recognised.
+        spec: the checkpoint's own architecture and number of classes, which must be the recipe's.
+    """
+    stem = _stem(CACHED.sub("", Path(path_or_name).name))
+    recipe = RECIPES.get(_NAMES.get(stem, ""))
+    return recipe if recipe and recipe.fits(spec) else None
+
+
+def recipe_table() -> str:
+    """Every recipe for a terminal, a line each, and where the accuracies come from."""
+    keys = {url: key for key, url in SOURCES.items()}
+    head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
+    rows = [head, *(_cells(row, keys[row.source]) for row in known_recipes())]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
+
+
+def _cells(row: PublishedRecipe, source: str) -> tuple[str, ...]:
+    top1, top5 = (f"{value:.{row.decimals}f}" if value else "" for value in (row.top1, row.top5))
+    recipe = row.recipe
+    return row.name, row.arch, str(recipe.size), str(recipe.resize), recipe.interpolation, top1, top5, source
+
+
+def _timm() -> Iterator[PublishedRecipe]:
+    for line in TIMM.split("\n")[1:-1]:
+        name, size, resize, normalisation, top1, top5 = line.split()
+        recipe = _recipe(size, resize, "bicubic", normalisation)
+        yield _published(name, name.partition(".")[0], recipe, top1=top1, top5=top5, source="timm")
+
+
+def _others() -> Iterator[PublishedRecipe]:
+    for line in OTHERS.split("\n")[1:-1]:
+        name, arch, size, resize, interpolation, top1, top5, source = line.split()
+        recipe = _recipe(size, resize, interpolation, "imagenet")
+        yield _published(name, arch, recipe, top1=top1, top5=top5, source=source)
+
+
+def _recipe(size: str, resize: str, interpolation: str, normalisation: str) -> Recipe:
+    mean, std = NORMALISATIONS[normalisation]
+    edge = SQUASH if resize == SQUASH else int(resize)
+    return Recipe(size=int(size), resize=edge, interpolation=interpolation, mean=mean, std=std)
+
+
+def _published(name: str, arch: str, recipe: Recipe, *, top1: str, top5: str, source: str) -> PublishedRecipe:
+    return PublishedRecipe(
+        name=name,
+        arch=arch,
+        num_classes=NUM_CLASSES,
+        recipe=recipe,
+        top1=float(top1),
+        top5=None if top5 == "-" else float(top5),
+        decimals=len(top1.partition(".")[2]),
+        source=SOURCES[source],
+    )
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    for name in RECIPES:
+        yield name.rpartition("/")[2], name
+    for name, row in PRETRAINED.items():
+        file = row.url.rpartition("/")[2]
+        if name in RECIPES and file != HUB_FILE:
+            yield _stem(file), name
+    for file, name in FILES.items():
+        yield _stem(file), name
+
+
+def _stem(file: str) -> str:
+    for suffix in SUFFIXES:
+        if file.endswith(suffix):
+            return file.removesuffix(suffix)
+    return file
+
+
+RECIPES: dict[str, PublishedRecipe] = {recipe.name: recipe for recipe in (*_timm(), *_others())}
+_NAMES = dict(_names())

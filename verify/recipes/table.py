@@ -1,0 +1,171 @@
+"""The published evaluations of ConvNeXt checkpoints on ImageNet's 50,000 validation images, a row each.
+
+verify/recipes/recipe.py reads the rows; tests compare their protocols with the installed timm and torchvision.
+
+Left out on purpose, for a number that is not the checkpoint's accuracy is worse than none:
+
+- `convnext_tiny.fb_in22k_ft_in1k@288`, see LEFT_OUT;
+- PaddleClas' rows and other ports', which are conversions of checkpoints that stand here with their source's number
+  (its base_384 84.90 and large_384 85.27 were measured with a centre crop; 85.1 and 85.5 are the authors');
+- ConvNeXt-TF's, measured after a squash to 256 without antialiasing;
+- trainings by PASSL, flytocc and MindCV whose resize or crop nobody states.
+"""
+
+from __future__ import annotations
+
+LEFT_OUT = {
+    "convnext_tiny.fb_in22k_ft_in1k@288": "timm's row reads 78.950, 3.95 points below the same checkpoint at 224, "
+    "where every other checkpoint gains",
+}
+
+SOURCES = {
+    "timm": "https://github.com/huggingface/pytorch-image-models/blob/aa4b5850c154/results/results-imagenet.csv",
+    "torchvision": "https://github.com/pytorch/vision/blob/07a929e8b851/torchvision/models/convnext.py",
+    "fb": "https://github.com/facebookresearch/ConvNeXt/blob/048efcea897d/README.md",
+    "mmpretrain": "https://github.com/open-mmlab/mmpretrain/blob/ee7f2e88501f/configs/convnext/metafile.yml",
+}
+
+# Mean and standard deviation by name, as in `timm.data.constants`.
+NORMALISATIONS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+# Name, input size, short edge or squash, normalisation, top-1, top-5. Bicubic, 1000 classes. A plain name is evaluated
+# at timm's `input_size` and `crop_pct`, as the checkpoint was trained; `@288` at its `test_input_size` and
+# `test_crop_pct`. timm resizes the short edge to floor(size / crop_pct). Its table of accuracies states sizes and crop
+# fractions; whether it squashed stands in `crop_mode` of timm 1.0.31.
+TIMM = """
+convnext_atto.d2_in1k 224 256 imagenet 75.672 92.914
+convnext_atto.d2_in1k@288 288 303 imagenet 77.016 93.704
+convnext_atto_ols.a2_in1k 224 256 imagenet 75.902 92.842
+convnext_atto_ols.a2_in1k@288 288 303 imagenet 77.220 93.700
+convnext_base.clip_laion2b_augreg_ft_in12k_in1k 256 256 clip 86.378 97.976
+convnext_base.clip_laion2b_augreg_ft_in12k_in1k_384 384 squash clip 87.144 98.228
+convnext_base.clip_laion2b_augreg_ft_in1k 256 256 clip 86.184 97.674
+convnext_base.clip_laiona_augreg_ft_in1k_384 384 384 clip 86.490 97.960
+convnext_base.fb_in1k 224 256 imagenet 83.838 96.746
+convnext_base.fb_in1k@288 288 288 imagenet 84.466 96.982
+convnext_base.fb_in22k_ft_in1k 224 256 imagenet 85.814 97.856
+convnext_base.fb_in22k_ft_in1k@288 288 288 imagenet 86.302 98.088
+convnext_base.fb_in22k_ft_in1k_384 384 squash imagenet 86.826 98.244
+convnext_femto.d1_in1k 224 256 imagenet 77.498 93.678
+convnext_femto.d1_in1k@288 288 303 imagenet 78.712 94.436
+convnext_femto_ols.d1_in1k 224 256 imagenet 77.852 93.826
+convnext_femto_ols.d1_in1k@288 288 303 imagenet 78.916 94.534
+convnext_large.fb_in1k 224 256 imagenet 84.304 96.892
+convnext_large.fb_in1k@288 288 288 imagenet 84.862 97.210
+convnext_large.fb_in22k_ft_in1k 224 256 imagenet 86.612 98.036
+convnext_large.fb_in22k_ft_in1k@288 288 288 imagenet 87.012 98.212
+convnext_large.fb_in22k_ft_in1k_384 384 squash imagenet 87.456 98.380
+convnext_large_mlp.clip_laion2b_augreg_ft_in1k 256 256 clip 87.344 98.222
+convnext_large_mlp.clip_laion2b_augreg_ft_in1k_384 384 squash clip 87.890 98.448
+convnext_large_mlp.clip_laion2b_soup_ft_in12k_in1k_320 320 320 clip 87.970 98.474
+convnext_large_mlp.clip_laion2b_soup_ft_in12k_in1k_384 384 squash clip 88.334 98.574
+convnext_nano.d1h_in1k 224 235 imagenet 80.762 95.332
+convnext_nano.d1h_in1k@288 288 288 imagenet 81.474 95.670
+convnext_nano.in12k_ft_in1k 224 235 imagenet 82.306 96.338
+convnext_nano.in12k_ft_in1k@288 288 288 imagenet 82.882 96.562
+convnext_nano.r384_in12k_ft_in1k 384 384 imagenet 83.334 96.624
+convnext_nano_ols.d1h_in1k 224 235 imagenet 80.906 95.254
+convnext_nano_ols.d1h_in1k@288 288 288 imagenet 81.612 95.626
+convnext_pico.d1_in1k 224 256 imagenet 79.516 94.554
+convnext_pico.d1_in1k@288 288 303 imagenet 80.426 95.062
+convnext_pico_ols.d1_in1k 224 235 imagenet 79.542 94.706
+convnext_pico_ols.d1_in1k@288 288 288 imagenet 80.458 95.248
+convnext_small.fb_in1k 224 256 imagenet 83.144 96.432
+convnext_small.fb_in1k@288 288 288 imagenet 83.704 96.816
+convnext_small.fb_in22k_ft_in1k 224 256 imagenet 84.582 97.414
+convnext_small.fb_in22k_ft_in1k@288 288 288 imagenet 85.276 97.678
+convnext_small.fb_in22k_ft_in1k_384 384 squash imagenet 85.752 97.878
+convnext_small.in12k_ft_in1k 224 235 imagenet 85.164 97.502
+convnext_small.in12k_ft_in1k@288 288 288 imagenet 85.324 97.554
+convnext_small.in12k_ft_in1k_384 384 squash imagenet 86.186 97.920
+convnext_tiny.fb_in1k 224 256 imagenet 82.066 95.854
+convnext_tiny.fb_in1k@288 288 288 imagenet 82.694 96.144
+convnext_tiny.fb_in22k_ft_in1k 224 256 imagenet 82.900 96.616
+convnext_tiny.fb_in22k_ft_in1k_384 384 squash imagenet 84.098 97.138
+convnext_tiny.in12k_ft_in1k 224 235 imagenet 84.192 97.132
+convnext_tiny.in12k_ft_in1k@288 288 288 imagenet 84.448 97.328
+convnext_tiny.in12k_ft_in1k_384 384 squash imagenet 85.154 97.634
+convnext_tiny_hnf.a2h_in1k 224 235 imagenet 82.230 95.860
+convnext_tiny_hnf.a2h_in1k@288 288 288 imagenet 82.608 96.024
+convnext_xlarge.fb_in22k_ft_in1k 224 256 imagenet 86.970 98.204
+convnext_xlarge.fb_in22k_ft_in1k@288 288 288 imagenet 87.378 98.330
+convnext_xlarge.fb_in22k_ft_in1k_384 384 squash imagenet 87.764 98.552
+convnext_xxlarge.clip_laion2b_soup_ft_in1k 256 256 clip 88.622 98.718
+convnext_zepto_rms.ra4_e3600_r224_in1k 224 256 half 72.820 91.106
+convnext_zepto_rms_ols.ra4_e3600_r224_in1k 224 248 half 73.234 91.270
+convnextv2_atto.fcmae_ft_in1k 224 256 imagenet 76.644 93.042
+convnextv2_atto.fcmae_ft_in1k@288 288 303 imagenet 77.794 93.728
+convnextv2_base.fcmae_ft_in1k 224 256 imagenet 84.890 97.088
+convnextv2_base.fcmae_ft_in1k@288 288 288 imagenet 85.490 97.380
+convnextv2_base.fcmae_ft_in22k_in1k 224 256 imagenet 86.752 98.020
+convnextv2_base.fcmae_ft_in22k_in1k@288 288 288 imagenet 86.994 98.168
+convnextv2_base.fcmae_ft_in22k_in1k_384 384 squash imagenet 87.638 98.416
+convnextv2_femto.fcmae_ft_in1k 224 256 imagenet 78.476 93.984
+convnextv2_femto.fcmae_ft_in1k@288 288 303 imagenet 79.342 94.590
+convnextv2_huge.fcmae_ft_in1k 224 256 imagenet 86.260 97.752
+convnextv2_huge.fcmae_ft_in1k@288 288 288 imagenet 86.618 97.968
+convnextv2_huge.fcmae_ft_in22k_in1k_384 384 squash imagenet 88.666 98.734
+convnextv2_huge.fcmae_ft_in22k_in1k_512 512 squash imagenet 88.860 98.740
+convnextv2_large.fcmae_ft_in1k 224 256 imagenet 85.762 97.574
+convnextv2_large.fcmae_ft_in1k@288 288 288 imagenet 86.132 97.820
+convnextv2_large.fcmae_ft_in22k_in1k 224 256 imagenet 87.266 98.240
+convnextv2_large.fcmae_ft_in22k_in1k@288 288 288 imagenet 87.494 98.360
+convnextv2_large.fcmae_ft_in22k_in1k_384 384 squash imagenet 88.180 98.520
+convnextv2_nano.fcmae_ft_in1k 224 256 imagenet 81.856 95.740
+convnextv2_nano.fcmae_ft_in1k@288 288 288 imagenet 82.490 96.226
+convnextv2_nano.fcmae_ft_in22k_in1k 224 256 imagenet 82.038 96.174
+convnextv2_nano.fcmae_ft_in22k_in1k@288 288 288 imagenet 82.666 96.546
+convnextv2_nano.fcmae_ft_in22k_in1k_384 384 squash imagenet 83.366 96.740
+convnextv2_pico.fcmae_ft_in1k 224 256 imagenet 80.304 95.082
+convnextv2_pico.fcmae_ft_in1k@288 288 303 imagenet 81.062 95.476
+convnextv2_tiny.fcmae_ft_in1k 224 256 imagenet 82.948 96.286
+convnextv2_tiny.fcmae_ft_in1k@288 288 288 imagenet 83.478 96.718
+convnextv2_tiny.fcmae_ft_in22k_in1k 224 256 imagenet 83.904 96.964
+convnextv2_tiny.fcmae_ft_in22k_in1k@288 288 288 imagenet 84.428 97.260
+convnextv2_tiny.fcmae_ft_in22k_in1k_384 384 squash imagenet 85.098 97.632
+"""
+
+# Name, architecture, input size, short edge or squash, interpolation, top-1, top-5, source.
+# Names are torchvision's own of its weights; timm's form for the authors' files that timm does not have; mmpretrain's
+# own for its trainings and for the authors' base without EMA, whose number only mmpretrain states. mmpretrain decodes
+# with OpenCV and resizes with Pillow; over 30 checkpoints its top-1 and timm's differ by at most 0.02.
+OTHERS = """
+torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1 convnext_tiny 224 236 bilinear 82.520 96.146 torchvision
+torchvision/ConvNeXt_Small_Weights.IMAGENET1K_V1 convnext_small 224 230 bilinear 83.616 96.650 torchvision
+torchvision/ConvNeXt_Base_Weights.IMAGENET1K_V1 convnext_base 224 232 bilinear 84.062 96.870 torchvision
+torchvision/ConvNeXt_Large_Weights.IMAGENET1K_V1 convnext_large 224 232 bilinear 84.414 96.976 torchvision
+convnext_base.fb_in1k_384 convnext_base 384 squash bicubic 85.1 - fb
+convnext_large.fb_in1k_384 convnext_large 384 squash bicubic 85.5 - fb
+convnext_isotropic_small.fb_in1k convnext_isotropic_small 224 256 bicubic 78.7 - fb
+convnext_isotropic_base.fb_in1k convnext_isotropic_base 224 256 bicubic 82.0 - fb
+convnext_isotropic_large.fb_in1k convnext_isotropic_large 224 256 bicubic 82.6 - fb
+mmpretrain/convnext-tiny_32xb128_in1k convnext_tiny 224 256 bicubic 82.14 96.06 mmpretrain
+mmpretrain/convnext-tiny_32xb128-noema_in1k convnext_tiny 224 256 bicubic 81.95 95.89 mmpretrain
+mmpretrain/convnext-small_32xb128_in1k convnext_small 224 256 bicubic 83.16 96.56 mmpretrain
+mmpretrain/convnext-small_32xb128-noema_in1k convnext_small 224 256 bicubic 83.21 96.48 mmpretrain
+mmpretrain/convnext-base_32xb128_in1k convnext_base 224 256 bicubic 83.66 96.74 mmpretrain
+mmpretrain/convnext-base_32xb128-noema_in1k convnext_base 224 256 bicubic 83.64 96.61 mmpretrain
+mmpretrain/convnext-base_3rdparty-noema_in1k convnext_base 224 256 bicubic 83.71 96.60 mmpretrain
+"""
+
+# Published files of those, under the names that their addresses give them. convert/source/pretrained.py has the others.
+FILES = {
+    "convnext_tiny-983f1562.pth": "torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1",
+    "convnext_small-0c510722.pth": "torchvision/ConvNeXt_Small_Weights.IMAGENET1K_V1",
+    "convnext_base-6075fbad.pth": "torchvision/ConvNeXt_Base_Weights.IMAGENET1K_V1",
+    "convnext_large-ea097f82.pth": "torchvision/ConvNeXt_Large_Weights.IMAGENET1K_V1",
+    "convnext_base_1k_384.pth": "convnext_base.fb_in1k_384",
+    "convnext_large_1k_384.pth": "convnext_large.fb_in1k_384",
+    "convnext-tiny_32xb128_in1k_20221207-998cf3e9.pth": "mmpretrain/convnext-tiny_32xb128_in1k",
+    "convnext-tiny_32xb128-noema_in1k_20221208-5d4509c7.pth": "mmpretrain/convnext-tiny_32xb128-noema_in1k",
+    "convnext-small_32xb128_in1k_20221207-4ab7052c.pth": "mmpretrain/convnext-small_32xb128_in1k",
+    "convnext-small_32xb128-noema_in1k_20221208-4a618995.pth": "mmpretrain/convnext-small_32xb128-noema_in1k",
+    "convnext-base_32xb128_in1k_20221207-fbdb5eb9.pth": "mmpretrain/convnext-base_32xb128_in1k",
+    "convnext-base_32xb128-noema_in1k_20221208-f8182678.pth": "mmpretrain/convnext-base_32xb128-noema_in1k",
+    "convnext-base_3rdparty_32xb128-noema_in1k_20220222-dba4f95f.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
+    "convnext_base_1k_224.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
+}

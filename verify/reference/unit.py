@@ -1,0 +1,65 @@
+"""A unit of the network as a list of steps, to be run as it is or with one of them changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from convert.arrays import Array
+from verify.reference.steps import Step, Weights
+
+OUTPUT = "head"  # the last unit's name: what the whole model answers
+
+
+def _channels_last(x: Array) -> Array:
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a unit computes.
+
+    Attributes:
+        steps: in their order.
+        shortcut: whether the input is added at the end.
+    """
+
+    steps: tuple[Step, ...]
+    shortcut: bool = False
+
+    def run(self, x: Array, weights: Weights) -> Array:
+        """The unit's output.
+
+        Args:
+            x: (N, C, H, W) or (N, C), float64.
+            weights: the unit's tensors under their official names, in PyTorch's layout, float64.
+
+        Returns:
+            (N, C, H, W), or (N, C) where the steps pool or x has no positions.
+        """
+        return self.resume(0, _channels_last(x), x, weights)
+
+    def states(self, x: Array, weights: Weights) -> list[Array]:
+        """What enters each step, (N, H, W, C) or (N, C), for `resume`."""
+        entering = [_channels_last(x)]
+        for step in self.steps[:-1]:
+            entering.append(step.run(entering[-1], weights))
+        return entering
+
+    def resume(self, index: int, state: Array, x: Array, weights: Weights) -> Array:
+        """As `run`, from the step at that place on, which `state` enters."""
+        y = state
+        for step in self.steps[index:]:
+            y = step.run(y, weights)
+        y = y.transpose(0, 3, 1, 2) if y.ndim == 4 else y
+        return x + y if self.shortcut else y
+
+    def with_step(self, index: int, step: Step | None) -> Plan:
+        """Another step at that place, or none."""
+        between = () if step is None else (step,)
+        return dataclasses.replace(self, steps=(*self.steps[:index], *between, *self.steps[index + 1 :]))
+
+    def exchanged(self, index: int) -> Plan:
+        """The step at that place exchanged with the next one."""
+        before, (one, other), after = self.steps[:index], self.steps[index : index + 2], self.steps[index + 2 :]
+        return dataclasses.replace(self, steps=(*before, other, one, *after))

@@ -1,0 +1,30 @@
+"""Whether a run store holds every image of its data set exactly once, under its own label.
+
+The rows of a run that lost a batch agree as well as the others, and so do rows whose labels are another image's. What
+the run is of is therefore noted before the first image is read, and compared with the rows in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from verify.datasets import Item
+from verify.store.rows import ImageRow
+
+
+def listing(images: Iterable[Item | ImageRow]) -> str:
+    """How many images, and a SHA-256 over their names and labels in order."""
+    lines = [f"{image.name} {image.label}\n" for image in images]
+    return f"{len(lines)} {hashlib.sha256(''.join(lines).encode()).hexdigest()}"
+
+
+def coverage_problems(rows: Sequence[ImageRow], listed: str) -> list[str]:
+    """What the rows lack, or have too much, against the `listing` of the images that were to be run."""
+    found = listing(rows)
+    if found == listed:
+        return []
+    (held, _), (wanted, _) = found.split(), listed.split()
+    if held != wanted:
+        return [f"the run store holds {int(held):,} images, and the data set {int(wanted):,}"]
+    return ["names or labels in the run store are not those of the data set, or in another order"]

@@ -1,0 +1,121 @@
+"""What stands in a run store: images, predictions, and what the run is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.frameworks import FRAMEWORKS
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One framework's view of one image.
+
+    Attributes:
+        classes: the five best, best first; fewer where the model has fewer.
+        logits: theirs.
+        confidence: softmax of the best class, between 0 and 1.
+    """
+
+    classes: tuple[int, ...]
+    logits: tuple[float, ...]
+    confidence: float = float("nan")
+
+    @property
+    def margin(self) -> float:
+        """Logit of the best class less that of the second; inf for a model of one class."""
+        return self.logits[0] - self.logits[1] if len(self.logits) > 1 else float("inf")
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One image of the run.
+
+    Attributes:
+        name: its path under the data set's folder.
+        label: its class, or None.
+        error: why it could not be decoded; None if it could.
+        max_abs: the largest difference between the frameworks' logits; NaN where one is not a number.
+        predictions: by framework; empty for an image that could not be decoded.
+    """
+
+    name: str
+    label: int | None
+    error: str | None
+    max_abs: float
+    predictions: Mapping[str, Prediction]
+
+    @property
+    def read(self) -> bool:
+        """Whether both frameworks have a prediction."""
+        return set(self.predictions) == set(FRAMEWORKS)
+
+    @property
+    def flipped(self) -> bool:
+        """Whether their best classes differ."""
+        return len({prediction.classes[0] for prediction in self.predictions.values()}) > 1
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What was found in an image's file.
+
+    Attributes:
+        number: the image's position in the data set.
+        name: as in `ImageRow`, likewise `label`.
+        width: in pixels, likewise `height`.
+        mode: Pillow's word for the pixel format.
+        error: why it could not be decoded; empty if it could.
+    """
+
+    number: int
+    name: str
+    label: int | None
+    width: int
+    height: int
+    mode: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run is of.
+
+    Attributes:
+        identity: what makes two runs the same one: architecture, files' SHA-256, protocol, data, versions.
+        machine: what the last bits of the logits depend on besides: device and threads.
+        notes: what else a report says.
+        settings: for programs; a report does not show them.
+    """
+
+    identity: Mapping[str, str]
+    machine: Mapping[str, str]
+    notes: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def kinds(self) -> dict[str, Mapping[str, str]]:
+        """By the store's word for each kind."""
+        return {"identity": self.identity, "machine": self.machine, "note": self.notes, "setting": self.settings}
+
+    def with_notes(self, **notes: str) -> RunFacts:
+        """The same with those notes besides."""
+        return replace(self, notes={**self.notes, **notes})
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """As a report lists them."""
+        return {**self.identity, **self.machine, **self.notes}
+
+
+def top_classes(logits: Array) -> Array:
+    """(N, 5) best classes of logits (N, num_classes), best first; of fewer classes, all.
+
+    Stable: among equal logits the lower class comes first in both frameworks alike. A NaN sorts last.
+    """
+    return np.argsort(-logits, axis=1, kind="stable")[:, :TOP]

@@ -1,0 +1,1 @@
+"""Why the accuracy is not the expected one."""

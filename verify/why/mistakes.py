@@ -1,0 +1,173 @@
+"""The usual mistakes in an evaluation protocol, each as a change from the recipe that was passed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from verify.images.preprocess import Pixels, preprocess
+from verify.images.resampling import resize_without_antialias
+from verify.recipes.protocol import INTERPOLATIONS, SQUASH, Recipe
+
+CROP_FRACTIONS = (0.875, 0.9, 0.95, 0.96, 1.0)
+NORMALISATIONS = {
+    "ImageNet's mean and std": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "mean and std 0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "CLIP's mean and std": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "values from 0 to 1, not normalised": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "values from 0 to 255, not normalised": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+}
+NO_OPTION = "verify has no option for it: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """How an image becomes the models' input: a recipe, and what a recipe cannot say.
+
+    Attributes:
+        recipe: size, resize, interpolation, mean and std.
+        antialias: False resizes as cv2 does.
+        paddleclas: the long edge rounded and the crop's offset floored, as PaddleClas does.
+        squash_first: resized to (resize, resize) whatever the aspect ratio, then cropped.
+        turned: by the orientation in the file's EXIF, as cv2 does when it decodes.
+        bgr: channels in the order blue, green, red.
+    """
+
+    recipe: Recipe
+    antialias: bool = True
+    paddleclas: bool = False
+    squash_first: bool = False
+    turned: bool = False
+    bgr: bool = False
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A mistake that may have been made.
+
+    Attributes:
+        name: the protocol under which the images would be seen, in words.
+        change: that protocol.
+        advice: what to pass to verify, or what to mend elsewhere.
+    """
+
+    name: str
+    change: Treatment
+    advice: str
+
+
+def hypotheses(recipe: Recipe) -> list[Hypothesis]:
+    """Every usual change from the recipe, none twice and none that changes nothing."""
+    found: dict[Treatment, Hypothesis] = {}
+    for hypothesis in (*_geometries(recipe), *_resamplings(recipe), *_colours(recipe)):
+        found.setdefault(hypothesis.change, hypothesis)
+    found.pop(Treatment(recipe=recipe), None)
+    return list(found.values())
+
+
+def _geometries(recipe: Recipe) -> Iterator[Hypothesis]:
+    size = recipe.size
+    for fraction in CROP_FRACTIONS:
+        edge = int(size / fraction)
+        change = Treatment(recipe=dataclasses.replace(recipe, resize=edge))
+        yield Hypothesis(f"short edge {edge}, crop {size} (fraction {fraction:g})", change, f"--resize {edge}")
+    squash = Treatment(recipe=dataclasses.replace(recipe, resize=SQUASH))
+    yield Hypothesis(f"squash to {size}, no crop", squash, f"--resize {SQUASH}")
+    if recipe.resize in (SQUASH, size):  # nothing to crop from, or nothing to round
+        return
+    yield Hypothesis(
+        f"squash to {recipe.resize}, then crop {size}",
+        Treatment(recipe=recipe, squash_first=True),
+        f"{NO_OPTION}evaluate the source with a resize that keeps the aspect ratio, and compare with that",
+    )
+    yield Hypothesis(
+        "PaddleClas' rounding of edge and crop",
+        Treatment(recipe=recipe, paddleclas=True),
+        f"{NO_OPTION}the number was taken with PaddleClas' ResizeImage and CropImage; compare with torchvision's",
+    )
+
+
+def _resamplings(recipe: Recipe) -> Iterator[Hypothesis]:
+    for interpolation in INTERPOLATIONS:
+        other = dataclasses.replace(recipe, interpolation=interpolation)
+        yield Hypothesis(interpolation, Treatment(recipe=other), f"--interpolation {interpolation}")
+        words = {"bicubic": "cv2.INTER_CUBIC", "bilinear": "cv2.INTER_LINEAR"}[interpolation]
+        yield Hypothesis(
+            f"{interpolation} without antialias ({words}, tensors)",
+            Treatment(recipe=other, antialias=False),
+            f"{NO_OPTION}the number was taken with another resize; evaluate the source with Pillow's",
+        )
+    yield Hypothesis(
+        "EXIF orientation applied",
+        Treatment(recipe=recipe, turned=True),
+        f"{NO_OPTION}the number was taken with a reader that turns images (cv2 does); turn the files, or compare "
+        "with a reader that does not",
+    )
+
+
+def _colours(recipe: Recipe) -> Iterator[Hypothesis]:
+    yield Hypothesis(
+        "channels in the order BGR",
+        Treatment(recipe=recipe, bgr=True),
+        f"{NO_OPTION}reverse the input channels of the first convolution in --src (weight[:, ::-1]) and convert again",
+    )
+    normalisations = dict(NORMALISATIONS)
+    normalisations["mean and std exchanged"] = (recipe.std, recipe.mean)
+    normalisations["mean and std as passed, of values from 0 to 255"] = (
+        _each(recipe.mean, 1 / 255),
+        _each(recipe.std, 1 / 255),
+    )
+    for name, (mean, std) in normalisations.items():
+        if 0.0 in std:  # exchanged with a mean of nought
+            continue
+        change = Treatment(recipe=dataclasses.replace(recipe, mean=mean, std=std))
+        numbers = [" ".join(f"{value:.9g}" for value in values) for values in (mean, std)]
+        yield Hypothesis(name, change, f"--mean {numbers[0]} --std {numbers[1]}")
+
+
+def _each(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+    first, second, third = values
+    return first * factor, second * factor, third * factor
+
+
+def prepare(image: Image.Image, treatment: Treatment) -> Pixels:
+    """An RGB image, already turned where the treatment says so, as (3, size, size) float32."""
+    recipe = treatment.recipe
+    if treatment.squash_first or treatment.paddleclas or not treatment.antialias:
+        image = _crop(_resize(image, treatment), treatment)
+        recipe = dataclasses.replace(recipe, resize=recipe.size)  # nothing is left to resize or to crop
+    pixels = preprocess(image, recipe)
+    return np.ascontiguousarray(pixels[::-1]) if treatment.bgr else pixels
+
+
+def _resize(image: Image.Image, treatment: Treatment) -> Image.Image:
+    size = _resized(image.size, treatment)
+    interpolation = treatment.recipe.interpolation
+    if treatment.antialias:
+        return image.resize(size, Image.Resampling[interpolation.upper()])
+    return Image.fromarray(resize_without_antialias(np.asarray(image), size, interpolation=interpolation))
+
+
+def _resized(size: tuple[int, int], treatment: Treatment) -> tuple[int, int]:
+    edge = treatment.recipe.resize
+    if isinstance(edge, str):
+        return treatment.recipe.size, treatment.recipe.size
+    if treatment.squash_first:
+        return edge, edge
+    if treatment.paddleclas:
+        # ResizeImage in ppcls/data/preprocess/ops/operators.py of https://github.com/PaddlePaddle/PaddleClas at 052349e
+        share = edge / min(size)
+        return round(size[0] * share), round(size[1] * share)
+    width, height = size
+    return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
+
+
+def _crop(image: Image.Image, treatment: Treatment) -> Image.Image:
+    side = treatment.recipe.size
+    room = [edge - side for edge in image.size]
+    left, top = (edge // 2 if treatment.paddleclas else round(edge / 2) for edge in room)
+    return image.crop((left, top, left + side, top + side))

@@ -1,0 +1,1 @@
+"""The processes that decode images and run the models."""

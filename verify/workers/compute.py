@@ -1,0 +1,35 @@
+"""Where the models run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from convert.frameworks import FRAMEWORKS
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where the models run.
+
+    Attributes:
+        device: "cpu", "gpu" (the first one) or "gpu:1", for both frameworks; "gpu:0,gpu:1" for torch's and Paddle's.
+        threads: of each framework's math; on a CPU and on one GPU the two never compute at the same time.
+        tf32: whether a GPU may round float32 to 10 bits of mantissa.
+    """
+
+    device: str = "cpu"
+    threads: int = CORES
+    tf32: bool = False
+
+    def device_of(self, framework: str) -> str:
+        """That framework's device: "cpu" or "gpu:N"."""
+        device = self.device.split(",")[0 if framework == "torch" else -1]
+        return "gpu:0" if device == "gpu" else device
+
+    @property
+    def apart(self) -> bool:
+        """Whether the frameworks have a device each, and may compute at the same time."""
+        return len({self.device_of(framework) for framework in FRAMEWORKS}) > 1

@@ -1,0 +1,106 @@
+"""Processes that decode images into memory that the frameworks' workers see."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+
+from verify.datasets import Item
+from verify.images.decode import Decoded, decode_item
+from verify.recipes.protocol import Recipe
+from verify.workers.batches import Attached
+from verify.workers.child import Child, answer
+from verify.workers.messages import ForwardJob
+
+PIECE = 4  # images a message: enough to hide the message's cost, few enough to share a batch out evenly
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """Asks a decoder for images.
+
+    Attributes:
+        items: the images.
+        recipe: how they are prepared.
+        batch: where their pixels go.
+        first: row of the batch that gets the first of them.
+    """
+
+    items: tuple[Item, ...]
+    recipe: Recipe
+    batch: ForwardJob
+    first: int
+
+
+class Decoders:
+    """So many processes that decode, started at once. Use as a context manager.
+
+    Args:
+        count: of processes.
+        recipe: how images are prepared.
+    """
+
+    def __init__(self, count: int, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._count = count
+        self._stack = ExitStack()
+        self._free: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
+
+    def __enter__(self) -> Decoders:
+        with ExitStack() as stack:
+            for number in range(self._count):
+                self._free.put(stack.enter_context(_Decoder(number)))
+            self._threads = ThreadPoolExecutor(self._count)  # each waits for a process
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        self._stack.close()
+
+    def decode(self, items: Sequence[Item], batch: ForwardJob) -> list[Future[list[Decoded]]]:
+        """Starts decoding a batch; what was found comes in the items' order, the pixels go into the batch's rows."""
+        jobs = [
+            DecodeJob(tuple(items[first : first + PIECE]), self.recipe, batch, first)
+            for first in range(0, len(items), PIECE)
+        ]
+        return [self._threads.submit(self._ask, job) for job in jobs]
+
+    def _ask(self, job: DecodeJob) -> list[Decoded]:
+        decoder = self._free.get()
+        try:
+            found: list[Decoded] = decoder.call(job)
+        finally:
+            self._free.put(decoder)
+        return found
+
+
+class _Decoder(Child):
+    def __init__(self, number: int) -> None:
+        super().__init__(f"decoder {number + 1}", _serve, hint="a smaller --batch-size or fewer --workers help")
+
+    def __enter__(self) -> _Decoder:
+        return self
+
+
+def _serve(connection: Connection) -> None:
+    with Attached() as attached:
+        answer(connection, {DecodeJob: lambda job: _decode(job, attached)})
+
+
+def _decode(job: DecodeJob, attached: Attached) -> list[Decoded]:
+    rows = attached.view(job.batch)
+    found = []
+    for row, item in enumerate(job.items, start=job.first):
+        decoded = decode_item(item, job.recipe)
+        if decoded.pixels is not None:
+            rows[row] = decoded.pixels
+        found.append(decoded.without_pixels())
+    return found

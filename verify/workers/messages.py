@@ -1,0 +1,164 @@
+"""What the parent and its two worker processes say to each other."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """Asks a worker to build a model of a checkpoint.
+
+    Attributes:
+        spec: the architecture.
+        path: the checkpoint file.
+        container: what kind of file it is.
+        wrapper: the key that its state dict stands under; empty for a bare one.
+        keys: official name of each tensor to the file's key.
+        dtype: "float32" or "float64".
+        digest: whether to return the digests of what the model then holds.
+        builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
+            "module:function:text", the function gets that text first.
+    """
+
+    spec: ArchSpec
+    path: Path
+    container: str
+    wrapper: str
+    keys: Mapping[str, str]
+    dtype: str = "float32"
+    digest: bool = False
+    builder: str = ""
+
+    def factory(self, default: Any) -> Any:
+        if not self.builder:
+            return default
+        module, name, *text = self.builder.split(":")
+        return partial(getattr(importlib.import_module(module), name), *text)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker's framework is loaded.
+
+    Attributes:
+        version: "torch 2.14.0".
+        settings: its flags that matter to the logits.
+    """
+
+    version: str
+    settings: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A worker holds the model.
+
+    Attributes:
+        reader: what read the file.
+        digests: name in PyTorch to the digest of the model's own tensor in PyTorch's layout, where asked for.
+    """
+
+    reader: str
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForwardJob:
+    """Asks for the logits of the batch that lies in shared memory.
+
+    Attributes:
+        memory: name of the shared memory.
+        shape: (N, C, H, W).
+        dtype: "float32" or "float64".
+    """
+
+    memory: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A place between two units of a model, where what passes is sent out and may be replaced.
+
+    Attributes:
+        name: of the unit that ends there.
+        module: the module's name in both models.
+        before: whether what enters the module is meant; else what leaves it.
+    """
+
+    name: str
+    module: str
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class TraceJob:
+    """Asks for one forward pass, unit by unit. Each `Part` waits for a `GoOn`.
+
+    Attributes:
+        batch: the input.
+        taps: where; the model's answer follows them as the unit `OUTPUT`.
+    """
+
+    batch: ForwardJob
+    taps: tuple[Tap, ...]
+
+
+@dataclass(frozen=True)
+class GradientJob:
+    """Asks for the gradient of every parameter, one after the other. Each `Part` waits for a `GoOn`.
+
+    Attributes:
+        batch: the input.
+        weights: (N, num_classes); the loss is the sum of the logits times these.
+    """
+
+    batch: ForwardJob
+    weights: Array
+
+
+@dataclass(frozen=True)
+class TensorsJob:
+    """Asks for tensors that the model holds, in PyTorch's layout.
+
+    Attributes:
+        names: official names.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a longer answer, in PyTorch's layout; None for a gradient that there is not."""
+
+    name: str
+    array: Array | None
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Asks for the next part.
+
+    Attributes:
+        replacement: what the model is to go on with in place of what it sent; None for what it sent.
+    """
+
+    replacement: Array | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The worker's user error, to be raised in the parent."""
+
+    text: str

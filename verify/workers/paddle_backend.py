@@ -1,0 +1,150 @@
+"""Paddle's side of a worker process. Loaded there only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+# On import Paddle advises against more than one thread and against having no compiler cache: noise, in a worker that
+# was given its threads on purpose. A failing import still raises.
+with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+    warnings.filterwarnings("ignore", message="No ccache found")
+    import paddle
+
+import models_paddle
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+from convert.checkpoints import PADDLE, read_checkpoint
+from convert.digest import tensor_digests
+from convert.errors import FerryError
+from verify.reference.unit import OUTPUT
+from verify.workers.compute import Compute
+from verify.workers.messages import Loaded, LoadJob, Tap, TensorsJob
+
+Exchange = Callable[[str, Array | None], Array | None]
+
+
+class PaddleBackend:
+    """Holds one model on one device.
+
+    Args:
+        compute: where it runs; the worker has set OMP_NUM_THREADS to its threads before Paddle was loaded.
+
+    Raises:
+        FerryError: no GPU that this build of Paddle can use.
+    """
+
+    def __init__(self, compute: Compute) -> None:
+        self.compute = compute
+        self.device = compute.device_of("paddle")
+        if self.device != "cpu":
+            number = int(self.device.partition(":")[2])
+            seen = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
+            if seen <= number:
+                found = f"paddle {paddle.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}"
+                raise FerryError(
+                    f"--device {compute.device}: {found}; "
+                    "install paddleferry[gpu] in place of [cpu], or take --device cpu"
+                )
+            # As in PyTorch's worker: algorithms that give the same bits every time. Its TF32 has no flag; the worker
+            # forbids it by NVIDIA's own variable.
+            paddle.set_flags({"FLAGS_cudnn_deterministic": True})
+        paddle.set_device(self.device)
+        self.model: Any = None
+        self.spec: Any = None
+
+    def version(self) -> str:
+        return f"paddle {paddle.__version__}"
+
+    def settings(self) -> str:
+        """The flags that matter to the logits."""
+        if self.device == "cpu":
+            return f"{self.compute.threads} threads"
+        name, tf32 = paddle.device.cuda.get_device_name(self.device), self.compute.tf32
+        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
+
+    def load(self, job: LoadJob) -> Loaded:
+        """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
+        reader, tensors = _read(job)
+        self.model = job.factory(models_paddle.build_with)(job.spec, tensors, dtype=job.dtype)
+        self.spec = job.spec
+        return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
+
+    def forward(self, batch: Array) -> Array:
+        """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        with paddle.no_grad():
+            try:
+                logits: Array = self.model(self._tensor(batch)).numpy()
+            except MemoryError as error:
+                raise FerryError(
+                    f"paddle ran out of memory at --batch-size {len(batch)}; take a smaller one"
+                ) from error
+        return logits
+
+    def _tensor(self, batch: Array) -> Any:
+        if self.device == "cpu":
+            return paddle.to_tensor(batch)
+        # From pinned memory the copy runs at the bus's full speed.
+        pinned = paddle.to_tensor(batch, place=paddle.CUDAPinnedPlace())
+        return pinned.cuda(int(self.device.partition(":")[2]), False)
+
+    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+
+        def passed(name: str, tensor: Any) -> Any:
+            replacement = exchange(name, tensor.numpy())
+            return tensor if replacement is None else paddle.to_tensor(replacement)
+
+        hooks, layers = [], dict(self.model.named_sublayers())
+        for tap in taps:
+            layer = layers[tap.module]
+            if tap.before:
+                hooks.append(layer.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+            else:
+                hooks.append(layer.register_forward_post_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+        try:
+            exchange(OUTPUT, self.forward(batch))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
+        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order.
+
+        The layout is PyTorch's.
+        """
+        self.model.clear_gradients(set_to_zero=False)
+        try:
+            (self.model(paddle.to_tensor(batch)) * paddle.to_tensor(weights)).sum().backward()
+        except MemoryError as error:
+            raise FerryError("paddle ran out of memory in the backward pass; --device cpu may have more") from error
+        parameters = dict(self.model.named_parameters())
+        for param in self.spec.params():
+            gradient = parameters[param.paddle_name].grad
+            exchange(param.torch_name, None if gradient is None else param.layout.to_torch(gradient.numpy()))
+        self.model.clear_gradients(set_to_zero=False)
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """The model's own, in PyTorch's layout."""
+        state_dict, table = self.model.state_dict(), {param.torch_name: param for param in self.spec.params()}
+        return {name: table[name].layout.to_torch(state_dict[table[name].paddle_name].numpy()) for name in job.names}
+
+
+def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
+    """Paddle's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison.
+
+    `paddle.load` runs whatever a file names. Our reader goes first: it refuses a file with anything but arrays in it.
+    """
+    tensors = read_checkpoint(job.path).tensors
+    if job.container != PADDLE:
+        return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
+    found: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
+    return "paddle.load", {name: found[key] for name, key in job.keys.items()}
+
+
+def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
+    state_dict = model.state_dict()
+    return tensor_digests({p.torch_name: p.layout.to_torch(state_dict[p.paddle_name].numpy()) for p in spec.params()})

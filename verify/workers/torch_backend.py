@@ -1,0 +1,144 @@
+"""PyTorch's side of a worker process. Loaded there only."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+import models_torch
+from convert.archs.spec import ArchSpec
+from convert.arrays import Array
+from convert.casting import cast_state_dict
+from convert.checkpoints import TORCH_CONTAINERS, read_checkpoint
+from convert.digest import tensor_digests
+from convert.errors import FerryError
+from verify.reference.unit import OUTPUT
+from verify.workers.compute import Compute
+from verify.workers.messages import Loaded, LoadJob, Tap, TensorsJob
+
+Exchange = Callable[[str, Array | None], Array | None]
+
+
+class TorchBackend:
+    """Holds one model on one device.
+
+    Args:
+        compute: where it runs.
+
+    Raises:
+        FerryError: no GPU that this build of PyTorch can use.
+    """
+
+    def __init__(self, compute: Compute) -> None:
+        device = compute.device_of("torch")
+        number = int(device.partition(":")[2] or 0)
+        if device != "cpu" and torch.cuda.device_count() <= number:
+            seen = torch.cuda.device_count()
+            raise FerryError(
+                f"--device {compute.device}: torch {torch.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}; "
+                "--device cpu runs without one"
+            )
+        torch.set_num_threads(compute.threads)
+        # TF32 keeps 10 bits of the mantissa: its logits differ by 1e-3, ten times the limit.
+        torch.backends.cuda.matmul.allow_tf32 = compute.tf32
+        torch.backends.cudnn.allow_tf32 = compute.tf32
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+        self.device = "cpu" if device == "cpu" else f"cuda:{number}"
+        self.model: Any = None
+        self.spec: Any = None
+
+    def version(self) -> str:
+        return f"torch {torch.__version__}"
+
+    def settings(self) -> str:
+        """The flags that matter to the logits."""
+        if self.device == "cpu":
+            return f"{torch.get_num_threads()} threads"
+        name, tf32 = torch.cuda.get_device_name(self.device), torch.backends.cudnn.allow_tf32
+        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
+
+    def load(self, job: LoadJob) -> Loaded:
+        """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
+        reader, tensors = _read(job)
+        # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
+        weights = {p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape) for p in job.spec.params()}
+        self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
+        self.spec = job.spec
+        return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
+
+    def forward(self, batch: Array) -> Array:
+        """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        with torch.inference_mode():
+            try:
+                images = torch.from_numpy(batch)
+                if self.device != "cpu":  # from pinned memory the copy runs at the bus's full speed
+                    images = images.pin_memory().to(self.device, non_blocking=True)
+                logits: Array = self.model(images).cpu().numpy()
+            except torch.OutOfMemoryError as error:
+                raise FerryError(
+                    f"torch ran out of GPU memory at --batch-size {len(batch)}; take a smaller one"
+                ) from error
+        return logits
+
+    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+
+        def passed(name: str, tensor: Any) -> Any:
+            replacement = exchange(name, tensor.cpu().numpy())
+            return tensor if replacement is None else torch.from_numpy(replacement).to(self.device)
+
+        hooks = []
+        for tap in taps:
+            module = self.model.get_submodule(tap.module)
+            if tap.before:
+                hooks.append(module.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+            else:
+                hooks.append(module.register_forward_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+        try:
+            exchange(OUTPUT, self.forward(batch))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
+        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order."""
+        self.model.zero_grad(set_to_none=True)
+        try:
+            logits = self.model(torch.from_numpy(batch.copy()).to(self.device))
+            (logits * torch.from_numpy(weights).to(self.device)).sum().backward()
+        except torch.OutOfMemoryError as error:
+            raise FerryError("torch ran out of GPU memory in the backward pass; --device cpu may have more") from error
+        parameters = dict(self.model.named_parameters())
+        for param in self.spec.params():
+            gradient = parameters[param.torch_name].grad
+            exchange(param.torch_name, None if gradient is None else gradient.cpu().numpy())
+        self.model.zero_grad(set_to_none=True)
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """The model's own, in PyTorch's layout."""
+        state_dict = self.model.state_dict()
+        return {name: state_dict[name].cpu().numpy() for name in job.names}
+
+
+def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
+    """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
+    if job.container in TORCH_CONTAINERS:
+        with contextlib.suppress(pickle.UnpicklingError), torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(job.path, map_location="cpu", weights_only=True)
+            state_dict = found[job.wrapper] if job.wrapper else found
+            return "torch.load", {key: state_dict[key].detach().float().numpy() for key in job.keys.values()}
+    # A container that torch.load does not know, or more in it than weights_only allows (a numpy scalar beside the
+    # weights): safe all the same, and the report names the reader.
+    tensors, _ = cast_state_dict(read_checkpoint(job.path, weights=job.wrapper).tensors)
+    return "paddleferry's reader", tensors
+
+
+def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
+    state_dict = model.state_dict()
+    return tensor_digests({p.torch_name: state_dict[p.torch_name].cpu().numpy() for p in spec.params()})

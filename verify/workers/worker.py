@@ -1,0 +1,157 @@
+"""One process a framework: they share batches through memory, and nothing else.
+
+On a GPU the two fight over cuDNN in one process, and on a CPU each one's thread pool slows the other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+from convert.arrays import Array
+from convert.errors import FerryError
+from verify.workers.batches import Attached
+from verify.workers.child import Child, Handlers, answer
+from verify.workers.compute import Compute
+from verify.workers.messages import (
+    Failed,
+    ForwardJob,
+    GoOn,
+    GradientJob,
+    Loaded,
+    LoadJob,
+    Part,
+    Started,
+    TensorsJob,
+    TraceJob,
+)
+from verify.workers.settings import settle_process
+
+BACKENDS = {
+    "torch": ("verify.workers.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
+    "paddle": ("verify.workers.paddle_backend", "PaddleBackend", "pip install 'paddleferry[cpu]', or [gpu]"),
+}
+
+
+class Worker(Child):
+    """A framework in a process of its own.
+
+    Args:
+        framework: "torch" or "paddle".
+        compute: where it runs.
+    """
+
+    def __init__(self, framework: str, compute: Compute) -> None:
+        super().__init__(f"{framework} worker", _serve, framework, compute, hint="a smaller --batch-size helps")
+        self.framework = framework
+        self._started: Started | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    @property
+    def version(self) -> str:
+        """ "torch 2.14.0"; waits until the framework is loaded. Raises FerryError if it cannot be."""
+        return self._wait_until_ready().version
+
+    @property
+    def settings(self) -> str:
+        """The framework's flags that matter to the logits, as they stand; waits as `version` does."""
+        return self._wait_until_ready().settings
+
+    def _wait_until_ready(self) -> Started:
+        if self._started is None:
+            started: Started = self.receive()
+            self._started = started
+        return self._started
+
+    def load(self, job: LoadJob) -> Loaded:
+        """Builds a model; a FerryError of the worker is raised here."""
+        self._wait_until_ready()
+        loaded: Loaded = self.call(job)
+        return loaded
+
+    def forward(self, job: ForwardJob) -> Array:
+        """Logits (N, num_classes) of the batch in shared memory, in its dtype."""
+        self._wait_until_ready()
+        logits: Array = self.call(job)
+        return logits
+
+    def tensors(self, job: TensorsJob) -> dict[str, Array]:
+        """Official names to the model's own tensors in PyTorch's layout."""
+        tensors: dict[str, Array] = self.call(job)
+        return tensors
+
+    def stream(self, job: TraceJob | GradientJob) -> Generator[Part, Array | None, None]:
+        """The parts of a long answer, one at a time; the worker waits in between.
+
+        What is sent into the generator goes to the worker as the part's replacement. Closing it lets the worker end.
+        """
+        found = self.call(job)
+        while isinstance(found, Part):
+            try:
+                replacement = yield found
+            except GeneratorExit:
+                while isinstance(self.call(GoOn()), Part):
+                    pass
+                raise
+            found = self.call(GoOn(replacement))
+
+
+@contextmanager
+def start_workers(compute: Compute) -> Iterator[dict[str, Worker]]:
+    """Both frameworks' workers by name, loading at the same time."""
+    with ExitStack() as stack:
+        yield {framework: stack.enter_context(Worker(framework, compute)) for framework in BACKENDS}
+
+
+def forward_both(workers: Mapping[str, Worker], job: ForwardJob, compute: Compute) -> dict[str, Array]:
+    """Both frameworks' logits: at the same time where they have a device each, else one after the other."""
+    if not compute.apart:
+        return {framework: worker.forward(job) for framework, worker in workers.items()}
+    for worker in workers.values():
+        worker.send(job)
+    return {framework: worker.receive() for framework, worker in workers.items()}
+
+
+def _serve(connection: Connection, framework: str, compute: Compute) -> None:
+    settings = settle_process(framework, compute.threads)
+    variables = [f"{name}={value}" for name, value in settings.items() if name == "MKL_DEBUG_CPU_TYPE"]
+    if not compute.tf32:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
+    module, name, remedy = BACKENDS[framework]
+    try:
+        backend = getattr(importlib.import_module(module), name)(compute)
+        first: Started | Failed = Started(backend.version(), ", ".join([backend.settings(), *variables]))
+    except ModuleNotFoundError as error:
+        first = Failed(f"{error.name} is not installed; {remedy}")
+    except FerryError as error:
+        first = Failed(str(error))
+    try:
+        connection.send(first)
+    except (BrokenPipeError, ConnectionResetError):  # the parent is gone
+        return
+    if isinstance(first, Failed):
+        return
+    _answer(connection, backend)
+
+
+def _answer(connection: Connection, backend: Any) -> None:
+    def exchange(name: str, array: Array | None) -> Array | None:
+        connection.send(Part(name, array))
+        reply: GoOn = connection.recv()
+        return reply.replacement
+
+    with Attached() as attached:
+        handlers: Handlers = {
+            LoadJob: backend.load,
+            ForwardJob: lambda job: backend.forward(attached.view(job)),
+            TensorsJob: backend.tensors,
+            TraceJob: lambda job: backend.trace(attached.view(job.batch), job.taps, exchange),
+            GradientJob: lambda job: backend.gradients(attached.view(job.batch), job.weights, exchange),
+        }
+        answer(connection, handlers)
