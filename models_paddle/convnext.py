@@ -5,9 +5,10 @@ After models/convnext.py of https://github.com/facebookresearch/ConvNeXt at 048e
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
-from paddle import nn
+from paddle import Tensor, nn
 
 from convert.archs.convnext import DOWNSAMPLE, OVERLAP, PATCH, ConvNeXtSpec, Stem
 from models_paddle.layers import NORMS, NORMS_2D, Block, init_weights, scale_head
@@ -40,17 +41,18 @@ class ConvNeXt(nn.Layer):
             self.downsample_layers.append(
                 nn.Sequential(norm_2d(dim, epsilon=spec.eps), nn.Conv2D(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE))
             )
-        block = {
-            "norm": spec.norm,
-            "eps": spec.eps,
-            "gelu_tanh": spec.gelu_tanh,
-            "grn": spec.grn,
-            "layer_scale_init_value": layer_scale_init_value if spec.layer_scale else None,
-        }
+        block = partial(
+            Block,
+            norm=spec.norm,
+            eps=spec.eps,
+            gelu_tanh=spec.gelu_tanh,
+            grn=spec.grn,
+            layer_scale_init_value=layer_scale_init_value if spec.layer_scale else None,
+        )
         rates = iter(spec.drop_path_rates(drop_path_rate))
         self.stages = nn.LayerList()
         for depth, dim in zip(spec.depths, spec.dims, strict=True):
-            blocks = [Block(dim, drop_path=next(rates), **block) for _ in range(depth)]
+            blocks = [block(dim, drop_path=next(rates)) for _ in range(depth)]
             self.stages.append(nn.Sequential(*blocks))
         if spec.head_norm_first:
             self.norm_pre = norm_2d(spec.dims[-1], epsilon=spec.eps)
@@ -63,7 +65,7 @@ class ConvNeXt(nn.Layer):
         self.apply(init_weights)
         scale_head(self.head, head_init_scale)
 
-    def forward_features(self, x):
+    def forward_features(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to (N, dims[-1]): the mean over height and width, and the norm after or before it."""
         for downsample, stage in zip(self.downsample_layers, self.stages):  # noqa: B905 - paddle.jit takes no `strict`
             x = stage(downsample(x))
@@ -71,7 +73,7 @@ class ConvNeXt(nn.Layer):
             return self.norm_pre(x).mean([2, 3])
         return self.norm(x.mean([2, 3]))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to logits (N, num_classes)."""
         x = self.forward_features(x)
         if self.spec.head_hidden:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 # Of the images that a product is taken for. A product costs the height times what the convolution does, and its
 # matrices grow with the square: from about here on they are no gain.
@@ -37,7 +37,7 @@ class DepthwiseConv2D(nn.Conv2D):
         super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.kernel = kernel
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not takes_products(x):
             return super().forward(x)
         n, c, height, width = x.shape
@@ -48,7 +48,7 @@ class DepthwiseConv2D(nn.Conv2D):
         return y + self.bias.reshape([c, 1, 1])
 
 
-def takes_products(x) -> bool:
+def takes_products(x: Tensor) -> bool:
     """Whether a layer computes this input (N, C, H, W) by matrix products; in a saved program it never does."""
     if not paddle.in_dynamic_mode() or paddle.is_grad_enabled():
         return False
@@ -57,7 +57,7 @@ def takes_products(x) -> bool:
 
 
 @lru_cache(maxsize=16)  # a network has a handful of heights
-def _selector(k: int, height: int, dtype):
+def _selector(k: int, height: int, dtype: paddle.dtype) -> Tensor:
     # (k * k, height * k * height) of zeros and ones. A product with it puts every weight into its places, each of
     # them exactly: one term of the sum is the weight, the others are zero.
     offset = np.arange(height) - np.arange(height)[:, None] + k // 2  # [out row, in row] to row of the kernel

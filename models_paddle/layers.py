@@ -7,7 +7,7 @@ After the authors' models/convnext.py (https://github.com/facebookresearch/ConvN
 from __future__ import annotations
 
 import paddle
-from paddle import nn
+from paddle import Tensor, nn
 
 from convert.archs.convnext import KERNEL, Norm
 from models_paddle.depthwise import DepthwiseConv2D
@@ -25,7 +25,7 @@ class DropPath(nn.Layer):
             raise ValueError(f"drop path: expected a rate from 0 to below 1, found {rate}")
         self.rate = rate
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if self.rate == 0.0 or not self.training:
             return x
         keep = 1.0 - self.rate
@@ -41,7 +41,7 @@ class RmsNorm(nn.Layer):
         self.weight = self.create_parameter([dim], default_initializer=nn.initializer.Constant(1.0))
         self.eps = epsilon
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x * paddle.rsqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight
 
 
@@ -53,7 +53,7 @@ class SimpleNorm(nn.Layer):
         self.weight = self.create_parameter([dim], default_initializer=nn.initializer.Constant(1.0))
         self.eps = epsilon
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x * paddle.rsqrt(x.var(-1, unbiased=True, keepdim=True) + self.eps) * self.weight
 
 
@@ -61,26 +61,26 @@ class LayerNorm2d(nn.LayerNorm):
     """nn.LayerNorm over the channels of (N, C, H, W)."""
 
     # Not super().forward: paddle.jit.to_static follows that without end.
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return nn.LayerNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
 
 
 class RmsNorm2d(RmsNorm):
     """RmsNorm over the channels of (N, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return RmsNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
 
 
 class SimpleNorm2d(SimpleNorm):
     """SimpleNorm over the channels of (N, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return SimpleNorm.forward(self, x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
 
 
-NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
-NORMS_2D = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
+NORMS: dict[Norm, type[nn.Layer]] = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
+NORMS_2D: dict[Norm, type[nn.Layer]] = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
 
 
 class GlobalResponseNorm(nn.Layer):
@@ -91,7 +91,7 @@ class GlobalResponseNorm(nn.Layer):
         self.gamma = self.create_parameter([1, 1, 1, dim], default_initializer=nn.initializer.Constant(0.0))
         self.beta = self.create_parameter([1, 1, 1, dim], default_initializer=nn.initializer.Constant(0.0))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         norm = paddle.norm(x, p="fro", axis=[1, 2], keepdim=True)  # p=2 would be a matrix norm
         return self.gamma * (x * (norm / (norm.mean(-1, keepdim=True) + 1e-6))) + self.beta + x
 
@@ -110,7 +110,15 @@ class Block(nn.Layer):
     """
 
     def __init__(
-        self, dim: int, *, norm=Norm.LAYER, eps, gelu_tanh=False, grn=False, layer_scale_init_value=None, drop_path=0.0
+        self,
+        dim: int,
+        *,
+        norm: Norm = Norm.LAYER,
+        eps: float,
+        gelu_tanh: bool = False,
+        grn: bool = False,
+        layer_scale_init_value: float | None = None,
+        drop_path: float = 0.0,
     ):
         super().__init__()
         if layer_scale_init_value is not None:
@@ -126,7 +134,7 @@ class Block(nn.Layer):
         self.pwconv2 = nn.Linear(4 * dim, dim)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         y = self.dwconv(x).transpose([0, 2, 3, 1])  # (N, H, W, C)
         y = self.grn(self.gelu(self.pwconv1(self.norm(y))))
         y = self.pwconv2(y)
@@ -135,7 +143,7 @@ class Block(nn.Layer):
         return x + self.drop_path(y.transpose([0, 3, 1, 2]))  # (N, C, H, W)
 
 
-def init_weights(layer):
+def init_weights(layer: nn.Layer) -> None:
     # The authors cut at -2 and 2, which is 100 standard deviations. Paddle 2.6's TruncatedNormal cuts at 2 standard
     # deviations and takes no other limits, so the cut is written out.
     if isinstance(layer, (nn.Conv2D, nn.Linear)) and layer.weight._is_initialized():  # not under LazyGuard
@@ -143,7 +151,7 @@ def init_weights(layer):
         layer.bias.set_value(paddle.zeros_like(layer.bias))
 
 
-def scale_head(head, factor: float):
+def scale_head(head: nn.Linear, factor: float) -> None:
     if head.weight._is_initialized():
         head.weight.set_value(head.weight * factor)
         head.bias.set_value(head.bias * factor)

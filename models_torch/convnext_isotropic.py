@@ -5,7 +5,7 @@ After models/convnext_isotropic.py of https://github.com/facebookresearch/ConvNe
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from convert.archs.convnext_isotropic import PATCH, ConvNeXtIsotropicSpec
 from models_torch.layers import Block, init_weights, scale_head
@@ -30,10 +30,10 @@ class ConvNeXtIsotropic(nn.Module):
         self.apply(init_weights)
         scale_head(self.head, head_init_scale)
 
-    def forward_features(self, x):
+    def forward_features(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to (N, dim): the mean over height and width first, then the norm."""
         return self.norm(self.blocks(self.stem(x)).mean([2, 3]))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to logits (N, num_classes)."""
         return self.head(self.forward_features(x))

@@ -7,7 +7,7 @@ After the authors' models/convnext.py (https://github.com/facebookresearch/ConvN
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convert.archs.convnext import KERNEL, Norm
 
@@ -24,7 +24,7 @@ class DropPath(nn.Module):
             raise ValueError(f"drop path: expected a rate from 0 to below 1, found {rate}")
         self.rate = rate
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if self.rate == 0.0 or not self.training:
             return x
         keep = 1.0 - self.rate
@@ -40,7 +40,7 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.full([dim], 1.0))
         self.eps = eps
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight
 
 
@@ -52,33 +52,33 @@ class SimpleNorm(nn.Module):
         self.weight = nn.Parameter(torch.full([dim], 1.0))
         self.eps = eps
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt(x.var(-1, correction=1, keepdim=True) + self.eps) * self.weight
 
 
 class LayerNorm2d(nn.LayerNorm):
     """nn.LayerNorm over the channels of (N, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return nn.LayerNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class RmsNorm2d(RmsNorm):
     """RmsNorm over the channels of (N, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return RmsNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class SimpleNorm2d(SimpleNorm):
     """SimpleNorm over the channels of (N, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return SimpleNorm.forward(self, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-NORMS = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
-NORMS_2D = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
+NORMS: dict[Norm, type[nn.Module]] = {Norm.LAYER: nn.LayerNorm, Norm.RMS: RmsNorm, Norm.SIMPLE: SimpleNorm}
+NORMS_2D: dict[Norm, type[nn.Module]] = {Norm.LAYER: LayerNorm2d, Norm.RMS: RmsNorm2d, Norm.SIMPLE: SimpleNorm2d}
 
 
 class GlobalResponseNorm(nn.Module):
@@ -89,7 +89,7 @@ class GlobalResponseNorm(nn.Module):
         self.gamma = nn.Parameter(torch.full([1, 1, 1, dim], 0.0))
         self.beta = nn.Parameter(torch.full([1, 1, 1, dim], 0.0))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
         return self.gamma * (x * (norm / (norm.mean(-1, keepdim=True) + 1e-6))) + self.beta + x
 
@@ -108,7 +108,15 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, dim: int, *, norm=Norm.LAYER, eps, gelu_tanh=False, grn=False, layer_scale_init_value=None, drop_path=0.0
+        self,
+        dim: int,
+        *,
+        norm: Norm = Norm.LAYER,
+        eps: float,
+        gelu_tanh: bool = False,
+        grn: bool = False,
+        layer_scale_init_value: float | None = None,
+        drop_path: float = 0.0,
     ):
         super().__init__()
         if layer_scale_init_value is not None:
@@ -122,7 +130,7 @@ class Block(nn.Module):
         self.pwconv2 = nn.Linear(4 * dim, dim)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         y = self.dwconv(x).permute(0, 2, 3, 1)  # (N, H, W, C)
         y = self.grn(self.gelu(self.pwconv1(self.norm(y))))
         y = self.pwconv2(y)
@@ -131,14 +139,14 @@ class Block(nn.Module):
         return x + self.drop_path(y.permute(0, 3, 1, 2))  # (N, C, H, W)
 
 
-def init_weights(layer):
+def init_weights(layer: nn.Module) -> None:
     # The authors cut at -2 and 2, which is 100 standard deviations.
     if isinstance(layer, (nn.Conv2d, nn.Linear)):
         nn.init.trunc_normal_(layer.weight, std=0.02, a=-2.0, b=2.0)
         nn.init.zeros_(layer.bias)
 
 
-def scale_head(head, factor: float):
+def scale_head(head: nn.Linear, factor: float) -> None:
     with torch.no_grad():
         head.weight.mul_(factor)
         head.bias.mul_(factor)

@@ -18,11 +18,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:  # each contender's process loads what it needs
+    import paddle
+
+    from convert.archs import ArchSpec
+    from convert.arrays import Array
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHS = ("convnext_tiny", "convnext_small", "convnext_base", "convnext_large", "convnext_xlarge")  # as PaddleClas has
@@ -87,8 +94,9 @@ def _ask(process: subprocess.Popen[str]) -> str:
     assert process.stdout
     process.stdin.write("\n")
     process.stdin.flush()
-    answer = process.stdout.readline()
-    return answer or sys.exit(f"{' '.join(process.args)} ended with status {process.wait()}")  # type: ignore[arg-type] - exit does not return
+    assert isinstance(process.args, list)
+    command = " ".join(map(str, process.args))
+    return process.stdout.readline() or sys.exit(f"{command} ended with status {process.wait()}")
 
 
 def _largest_disagreement(logits: dict[str, list[float]]) -> float:
@@ -132,7 +140,7 @@ def _answer(args: argparse.Namespace) -> int:
     return 0
 
 
-def _weights_and_images(args: argparse.Namespace):
+def _weights_and_images(args: argparse.Namespace) -> tuple[ArchSpec, dict[str, Array], Array]:
     import numpy as np
 
     from convert import get_spec
@@ -156,7 +164,8 @@ def _torch(args: argparse.Namespace) -> Callable[[], list[float]]:
 
     def forward() -> list[float]:
         with torch.no_grad():
-            return model(batch).flatten().tolist()
+            logits: list[float] = model(batch).flatten().tolist()
+            return logits
 
     return forward
 
@@ -173,12 +182,13 @@ def _paddle(args: argparse.Namespace) -> Callable[[], list[float]]:
 
     def forward() -> list[float]:
         with paddle.no_grad():
-            return model(batch).flatten().tolist()
+            logits: list[float] = model(batch).flatten().tolist()
+            return logits
 
     return forward
 
 
-def _as_paddleclas(spec, carried):
+def _as_paddleclas(spec: ArchSpec, carried: Mapping[str, Array]) -> paddle.nn.Layer:
     """Our model with the two parts that PaddleClas writes otherwise put in their places.
 
     They are Paddle's own depthwise convolution, and the norm over channels by elementary operations; the rest is line
@@ -189,12 +199,12 @@ def _as_paddleclas(spec, carried):
 
     import models_paddle
 
-    class ChannelsFirstNorm(paddle.nn.Layer):
-        def __init__(self, norm):
+    class ChannelsFirstNorm(paddle.nn.Layer):  # type: ignore[misc]  # Paddle's classes are Any here
+        def __init__(self, norm: paddle.nn.LayerNorm) -> None:
             super().__init__()
             self.weight, self.bias = norm.weight, norm.bias
 
-        def forward(self, x):
+        def forward(self, x: paddle.Tensor) -> paddle.Tensor:
             centred = x - x.mean(1, keepdim=True)
             x = centred / paddle.sqrt(centred.pow(2).mean(1, keepdim=True) + spec.eps)
             return self.weight[:, None, None] * x + self.bias[:, None, None]

@@ -38,8 +38,9 @@ sys.path.insert(0, str(ROOT))
 
 from convert import get_spec, write_checkpoint  # noqa: E402 - after the path above
 from convert.state_dict import convert_state_dict  # noqa: E402 - after the path above
-from verify.datasets import read_dataset  # noqa: E402 - after the path above
+from verify.datasets import Item, read_dataset  # noqa: E402 - after the path above
 from verify.images.decode import decode_item  # noqa: E402 - after the path above
+from verify.images.preprocess import Pixels  # noqa: E402 - after the path above
 from verify.recipes.protocol import Recipe  # noqa: E402 - after the path above
 
 # Each is run as `python -c SOURCE folder arch classes batch_size threads` in the checkout and prints its seconds.
@@ -176,8 +177,14 @@ def prepare(folder: Path, data: Path, count: int | None, arch: str) -> tuple[int
     write_checkpoint(folder / "x.pth", weights, framework="torch")
     write_checkpoint(folder / "x.pdparams", convert_state_dict(spec, weights), framework="paddle")
     items = read_dataset(folder / "val", len(classes)).items
-    np.save(folder / "pixels.npy", np.stack([decode_item(item, Recipe()).pixels for item in items]))
+    np.save(folder / "pixels.npy", np.stack([_pixels(item) for item in items]))
     return len(items), len(classes)
+
+
+def _pixels(item: Item) -> Pixels:
+    pixels = decode_item(item, Recipe()).pixels
+    assert pixels is not None
+    return pixels
 
 
 def measure(command: list[str]) -> Run:

@@ -82,14 +82,14 @@ def _environment(name: str, packages: list[str]) -> Path:
     if not (folder / "installed.txt").exists():
         say(f"making {folder.relative_to(ROOT)}")
         venv.create(folder, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages, *COMMON]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages, *COMMON]
         subprocess.run(install, check=True)
         (folder / "installed.txt").write_text("\n".join(packages))
     return python
 
 
 def _build(pythons: dict[str, Path], arch: str, source: Path, folder: Path) -> list[Path]:
-    files = []
+    files: list[Path] = []
     for name, python in pythons.items():
         for circumstance, variables in CIRCUMSTANCES.items():
             target = folder / f"{len(files)}.pdparams"

@@ -32,8 +32,8 @@ def ensure(extras: str) -> Path:
     done = stamp.read_text().splitlines() if stamp.exists() else []
     if not any(_covers(line, wanted) for line in done):
         say(f"installing paddleferry[{extras}] with what was tested; the first time takes minutes and 6 GB")
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
-        run([*command, "-e", f".[{extras}]"])
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*command, "-c", "constraints.txt", "-e", f".[{extras}]"])
         stamp.write_text("\n".join([*done, wanted]) + "\n")
     return python
 

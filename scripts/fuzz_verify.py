@@ -23,8 +23,9 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -124,7 +125,8 @@ def reduced(spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
 
 def cases(count: int, seed: int) -> Iterator[Case]:
     """So many faults: every architecture and every kind in turn, each kind at a random place that fits."""
-    names, kinds = list(ARCHS), [*TENSOR_KINDS, *MODEL_KINDS, *IN_THE_RUN]
+    names = list(ARCHS)
+    kinds: list[Kind] = [*TENSOR_KINDS, *MODEL_KINDS, *IN_THE_RUN]
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         spec = reduced(ARCHS[names[number % len(names)]], rng)
@@ -144,8 +146,10 @@ def _planted(number: int, spec: ArchSpec, kind: Kind, rng: np.random.Generator) 
         return None
     place = places[int(rng.integers(len(places)))]
     if isinstance(kind, ModelKind):
+        assert isinstance(place, str)
         return Case(number, spec, kind.name, place, Plants(model=f"{kind.name}@{place}"))
-    edit: Callable[..., dict] = lambda tensors, kind=kind, place=place: kind.plant(tensors, place, rng)  # noqa: E731 - bound to this case
+    assert isinstance(place, tuple)
+    edit = partial(kind.plant, place=place, rng=rng)
     return Case(number, spec, kind.name, " and ".join(place), Plants(tensors=edit))
 
 

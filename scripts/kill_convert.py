@@ -139,8 +139,8 @@ def trial(folder: Path, count: int, seed: int, arch: str) -> Trial:
 
 
 def report(run: Trial) -> str:
-    rows = (KILLED, OLD, NEW, DAMAGED, DONE, "left a temporary file")
-    rows += ("leftovers before a whole conversion", "leftovers after it")
+    leftovers = ("left a temporary file", "leftovers before a whole conversion", "leftovers after it")
+    rows = (KILLED, OLD, NEW, DAMAGED, DONE, *leftovers)
     lines = [f"{name:<36} {run.seen[name]:>6,}" for name in rows]
     return "\n".join([f"{run.arch}, a conversion takes {run.seconds * 1000:.0f} ms", *lines])
 

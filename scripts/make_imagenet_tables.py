@@ -20,7 +20,7 @@ def main() -> int:
     """Writes both tables, or says why what it was given is not them."""
     ids = Path(sys.argv[1]).read_text(encoding="utf-8").split()
     lines = [line.split() for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines()]
-    labels = {original(name).number: int(label) for name, label in lines if original(name)}
+    labels = {image.number: int(label) for name, label in lines if (image := original(name))}
     if ids != sorted(set(ids)) or len(ids) != 1000 or sorted(labels) != list(range(1, 50_001)):
         print("make_imagenet_tables: expected 1000 sorted ids and 50,000 labels", file=sys.stderr)
         return 1

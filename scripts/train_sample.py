@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tqdm import tqdm
 import models_torch
 from convert import get_spec
 from verify.images.decode import decode
-from verify.images.preprocess import preprocess
+from verify.images.preprocess import Pixels, preprocess
 from verify.sample import CHECKPOINT, IMAGES, RECIPE
 
 SIDE = 80
@@ -84,12 +85,18 @@ def _shifted(batch: torch.Tensor) -> torch.Tensor:
     return padded[:, :, y : y + batch.shape[2], x : x + batch.shape[3]]
 
 
-@torch.inference_mode()
 def _accuracy(model: torch.nn.Module) -> float:
     files = sorted(IMAGES.glob("*/*.png"))
-    inputs = torch.from_numpy(np.stack([decode(file, RECIPE).pixels for file in files]))
+    inputs = torch.from_numpy(np.stack([_pixels(file) for file in files]))
     labels = torch.tensor([int(file.parent.name) for file in files])
-    return float((model(inputs).argmax(1) == labels).double().mean())
+    with torch.inference_mode():
+        return float((model(inputs).argmax(1) == labels).double().mean())
+
+
+def _pixels(file: Path) -> Pixels:
+    pixels = decode(file, RECIPE).pixels
+    assert pixels is not None
+    return pixels
 
 
 if __name__ == "__main__":

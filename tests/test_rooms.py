@@ -71,9 +71,9 @@ def imported_by(path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
-        elif isinstance(node, ast.ImportFrom) and node.module in modules:
-            names = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield from (name if name in modules else node.module for name in names)
+        elif isinstance(node, ast.ImportFrom) and (package := node.module or "") in modules:
+            names = (f"{package}.{alias.name}" for alias in node.names)
+            yield from (name if name in modules else package for name in names)
 
 
 def breaches(imports: Imports) -> list[str]:

@@ -25,7 +25,9 @@ COUNTS = "471,790 parameters in 74 tensors"
 
 EVERY_16_BITS = np.arange(1 << 16, dtype="uint16")
 # Every way a bfloat16 can round: the bits that are kept, and below them nothing, less than half, half, more, all.
-PATTERNS = (EVERY_16_BITS.astype("uint32")[:, None] << 16 | np.uint32([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF])).ravel()
+PATTERNS = (
+    EVERY_16_BITS.astype("uint32")[:, None] << 16 | np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], "uint32")
+).ravel()
 
 
 def bits(array: Array) -> Array:
@@ -57,19 +59,19 @@ def test_a_nan_stays_one_as_bfloat16() -> None:
 
 
 def test_a_tie_rounds_to_the_even_neighbour() -> None:
-    cast, _ = cast_state_dict({"w": np.uint32([0x3F80_8000, 0x3F81_8000]).view("float32")}, "bfloat16")
+    cast, _ = cast_state_dict({"w": np.array([0x3F80_8000, 0x3F81_8000], "uint32").view("float32")}, "bfloat16")
 
     assert bits(cast["w"]).tolist() == [0x3F80, 0x3F82]
 
 
 def test_the_largest_float32_overflows_to_infinity_as_bfloat16() -> None:
-    cast, _ = cast_state_dict({"w": np.float32([3.4e38, -3.4e38])}, "bfloat16")
+    cast, _ = cast_state_dict({"w": np.array([3.4e38, -3.4e38], "float32")}, "bfloat16")
 
     assert bits(cast["w"]).tolist() == [0x7F80, 0xFF80]
 
 
 def test_a_subnormal_is_kept_as_bfloat16() -> None:
-    cast, _ = cast_state_dict({"w": np.uint32([0x0001_0000, 0x8000_8001]).view("float32")}, "bfloat16")
+    cast, _ = cast_state_dict({"w": np.array([0x0001_0000, 0x8000_8001], "uint32").view("float32")}, "bfloat16")
 
     assert bits(cast["w"]).tolist() == [0x0001, 0x8001]
 
@@ -84,12 +86,12 @@ def test_every_bfloat16_widens_to_the_float32_of_torch() -> None:
 def test_every_float16_widens_without_loss() -> None:
     cast, counts = cast_state_dict({"w": EVERY_16_BITS.view("float16")})
 
-    assert (cast["w"].dtype, counts) == (np.float32, {"float16": 1})
+    assert (cast["w"].dtype, counts) == (np.dtype(np.float32), {"float16": 1})
     assert np.array_equal(cast["w"].astype("float16"), EVERY_16_BITS.view("float16"), equal_nan=True)
 
 
 def test_a_cast_to_float16_is_torchs() -> None:
-    values = np.float32([1 / 3, 65504, 65519, 65520, -1e9, 6e-8, 2e-8, 1.0004883, 1.0014648])
+    values = np.array([1 / 3, 65504, 65519, 65520, -1e9, 6e-8, 2e-8, 1.0004883, 1.0014648], "float32")
 
     cast, _ = cast_state_dict({"w": values}, "float16")
 

@@ -38,7 +38,7 @@ def convert(folder: Path, weights: dict[str, Array], *options: str, framework: s
 def test_a_fresh_heads_bits_are_those_of_every_other_machine() -> None:
     head = fresh_head(SEVEN, framework="torch")["head.weight"]
 
-    assert (head.dtype, head.shape) == (np.float32, (7, 160))
+    assert (head.dtype, head.shape) == (np.dtype(np.float32), (7, 160))
     assert hashlib.sha256(head.tobytes()).hexdigest() == HEAD_SHA256
 
 

@@ -15,6 +15,7 @@ from oracles import IMAGE, ORACLE, paddle_output, torch_output
 from twins import max_rel, random_image
 
 from convert.archs import ARCHS, ArchSpec
+from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
 from convert.arrays import Array
 from verify.selftest.weights import distinct_weights
 
@@ -51,13 +52,15 @@ def restated(weights: dict[str, Array], depth: int) -> Array:
     x = x.mean((-2, -1))
     x = (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-6).sqrt()
     x = x * w["norm.weight"] + w["norm.bias"]
-    return (x @ w["head.weight"].T + w["head.bias"]).numpy()
+    logits: Array = (x @ w["head.weight"].T + w["head.bias"]).numpy()
+    return logits
 
 
 @pytest.fixture(scope="module", params=SIZES)
 def spec(request: pytest.FixtureRequest) -> ArchSpec:
-    depth = FEWER_BLOCKS[request.param]
-    return dataclasses.replace(ARCHS[f"convnext_isotropic_{request.param}"], depth=depth, num_classes=10)
+    whole = ARCHS[f"convnext_isotropic_{request.param}"]
+    assert isinstance(whole, ConvNeXtIsotropicSpec)
+    return dataclasses.replace(whole, depth=FEWER_BLOCKS[request.param], num_classes=10)
 
 
 @pytest.fixture(scope="module")

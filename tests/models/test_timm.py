@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,8 +42,8 @@ def arch(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def spec(arch: str) -> ArchSpec:
-    changes = {"num_classes": CLASSES} | ({"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {})
-    return dataclasses.replace(ARCHS[arch], **changes)
+    changes: dict[str, Any] = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
+    return dataclasses.replace(ARCHS[arch], num_classes=CLASSES, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_our_paddle_model_answers_as_timms(judged: Judged, spec: ArchSpec) -> No
 
 
 # The test of the test: what a spec could state wrongly without another name or shape in its table.
-FAULTS = {
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "another eps": ("convnext_atto", {"eps": 1e-5}),
     "another GELU": ("convnext_atto", {"gelu_tanh": True}),
     "an RMS norm for a simple one": ("convnext_zepto_rms", {"norm": Norm.RMS}),

@@ -101,7 +101,7 @@ TORCH_KINDS: dict[str, Callable[[], Any]] = {
     "odd names": lambda: {"": torch.ones(1), "ä.\N{SNOWMAN}": torch.ones(2), "a/b": torch.ones(3)},
 }
 
-NUMPY = {1: as_numpy_1, 2: bytes}
+NUMPY: dict[int, Callable[[bytes], bytes]] = {1: as_numpy_1, 2: bytes}
 PROTOCOLS = (2, 3, 4)
 ZIP = {"zip": True, "legacy": False}
 
@@ -166,7 +166,7 @@ def assert_equal(found: Any, expected: dict[str, Array]) -> None:
 @pytest.mark.parametrize("shards", [1, 2, 5])
 def test_a_sharded_checkpoint_is_read(shards: int, tmp_path: Path) -> None:
     state_dict = models_torch.build(TINY).state_dict()
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number in range(shards):
         name = f"model-{number + 1:05}-of-{shards:05}.safetensors"
         part = dict(list(state_dict.items())[number::shards])

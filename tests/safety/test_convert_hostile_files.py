@@ -217,7 +217,7 @@ def test_no_message_carries_what_would_steer_a_terminal(kind: str, tmp_path: Pat
     path = write_pth(tmp_path / "x.pth", FORGERIES[kind], {"0": FOUR})
 
     with pytest.raises(FerryError) as caught:
-        Job.read("convnext_digits", path).plan()
+        Job.read("convnext_digits", path)
 
     assert "\nconvert: all is well" not in str(caught.value)
     assert str(caught.value).replace("\n", "").isprintable()

@@ -46,7 +46,7 @@ def folder() -> Iterator[Path]:
 
 
 def converted(source: Path, target: Path) -> tuple[int, str]:
-    given = [source.with_name("rehearsal.pth"), "--src", source, "--dst", target]
+    given = [str(source.with_name("rehearsal.pth")), "--src", str(source), "--dst", str(target)]
     child = subprocess.run([sys.executable, "-c", AS_NOBODY, *given], capture_output=True, text=True, check=False)
     return child.returncode, child.stderr
 

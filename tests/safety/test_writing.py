@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from fuzz import SMALL, in_paddle, weights_of
 
-from convert import ARCHS, write_checkpoint
+from convert.archs import ARCHS
+from convert.checkpoints import write_checkpoint
 from convert.checkpoints.atomic import Written
 from convert.cli import main
 from convert.errors import TargetError

@@ -144,6 +144,11 @@ def index_with_another_shard(index: Path) -> None:
     safetensors.numpy.save_file({"w": np.ones(3)}, index.with_name(SHARD))
 
 
+def file_in_a_file(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.write_bytes(b"x")
+
+
 def optimizer_only(path: Path) -> None:
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.SGD([parameter], lr=0.1)
@@ -160,7 +165,7 @@ FILES: Mapping[str, Maker] = {
     "a link to nothing": lambda path: path.symlink_to("nowhere"),
     "a link to itself": lambda path: path.symlink_to(path),
     "a folder": Path.mkdir,
-    "a file in a file": lambda path: path.parent.rmdir() or path.parent.write_bytes(b"x"),
+    "a file in a file": file_in_a_file,
     "a pipe": lambda path: os.mkfifo(path),
     "a device": lambda path: path.symlink_to("/dev/null"),
     "a socket": listening,

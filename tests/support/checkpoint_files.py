@@ -23,8 +23,10 @@ def as_array(tensor: torch.Tensor) -> Array:
     """The tensor's values, a bfloat16 by its bits."""
     tensor = tensor.detach()
     if tensor.dtype is torch.bfloat16:
-        return tensor.contiguous().view(torch.int16).numpy().view(np.uint16).view(BFLOAT16)
-    return tensor.numpy()
+        bits: Array = tensor.contiguous().view(torch.int16).numpy()
+        return bits.view(np.uint16).view(BFLOAT16)
+    values: Array = tensor.numpy()
+    return values
 
 
 def as_tensors(arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
@@ -86,6 +88,7 @@ def write_pth(path: Path, pickle: bytes, storages: Mapping[str, bytes] | None = 
 # opening and mapping of the file itself. A few harmless reads come first, so that no module is loaded any more.
 _WATCHED = """
 import json, pickle, resource, sys
+from collections.abc import Callable
 from pathlib import Path
 import numpy
 from convert.checkpoints import read_checkpoint

@@ -8,6 +8,7 @@ import pickle
 import random
 import struct
 import zipfile
+import zlib
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,13 +137,14 @@ class Rezipped:
             for name in archive.namelist():
                 if name != entry:
                     target.writestr(name, archive.read(name))
+            assert target.fp is not None
             self.at = target.fp.tell()
         self.start, self.directory = others.getvalue()[: self.at], others.getvalue()[self.at : -22]
         self.name, self.count = entry.encode(), len(zipfile.ZipFile(others).namelist()) + 1
 
     def with_entry(self, data: bytes) -> bytes:
         """The zip file with that content in the entry's place."""
-        common = struct.pack("<5H3L2H", 20, 0, 0, 0, 33, zipfile.crc32(data), len(data), len(data), len(self.name), 0)
+        common = struct.pack("<5H3L2H", 20, 0, 0, 0, 33, zlib.crc32(data), len(data), len(data), len(self.name), 0)
         local = b"PK\x03\x04" + common + self.name + data
         central = b"PK\x01\x02\x14\x03" + common + struct.pack("<3H2L", 0, 0, 0, 0, self.at) + self.name
         directory = self.directory + central

@@ -36,7 +36,8 @@ def write_images(root: Path, count: int = 12, classes: int = CLASSES) -> Path:
     for number in range(count):
         folder = root / f"class_{number % classes:02}"
         folder.mkdir(parents=True, exist_ok=True)
-        size = tuple(int(side) for side in rng.integers(60, 140, 2))
-        image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        width, height = rng.integers(60, 140, 2).tolist()
+        pixels = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
         image.save(folder / f"image_{number:02}{('.png', '.JPEG')[number % 2]}")
     return root

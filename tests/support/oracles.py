@@ -50,14 +50,16 @@ def torch_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str = 
     """Our PyTorch model's, for weights in PyTorch's layout."""
     model: Any = models_torch.build_with(spec, weights, dtype="float64")
     with torch.no_grad():
-        return getattr(model, method)(torch.from_numpy(random_image(IMAGE))).numpy()
+        output: Array = getattr(model, method)(torch.from_numpy(random_image(IMAGE))).numpy()
+    return output
 
 
 def paddle_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str = "forward") -> Array:
     """Our Paddle model's, for weights in PyTorch's layout."""
     model: Any = models_paddle.build_with(spec, carried(spec.params(), weights), dtype="float64")
     with paddle.no_grad():
-        return getattr(model, method)(paddle.to_tensor(random_image(IMAGE))).numpy()
+        output: Array = getattr(model, method)(paddle.to_tensor(random_image(IMAGE))).numpy()
+    return output
 
 
 def units_in_order(spec: ArchSpec) -> list[str]:

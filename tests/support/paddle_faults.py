@@ -17,7 +17,7 @@ from convert.arrays import Array
 from verify.selftest import paddle_models
 from verify.selftest.paddle_models import Forward, in_float32, rounded
 
-Builder = Callable[..., models_paddle.ConvNeXt]
+Builder = Callable[..., paddle.nn.Layer]
 
 
 def shipped(fault: str) -> Builder:
@@ -28,7 +28,7 @@ def shipped(fault: str) -> Builder:
 def plant(edit: Callable[[Any], None]) -> Builder:
     """A `build_with` whose model was edited."""
 
-    def build(spec: ConvNeXtSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> models_paddle.ConvNeXt:
+    def build(spec: ConvNeXtSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> paddle.nn.Layer:
         model = models_paddle.build_with(spec, weights, dtype=dtype)
         edit(model)
         return model
@@ -95,7 +95,7 @@ rounding_in_float64 = plant(paddle_models.of_end(lambda model, x: rounded(model.
 
 def half_precision_weights(
     spec: ConvNeXtSpec, weights: Mapping[str, Array], *, dtype: str = "float32"
-) -> models_paddle.ConvNeXt:
+) -> paddle.nn.Layer:
     if dtype == "float32":
         weights = {name: tensor.astype(np.float16).astype(np.float32) for name, tensor in weights.items()}
     return models_paddle.build_with(spec, weights, dtype=dtype)

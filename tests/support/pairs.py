@@ -11,7 +11,7 @@ import torch
 from checkpoint_files import as_tensors
 from twins import TINY
 
-from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.checkpoints import write_pdparams
 from convert.state_dict import convert_state_dict
@@ -39,7 +39,7 @@ CLASSES = 10
 CALM = [5.0, 1.0, 0.0, 0.0, 0.0, 0.0]  # logits of an image on which the frameworks agree
 
 
-def write_pair(folder: Path, spec: ConvNeXtSpec = TINY, edit: Callable[[Weights], None] | None = None) -> Pair:
+def write_pair(folder: Path, spec: ArchSpec = TINY, edit: Callable[[Weights], object] | None = None) -> Pair:
     """x.pth and x.pdparams of one network with distinct weights, read again.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # A pickle, byte by byte: https://github.com/python/cpython/blob/v3.11.7/Lib/pickletools.py
@@ -32,7 +32,8 @@ def plain(value: Any) -> bytes:
         return b"(" + b"".join(map(plain, value)) + b"t"
     if value is None or isinstance(value, bool):
         return {None: b"N", True: b"\x88", False: b"\x89"}[value]
-    return {str: text, int: integer, bytes: data}[type(value)](value)
+    written: dict[type, Callable[[Any], bytes]] = {str: text, int: integer, bytes: data}
+    return written[type(value)](value)
 
 
 class Raw(bytes):

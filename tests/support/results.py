@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -104,7 +105,7 @@ def some_layers(*, depart: bool = False) -> LayerReport:
     return LayerReport(tuple(layers), *(("stages.1.2", "an eps of 1e-5 in place of 1e-6") if depart else ("", "")))
 
 
-def some_result(rows: list[ImageRow] | None = None, *, gates: tuple[Gate, ...] = GATES, **changes: object) -> Result:
+def some_result(rows: list[ImageRow] | None = None, *, gates: tuple[Gate, ...] = GATES, **changes: Any) -> Result:
     """A whole result over those rows."""
     rows = some_rows() if rows is None else rows
     paired = with_statistics(summarise(rows))

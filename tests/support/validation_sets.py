@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -91,10 +92,10 @@ def devkit(root: Path) -> Path:
     return root
 
 
-def tar(path: Path, contents: Mapping[str, bytes] = CONTENTS, *, mode: str = "w") -> Path:
+def tar(path: Path, contents: Mapping[str, bytes] = CONTENTS, *, mode: Literal["w", "w:gz"] = "w") -> Path:
     """An archive of the images."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload] - a mode out of a variable
+    with tarfile.open(path, mode) as archive:
         for name, content in contents.items():
             add(archive, name, content)
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ def counting(*shape: int) -> torch.Tensor:
     return torch.arange(int(np.prod(shape)), dtype=torch.float32).reshape(shape) / 7
 
 
+def values_of(dtype: str) -> Tensors:
+    return {"w": counting(300).to(getattr(torch, dtype))}
+
+
 def sharing() -> Tensors:
     storage = counting(24)
     return {"whole": storage, "same": storage, "part": storage[5:13], "matrix": storage.view(4, 6), "last": storage[-1]}
@@ -50,7 +55,7 @@ STATE_DICTS: dict[str, Callable[[], dict[str, Any]]] = {
     "an odd name": lambda: {"": counting(1), "ä.\N{SNOWMAN}": counting(2), "a/b": counting(3)},
     "a module's state dict with its metadata": lambda: models_torch.build(TINY).state_dict(),
     "an ordered dict": lambda: OrderedDict([("b", counting(1)), ("a", counting(2))]),
-    **{f"{dtype} values": lambda dtype=dtype: {"w": counting(300).to(getattr(torch, dtype))} for dtype in DTYPES},
+    **{f"{dtype} values": partial(values_of, dtype) for dtype in DTYPES},
 }
 
 

@@ -217,13 +217,14 @@ print(fetched.sha256, fetched.from_cache)
 
 
 def test_of_two_processes_one_downloads_and_the_other_waits(tmp_path: Path) -> None:
-    with serving(hold=threading.Event()) as server:
+    hold = threading.Event()
+    with serving(hold=hold) as server:
         url = f"{server.url}/x.pth"
         one = start(url, tmp_path)
         assert server.asked.wait(30)
         two = start(url, tmp_path)
         said = two.stderr.readline() if two.stderr else ""
-        server.hold.set()
+        hold.set()
 
         assert one.communicate(timeout=30) == (f"{SHA256} False\n", "")
         assert two.communicate(timeout=30) == (f"{SHA256} True\n", "")

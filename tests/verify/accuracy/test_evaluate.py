@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from made_up_images import write_images
 from pairs import BATCH, RECIPE, write_pair
 
+from convert.arrays import Array
 from convert.errors import FerryError
 from verify.accuracy.evaluate import Plan, evaluate
 from verify.datasets import Dataset, read_dataset
@@ -69,7 +70,7 @@ class Interrupting(RunStore):
         super().__init__(path)
         self.left = batches
 
-    def put_batch(self, images: Sequence[ImageFacts], logits: dict[str, np.ndarray]) -> None:  # type: ignore[type-arg] - of any kind
+    def put_batch(self, images: Sequence[ImageFacts], logits: Mapping[str, Array]) -> None:
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1

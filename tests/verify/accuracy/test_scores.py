@@ -55,7 +55,7 @@ def test_accuracy_is_what_plain_python_counts_in_the_logits(run: tuple[PairedRes
     result, path, logits = run
     with closing(sqlite3.connect(path)) as database:
         labels = [label for (label,) in database.execute("SELECT label FROM images ORDER BY id")]
-    ranked = [sorted(range(8), key=lambda c, row=row: -row[c]) for row in logits.tolist()]
+    ranked = [sorted(range(8), key=[-logit for logit in row].__getitem__) for row in logits.tolist()]
     top1 = sum(best[0] == label for best, label in zip(ranked, labels, strict=True))
     top5 = sum(label in best[:5] for best, label in zip(ranked, labels, strict=True))
 

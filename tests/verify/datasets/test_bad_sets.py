@@ -61,7 +61,7 @@ def test_a_devkit_that_is_not_where_it_is_said_to_be(tmp_path: Path) -> None:
     )
 
 
-DECLARED = {
+DECLARED: dict[str, tuple[str | bytes, str]] = {
     "too few": ("cat\n", "{file}: 1 line, but the model has 2 classes"),
     "one twice": ("cat\ncat\n", "{file}: cat stands there twice"),
     "another": ("cat\nfox\n", "{root}: class folder dog is not in names, which declares the classes"),

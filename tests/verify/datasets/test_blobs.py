@@ -17,7 +17,7 @@ from torchvision.datasets import ImageFolder
 from validation_sets import devkit, flat, listed, shard, tarred
 
 from verify.datasets import Dataset, FileBlob, Item, read_dataset
-from verify.datasets.blobs import MAX_BYTES
+from verify.datasets.blobs import MAX_BYTES, TarBlob
 from verify.datasets.layouts.tar import TAR_NAME
 from verify.images.decode import decode_item
 
@@ -124,7 +124,8 @@ def test_a_file_that_went_since_it_was_listed(tmp_path: Path) -> None:
 
 def test_an_archive_that_was_cut_since_it_was_listed(tmp_path: Path) -> None:
     last = read_dataset(devkit(tarred(tmp_path, FILES)), 1000).items[10]
-    os.truncate(tmp_path / TAR_NAME, last.blob.offset + 9)  # type: ignore[attr-defined] - a TarBlob
+    assert isinstance(last.blob, TarBlob)
+    os.truncate(tmp_path / TAR_NAME, last.blob.offset + 9)
 
     assert decode_item(last, RECIPE).error == "has 9 bytes, and had 1,500 when the set was listed"
 

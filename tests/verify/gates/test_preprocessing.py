@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,13 +60,14 @@ def test_the_right_pixels_pass(name: str) -> None:
     assert (gate.name, gate.verdict) == ("preprocessing", Verdict.PASSED)
 
 
-def otherwise(**changes: object) -> Callable[[Item, Recipe], Decoded]:
-    return lambda item, recipe: decode_item(item, replace(recipe, **changes))  # type: ignore[arg-type]
+def otherwise(**changes: Any) -> Callable[[Item, Recipe], Decoded]:
+    return lambda item, recipe: decode_item(item, replace(recipe, **changes))
 
 
 def altered(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Item, Recipe], Decoded]:
     def decode(item: Item, recipe: Recipe) -> Decoded:
         decoded = decode_item(item, recipe)
+        assert decoded.pixels is not None
         return replace(decoded, pixels=change(decoded.pixels))
 
     return decode

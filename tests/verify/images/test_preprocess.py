@@ -62,7 +62,7 @@ def test_the_pixels_are_torchvisions(size: tuple[int, int], recipe: str) -> None
 def test_the_pixels_are_contiguous_float32_of_the_recipes_size() -> None:
     pixels = preprocess(noise(90, 70), SMALL)
 
-    assert (pixels.dtype, pixels.shape, pixels.flags.c_contiguous) == (np.float32, (3, 64, 64), True)
+    assert (pixels.dtype, pixels.shape, pixels.flags.c_contiguous) == (np.dtype(np.float32), (3, 64, 64), True)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -60,14 +61,14 @@ def test_every_mistake_of_every_step_is_told_from_the_others(spec: ArchSpec) -> 
 def test_any_eps_is_found(eps: float) -> None:
     plan, x = plan_of(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
 
-    wrong = plan.with_step(1, type(plan.steps[1])("stages.2.0.norm", eps=eps))  # type: ignore[call-arg] - the kind of step is known
+    wrong = plan.with_step(1, type(plan.steps[1])("stages.2.0.norm", eps=eps))  # type: ignore[call-arg]  # the kind of step is known
     assert hint(TINY, "stages.2.0", x, wrong) == f"stages.2.0.norm: eps {eps:.3g} in place of 1e-06"
 
 
 def test_an_eps_of_the_response_norm_is_found() -> None:
     plan, x = plan_of(V2, "stages.2.0"), inputs_of(V2)["stages.2.0"]
 
-    wrong = plan.with_step(4, type(plan.steps[4])("stages.2.0.grn", eps=1e-4))  # type: ignore[call-arg] - the kind of step is known
+    wrong = plan.with_step(4, type(plan.steps[4])("stages.2.0.grn", eps=1e-4))  # type: ignore[call-arg]  # the kind of step is known
     assert hint(V2, "stages.2.0", x, wrong) == "stages.2.0.grn: eps 0.0001 in place of 1e-06"
 
 
@@ -89,7 +90,7 @@ def test_two_mistakes_at_once_are_not_called_one() -> None:
     plan, x = plan_of(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
     gelu, gamma = plan.steps[3], plan.steps[5]
 
-    wrong = plan.with_step(5, None).with_step(3, type(gelu)(gelu.name, form="tanh"))  # type: ignore[call-arg] - the kind of step is known
+    wrong = plan.with_step(5, None).with_step(3, type(gelu)(gelu.name, form="tanh"))  # type: ignore[call-arg]  # the kind of step is known
     assert gamma.name == "stages.2.0.gamma"
     assert hint(TINY, "stages.2.0", x, wrong) == (
         "no usual mistake reproduces it; 8 of 8 channels differ, at 24 of 24 positions"
@@ -123,7 +124,7 @@ def test_an_output_of_another_shape_is_said() -> None:
 # Tensors
 
 WEIGHTS = distinct_weights(TINY.params(), dtype="float32")
-TENSORS = {
+TENSORS: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "is 1e-06 throughout": ("stages.2.0.gamma", lambda w: np.full_like(w, 1e-6)),
     "is 1 throughout": ("stages.2.0.gamma", np.ones_like),
     "is transposed": ("head.weight", lambda w: w.T),

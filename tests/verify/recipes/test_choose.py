@@ -24,7 +24,7 @@ NAME = "convnext_base.fb_in22k_ft_in1k_384"
 ZEPTO = get_recipe("convnext_zepto_rms.ra4_e3600_r224_in1k")  # the smallest; its mean is not the default
 
 
-def choose(named: str = "", *, checkpoint: Path = Path("x.pth"), **values: object) -> ChosenRecipe:
+def choose(named: str = "", *, checkpoint: Path = Path("x.pth"), **values: Any) -> ChosenRecipe:
     return choose_recipe(named, Overrides(**values), checkpoint=checkpoint, spec=BASE)
 
 
@@ -107,7 +107,7 @@ def test_a_default_is_what_values_change_where_no_recipe_is_named() -> None:
         ),
     ],
 )
-def test_what_is_overridden_is_said(named: str, values: dict[str, object], overridden: tuple[str, ...]) -> None:
+def test_what_is_overridden_is_said(named: str, values: dict[str, Any], overridden: tuple[str, ...]) -> None:
     chosen = choose(named, **values)
 
     assert chosen.overridden == overridden
@@ -119,7 +119,7 @@ def test_what_is_overridden_is_said(named: str, values: dict[str, object], overr
     ("values", "resize"),
     [({}, 256), ({"crop_pct": 0.96}, 233), ({"crop_pct": 1.0}, 224), ({"size": 288, "crop_pct": 1.0}, 288)],
 )
-def test_the_crop_as_a_fraction_is_the_short_edge(values: dict[str, object], resize: int) -> None:
+def test_the_crop_as_a_fraction_is_the_short_edge(values: dict[str, Any], resize: int) -> None:
     assert choose(**values).recipe.resize == resize
 
 

@@ -73,7 +73,8 @@ AUTHORS = {
 def config(name: str) -> dict[str, Any]:
     """Timm's own evaluation settings of a recipe, at its test size where the name says so."""
     cfg = get_pretrained_cfg(name.partition("@")[0]).to_dict()
-    return resolve_data_config({}, pretrained_cfg=cfg, use_test_size="@" in name)
+    settings: dict[str, Any] = resolve_data_config({}, pretrained_cfg=cfg, use_test_size="@" in name)
+    return settings
 
 
 def weights(name: str) -> Any:

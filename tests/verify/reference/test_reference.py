@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def chained(spec: ArchSpec, weights: Weights, image: Array) -> Array:
 
 @pytest.mark.parametrize("arch", TIMMS)
 def test_the_chained_plans_answer_as_timm_s_model(arch: str) -> None:
-    depths = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
+    depths: dict[str, Any] = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
     judged = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=CLASSES, **depths))
 
     spec = dataclasses.replace(ARCHS[arch], num_classes=CLASSES, **depths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from verify.result import Result
 
 SCHEMA_DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 FILES = ["junit.xml", "report.html", "report.json", "report.md"]
-RESULTS = {
+RESULTS: dict[str, Callable[[], Result]] = {
     "everything": full_result,
     "no accuracy run": lambda: Result({"arch": "x"}, GATES),
     "no labels": lambda: some_result(some_rows(labelled=False)),

@@ -164,7 +164,7 @@ def test_the_readme_has_the_table() -> None:
 
 @pytest.mark.parametrize(("seed", "count"), [(7, 6)])
 def test_the_script_sees_seeded_faults(seed: int, count: int) -> None:
-    command = [sys.executable, ROOT / "scripts" / "fuzz_verify.py", "--count", str(count), "--seed", str(seed)]
+    command = [sys.executable, str(ROOT / "scripts/fuzz_verify.py"), "--count", str(count), "--seed", str(seed)]
     process = subprocess.run(command, capture_output=True, text=True)
 
     assert process.returncode == 0, process.stdout + process.stderr

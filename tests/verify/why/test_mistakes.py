@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ def paddleclas(image: Image.Image) -> np.ndarray:
     """ResizeImage(resize_short=73, backend="pil") and CropImage(64), as PaddleClas writes them."""
     percent = float(73) / min(image.width, image.height)
     w, h = int(round(image.width * percent)), int(round(image.height * percent))  # noqa: RUF046 - as PaddleClas has it
-    resized = np.asarray(image.resize((w, h), Image.BICUBIC))
+    resized = np.asarray(image.resize((w, h), Image.Resampling.BICUBIC))
     w_start, h_start = (w - 64) // 2, (h - 64) // 2
     return resized[h_start : h_start + 64, w_start : w_start + 64, :]
 
@@ -161,7 +162,7 @@ def test_the_options_advised_make_the_recipe(recipe: Recipe) -> None:
         assert np.allclose((made.mean, made.std), (hypothesis.change.recipe.mean, hypothesis.change.recipe.std), 1e-8)
 
 
-def parsed(words: list[str]) -> object:
+def parsed(words: list[str]) -> Any:
     if len(words) == 3:
         return tuple(float(word) for word in words)
     return int(words[0]) if words[0].isdigit() else words[0]
