@@ -19,7 +19,7 @@ class Buffer:
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
 
-    def like(self, array: Array) -> Array:
+    def empty_like(self, array: Array) -> Array:
         """An array of that shape and dtype, in C order and little-endian, of any content; good until the next call."""
         if self._bytes.size < array.nbytes:
             self._bytes = np.empty(array.nbytes, np.uint8)
@@ -61,7 +61,7 @@ def flat_bytes(array: Array, buffer: Buffer | None = None) -> memoryview:
 def _contiguous(array: Array, buffer: Buffer) -> Array:
     if array.flags.c_contiguous and array.dtype == array.dtype.newbyteorder("<"):
         return array
-    copy = buffer.like(array)
+    copy = buffer.empty_like(array)
     if array.ndim != 2 or array.flags.c_contiguous:
         copy[...] = array
         return copy

@@ -1,5 +1,7 @@
-"""The two frameworks, by the names that every other module calls them."""
+"""The two frameworks that weights are carried between, by the names that arguments, results and reports give them."""
 
 from __future__ import annotations
 
-FRAMEWORKS = ("torch", "paddle")
+TORCH = "torch"
+PADDLE = "paddle"
+FRAMEWORKS = (TORCH, PADDLE)  # the order of every comparison: PyTorch's answer is the expected one

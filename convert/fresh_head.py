@@ -6,6 +6,7 @@ import numpy as np
 
 from convert.archs import ArchSpec
 from convert.arrays import Array
+from convert.frameworks import PADDLE
 from convert.params import Layout
 
 HEAD_STD = 0.02  # of the authors' initialisation
@@ -23,10 +24,10 @@ def fresh_head(spec: ArchSpec, *, framework: str) -> dict[str, Array]:
         The weight is drawn from a normal distribution of standard deviation 0.02 (numpy's frozen RandomState, seed 0:
         the same bits everywhere), the bias is 0.
     """
-    param = next(param for param in spec.params() if param.torch_name == spec.head)
+    param = next(param for param in spec.params() if param.torch_name == spec.head_key)
     weight = np.random.RandomState(HEAD_SEED).standard_normal(param.shape) * HEAD_STD
-    layout = param.layout if framework == "paddle" else Layout.SAME
+    layout = param.layout if framework == PADDLE else Layout.SAME
     return {
-        spec.head: layout.to_paddle(weight.astype(np.float32)),
-        spec.head_bias: np.zeros(spec.num_classes, np.float32),
+        spec.head_key: layout.to_paddle(weight.astype(np.float32)),
+        spec.head_bias_key: np.zeros(spec.num_classes, np.float32),
     }

@@ -14,6 +14,7 @@ from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
 from convert.checkpoints.atomic import Written, check_target
 from convert.errors import CheckpointMismatch, FerryError, TargetError
+from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import fresh_head
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
@@ -22,7 +23,6 @@ from convert.source.read import Source, read_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import check_state_dict, convert_state_dict, expected_shapes, restore_state_dict
 
-TORCH, PADDLE = "torch", "paddle"
 OFFICIAL = "official"
 
 
@@ -44,7 +44,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Step:
+class TensorStep:
     """What happens to one tensor.
 
     Attributes:
@@ -67,7 +67,7 @@ class Job:
     """A source that is ready to be carried over.
 
     Attributes:
-        source: the file and what it was found to be.
+        source: the file and what was recognised in it.
         spec: the architecture, with the target's number of classes.
         tensors: official names to arrays in the layout of the source's framework, cast.
         options: as asked for.
@@ -92,10 +92,11 @@ class Job:
         options = options or Options()
         source = read_source(src, arch=arch, weights=options.weights)
         spec, tensors = source.spec, source.tensors
-        fresh = bool(options.num_classes) and (options.num_classes != spec.num_classes or spec.head not in tensors)
+        head_fits = spec.head_key in tensors and spec.num_classes == options.num_classes
+        fresh = bool(options.num_classes) and not head_fits
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
-        wanted = expected_shapes(spec, source.framework)
-        fitting = {name: array for name, array in tensors.items() if wanted.get(name) == array.shape}
+        expected = expected_shapes(spec, source.framework)
+        fitting = {name: array for name, array in tensors.items() if expected.get(name) == array.shape}
         try:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
@@ -125,7 +126,8 @@ class Job:
         try:
             carried = self._carried(framework)
         except CheckpointMismatch as error:
-            if not {self.spec.head, self.spec.head_bias} & set(self.tensors) and len(error.problems) == 2:
+            headless = not {self.spec.head_key, self.spec.head_bias_key} & set(self.tensors)
+            if headless and len(error.problems) == 2:
                 raise FerryError(
                     f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
                 ) from error
@@ -135,7 +137,7 @@ class Job:
             for name, (key, reshape) in self._target_names(framework).items()
         }
 
-    def steps(self, framework: str) -> tuple[Step, ...]:
+    def steps(self, framework: str) -> tuple[TensorStep, ...]:
         """The whole mapping to a target of that framework, in the target's order."""
         names = self._target_names(framework)
         return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
@@ -172,11 +174,11 @@ class Job:
         """What to do about tensors that do not fit."""
         shapes = {name: array.shape for name, array in self.source.tensors.items()}
         try:
-            found, _ = recognise_arch(shapes, (self.source.framework,))
+            recognised, _ = recognise_arch(shapes, (self.source.framework,))
         except FerryError:
             return "give the whole state dict of one ConvNeXt, saved anew with model.state_dict()"
-        if found.name != self.spec.name:
-            return f"its tensors are those of {found.name}; choose --arch {found.name}"
+        if recognised.name != self.spec.name:
+            return f"its tensors are those of {recognised.name}; choose --arch {recognised.name}"
         return "fetch the file again, or save it anew from a model without these values"
 
     def _target_names(self, framework: str) -> dict[str, tuple[str, Reshape]]:
@@ -184,11 +186,11 @@ class Job:
             return names_for(self.spec, self.options.to or OFFICIAL)
         return {p.paddle_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
 
-    def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> Step:
+    def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
         name, named = param.torch_name, self.source.named
         target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
-        if self.fresh_head and name in (self.spec.head, self.spec.head_bias):
-            return Step("", (), ("new",), target, target_shape)
+        if self.fresh_head and name in (self.spec.head_key, self.spec.head_bias_key):
+            return TensorStep("", (), ("new",), target, target_shape)
         operations = []
         if name in named.reshaped:
             operations.append(named.reshaped[name].value)
@@ -199,4 +201,4 @@ class Job:
             operations.append(param.layout.value)
         if reshape is not Reshape.NONE:
             operations.append(f"back from {reshape.value}")
-        return Step(named.keys[name], array.shape, tuple(operations), target, target_shape)
+        return TensorStep(named.keys[name], array.shape, tuple(operations), target, target_shape)

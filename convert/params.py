@@ -30,7 +30,7 @@ class Layout(enum.Enum):
         return array.T if self is Layout.LINEAR else array
 
     def to_torch(self, array: Array) -> Array:
-        """Inverse of `to_paddle`; no data is copied."""
+        """View of a tensor in Paddle's layout as PyTorch lays it out; no data is copied."""
         return array.T if self is Layout.LINEAR else array
 
     def paddle_shape(self, shape: Shape) -> Shape:

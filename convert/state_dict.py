@@ -11,6 +11,7 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array, count_not_finite, dtype_name
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, shown
+from convert.frameworks import PADDLE, TORCH
 from convert.params import Shape
 
 DTYPE = np.dtype("float32")
@@ -35,7 +36,7 @@ def convert_state_dict(
         CheckpointMismatch: a tensor is missing, unexpected, of another shape or dtype, or has a NaN or Inf. Its
             `problems` has every one of them.
     """
-    check_state_dict(spec, source, framework="torch", dtype=dtype)
+    check_state_dict(spec, source, framework=TORCH, dtype=dtype)
     return {p.paddle_name: p.layout.to_paddle(source[p.torch_name]) for p in spec.params()}
 
 
@@ -43,7 +44,7 @@ def restore_state_dict(
     spec: ArchSpec, source: Mapping[str, Array], *, dtype: np.dtype[Any] = DTYPE
 ) -> dict[str, Array]:
     """A Paddle state dict as PyTorch's: the inverse of `convert_state_dict`, with the same errors."""
-    check_state_dict(spec, source, framework="paddle", dtype=dtype)
+    check_state_dict(spec, source, framework=PADDLE, dtype=dtype)
     return {p.torch_name: p.layout.to_torch(source[p.paddle_name]) for p in spec.params()}
 
 
@@ -57,7 +58,7 @@ def check_state_dict(
 
 def expected_shapes(spec: ArchSpec, framework: str) -> dict[str, Shape]:
     """Name to shape of every tensor of an architecture, as "torch" or "paddle" has them."""
-    if framework == "torch":
+    if framework == TORCH:
         return {p.torch_name: p.shape for p in spec.params()}
     return {p.paddle_name: p.paddle_shape for p in spec.params()}
 
@@ -83,7 +84,8 @@ def _problems(
     source: Mapping[str, Array], expected: Mapping[str, Shape], dtype: np.dtype[Any], casting: Literal["safe", "equiv"]
 ) -> Iterator[str]:
     comparable = [name for name, shape in expected.items() if name in source and source[name].shape == shape]
-    counts = dict(zip(comparable, on_cores(lambda name: count_not_finite(source[name]), comparable), strict=True))
+    not_finite = on_cores(lambda name: count_not_finite(source[name]), comparable)
+    counts = dict(zip(comparable, not_finite, strict=True))
     width = max((len(shown(name)) for name in (*expected, *source)), default=0)
     for name, shape in expected.items():
         if name not in source:
@@ -91,8 +93,8 @@ def _problems(
         elif source[name].shape != shape:
             yield f"shape       {shown(name):<{width}}  expected {shape}, found {source[name].shape}"
         elif not _fits(source[name].dtype, dtype, casting):
-            found = dtype_name(source[name].dtype)
-            yield f"dtype       {shown(name):<{width}}  expected {dtype_name(dtype)}, found {found}"
+            actual = dtype_name(source[name].dtype)
+            yield f"dtype       {shown(name):<{width}}  expected {dtype_name(dtype)}, found {actual}"
         elif bad := counts[name]:
             yield f"not finite  {shown(name):<{width}}  {bad} of {source[name].size} values are NaN or Inf"
     for name in source:
@@ -100,5 +102,7 @@ def _problems(
             yield f"unexpected  {shown(name):<{width}}  {source[name].shape}"
 
 
-def _fits(found: np.dtype[Any], dtype: np.dtype[Any], casting: Literal["safe", "equiv"]) -> bool:
-    return found == dtype or (found.kind == "f" and dtype.kind == "f" and np.can_cast(found, dtype, casting))
+def _fits(actual: np.dtype[Any], expected: np.dtype[Any], casting: Literal["safe", "equiv"]) -> bool:
+    if actual == expected:
+        return True
+    return actual.kind == "f" and expected.kind == "f" and np.can_cast(actual, expected, casting)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from convert.archs import ARCHS
-from convert.checkpoints import PADDLE as PADDLE_PICKLE
-from convert.checkpoints import SAFETENSORS, TORCH_ZIP
+from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, TORCH_ZIP
 from convert.checkpoints.atomic import Written
 from convert.cores import on_cores
 from convert.digest import combined_digest, sha256_of, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
-from convert.job import PADDLE, Job
+from convert.frameworks import PADDLE, TORCH
+from convert.job import Job
 from convert.key_formats.limits import USUAL_EPS
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
@@ -22,7 +22,7 @@ WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "ne
 SCHEMA_VERSION = 1
 CONTAINERS = {".pdparams": PADDLE_PICKLE, ".pth": TORCH_ZIP, ".pt": TORCH_ZIP, ".safetensors": SAFETENSORS}
 TOLD_EPS = ("torchvision", "mmpretrain")  # which build any eps, and know no name of an architecture with its own
-FRAMEWORKS = {"torch": "PyTorch", "paddle": "Paddle"}
+PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 
 def as_text(job: Job, framework: str) -> str:
@@ -30,25 +30,26 @@ def as_text(job: Job, framework: str) -> str:
     source, spec = job.source, job.spec
     wrapper = f", under {source.checkpoint.wrapper!r}" if source.checkpoint.wrapper else ""
     prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
-    how = " (recognised from the tensors)" if source.recognised else ""
+    origin = " (recognised from the tensors)" if source.recognised else ""
     params = spec.params()
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{how}, {spec.num_classes} classes, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{origin}, {spec.num_classes} classes, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return "\n".join(lines + _notes(job))
 
 
 def as_json(job: Job, framework: str, written: Written | None) -> str:
-    """The same for programs, with digests. The tensors' digest depends on neither container nor layout.
+    """The conversion as a JSON document, with digests. The tensors' digest depends on neither container nor layout.
 
     The source's `sha256` is of the file that was named; where that is the index of a sharded checkpoint, `shards` has
     the SHA-256 of each file that it names, by name, and is empty otherwise.
     """
     source, spec = job.source, job.spec
-    sha256, *of_shards = on_cores(sha256_of, (source.path, *source.checkpoint.shards))
+    sha256, *shard_digests = on_cores(sha256_of, (source.path, *source.checkpoint.shards))
+    shard_names = [path.name for path in source.checkpoint.shards]
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
@@ -67,7 +68,7 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
             "prefix": source.named.prefix,
             "key_format": source.named.key_format.name,
             "sha256": sha256,
-            "shards": {path.name: digest for path, digest in zip(source.checkpoint.shards, of_shards, strict=True)},
+            "shards": dict(zip(shard_names, shard_digests, strict=True)),
         },
         "target": _target(job, framework, written),
         "notes": _notes(job),
@@ -77,7 +78,7 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
 
 def written_line(written: Written, framework: str) -> str:
     """The target; of a `.safetensors`, which may be either framework's, also whose layout it has."""
-    layout = f" in {FRAMEWORKS[framework]}'s layout" if written.path.suffix == ".safetensors" else ""
+    layout = f" in {PROPER_NAMES[framework]}'s layout" if written.path.suffix == ".safetensors" else ""
     return f"wrote {written.path}{layout}: {written.size:,} bytes"
 
 

@@ -16,19 +16,32 @@ from models_paddle.convnext import ConvNeXt
 from models_paddle.convnext_isotropic import ConvNeXtIsotropic
 from models_paddle.loading import load_weights
 
-MODELS: dict[type[ArchSpec], type[nn.Layer]] = {ConvNeXtSpec: ConvNeXt, ConvNeXtIsotropicSpec: ConvNeXtIsotropic}
+MODELS: dict[type[ArchSpec], type[nn.Layer]] = {
+    ConvNeXtSpec: ConvNeXt,
+    ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
+}
 
 
-def build(spec: ArchSpec, *, dtype: str = "float32", **training: float) -> nn.Layer:
+def build(
+    spec: ArchSpec,
+    *,
+    dtype: str = "float32",
+    drop_path_rate: float = 0.0,
+    layer_scale_init_value: float = 1e-6,
+    head_init_scale: float = 1.0,
+) -> nn.Layer:
     """An initialised model in evaluation mode.
 
     Args:
         spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
         dtype: "float32" or "float64", of every parameter.
-        training: `drop_path_rate`, `layer_scale_init_value`, `head_init_scale`, as the family's model takes them.
+        drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
+        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        head_init_scale: factor on the head's initial weight and bias.
     """
     with _default_dtype(dtype):
-        return _in_evaluation_mode(MODELS[type(spec)](spec, **training))
+        model = _initialised_model(spec, drop_path_rate, layer_scale_init_value, head_init_scale)
+    return _in_evaluation_mode(model)
 
 
 def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> nn.Layer:
@@ -46,6 +59,20 @@ def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "fl
         model = MODELS[type(spec)](spec)
     load_weights(model, weights)
     return _in_evaluation_mode(model)
+
+
+def _initialised_model(
+    spec: ArchSpec, drop_path_rate: float, layer_scale_init_value: float, head_init_scale: float
+) -> nn.Layer:
+    if isinstance(spec, ConvNeXtIsotropicSpec):  # which has no LayerScale
+        return ConvNeXtIsotropic(spec, drop_path_rate=drop_path_rate, head_init_scale=head_init_scale)
+    assert isinstance(spec, ConvNeXtSpec)
+    return ConvNeXt(
+        spec,
+        drop_path_rate=drop_path_rate,
+        layer_scale_init_value=layer_scale_init_value,
+        head_init_scale=head_init_scale,
+    )
 
 
 @contextmanager

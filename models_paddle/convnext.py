@@ -5,7 +5,6 @@ After models/convnext.py of https://github.com/facebookresearch/ConvNeXt at 048e
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 
 from paddle import Tensor, nn
@@ -38,21 +37,13 @@ class ConvNeXt(nn.Layer):
         self.downsample_layers = nn.LayerList()
         self.downsample_layers.append(nn.Sequential(*_stem(spec), norm_2d(spec.dims[0], epsilon=spec.eps)))
         for dim, next_dim in pairwise(spec.dims):
-            self.downsample_layers.append(
-                nn.Sequential(norm_2d(dim, epsilon=spec.eps), nn.Conv2D(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE))
-            )
-        block = partial(
-            Block,
-            norm=spec.norm,
-            eps=spec.eps,
-            gelu_tanh=spec.gelu_tanh,
-            grn=spec.grn,
-            layer_scale_init_value=layer_scale_init_value if spec.layer_scale else None,
-        )
+            norm = norm_2d(dim, epsilon=spec.eps)
+            conv = nn.Conv2D(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE)
+            self.downsample_layers.append(nn.Sequential(norm, conv))
         rates = iter(spec.drop_path_rates(drop_path_rate))
         self.stages = nn.LayerList()
         for depth, dim in zip(spec.depths, spec.dims, strict=True):
-            blocks = [block(dim, drop_path=next(rates)) for _ in range(depth)]
+            blocks = [_block(spec, dim, next(rates), layer_scale_init_value) for _ in range(depth)]
             self.stages.append(nn.Sequential(*blocks))
         if spec.head_norm_first:
             self.norm_pre = norm_2d(spec.dims[-1], epsilon=spec.eps)
@@ -88,3 +79,15 @@ def _stem(spec: ConvNeXtSpec) -> list[nn.Layer]:
     gelu = [nn.GELU(approximate=spec.gelu_tanh)] if spec.stem_kind is Stem.OVERLAP_ACT else []
     first = nn.Conv2D(spec.in_chans, width, OVERLAP, stride=2, padding=1)
     return [first, *gelu, nn.Conv2D(width, dim, OVERLAP, stride=2, padding=1)]
+
+
+def _block(spec: ConvNeXtSpec, dim: int, drop_path: float, layer_scale_init_value: float) -> Block:
+    return Block(
+        dim,
+        norm=spec.norm,
+        eps=spec.eps,
+        gelu_tanh=spec.gelu_tanh,
+        grn=spec.grn,
+        layer_scale_init_value=layer_scale_init_value if spec.layer_scale else None,
+        drop_path=drop_path,
+    )

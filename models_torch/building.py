@@ -15,18 +15,31 @@ from models_torch.convnext import ConvNeXt
 from models_torch.convnext_isotropic import ConvNeXtIsotropic
 from models_torch.loading import load_weights
 
-MODELS: dict[type[ArchSpec], type[nn.Module]] = {ConvNeXtSpec: ConvNeXt, ConvNeXtIsotropicSpec: ConvNeXtIsotropic}
+MODELS: dict[type[ArchSpec], type[nn.Module]] = {
+    ConvNeXtSpec: ConvNeXt,
+    ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
+}
 
 
-def build(spec: ArchSpec, *, dtype: str = "float32", **training: float) -> nn.Module:
+def build(
+    spec: ArchSpec,
+    *,
+    dtype: str = "float32",
+    drop_path_rate: float = 0.0,
+    layer_scale_init_value: float = 1e-6,
+    head_init_scale: float = 1.0,
+) -> nn.Module:
     """An initialised model in evaluation mode.
 
     Args:
         spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
         dtype: "float32" or "float64", of every parameter.
-        training: `drop_path_rate`, `layer_scale_init_value`, `head_init_scale`, as the family's model takes them.
+        drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
+        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        head_init_scale: factor on the head's initial weight and bias.
     """
-    return MODELS[type(spec)](spec, **training).to(getattr(torch, dtype)).eval()
+    model = _initialised_model(spec, drop_path_rate, layer_scale_init_value, head_init_scale)
+    return model.to(getattr(torch, dtype)).eval()
 
 
 def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> nn.Module:
@@ -45,3 +58,17 @@ def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "fl
     model.to_empty(device="cpu")
     load_weights(model, weights)
     return model.eval()
+
+
+def _initialised_model(
+    spec: ArchSpec, drop_path_rate: float, layer_scale_init_value: float, head_init_scale: float
+) -> nn.Module:
+    if isinstance(spec, ConvNeXtIsotropicSpec):  # which has no LayerScale
+        return ConvNeXtIsotropic(spec, drop_path_rate=drop_path_rate, head_init_scale=head_init_scale)
+    assert isinstance(spec, ConvNeXtSpec)
+    return ConvNeXt(
+        spec,
+        drop_path_rate=drop_path_rate,
+        layer_scale_init_value=layer_scale_init_value,
+        head_init_scale=head_init_scale,
+    )

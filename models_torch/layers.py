@@ -99,8 +99,8 @@ class Block(nn.Module):
 
     Args:
         dim: channels.
-        norm: the norm's kind.
-        eps: the norm's.
+        eps: of the norm, added to the variance or the mean square.
+        norm: kind of the norm.
         gelu_tanh: whether GELU is its tanh approximation.
         grn: whether a GlobalResponseNorm follows the GELU.
         layer_scale_init_value: initial value of `gamma`; None for a block without one.
@@ -111,8 +111,8 @@ class Block(nn.Module):
         self,
         dim: int,
         *,
-        norm: Norm = Norm.LAYER,
         eps: float,
+        norm: Norm = Norm.LAYER,
         gelu_tanh: bool = False,
         grn: bool = False,
         layer_scale_init_value: float | None = None,

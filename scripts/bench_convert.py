@@ -106,8 +106,8 @@ def _measure(contenders: dict[str, list[str]], rounds: int, outputs: list[Path])
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for number in tqdm(range(rounds + 1), unit="round", disable=None):
         for name, command in contenders.items():
-            for left in outputs:  # each writes a new file, as one does
-                left.unlink(missing_ok=True)
+            for output in outputs:  # each writes a new file, as one does
+                output.unlink(missing_ok=True)
             os.sync()  # no contender pays for another's dirty pages
             measured = _run(command)
             if number:

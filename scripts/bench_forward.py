@@ -101,23 +101,25 @@ def _ask(process: subprocess.Popen[str]) -> str:
 
 def _largest_disagreement(logits: dict[str, list[float]]) -> float:
     expected = logits["torch"]
-    apart = max(abs(one - other) for found in logits.values() for one, other in zip(found, expected, strict=True))
-    return apart / max(map(abs, expected))
+    differences = (
+        abs(value - reference) for actual in logits.values() for value, reference in zip(actual, expected, strict=True)
+    )
+    return max(differences) / max(map(abs, expected))
 
 
 def _report(turns: dict[str, list[Turn]], batch_size: int) -> None:
-    def middle(name: str) -> Turn:
+    def median(name: str) -> Turn:
         return Turn(statistics.median(t.wall for t in turns[name]), statistics.median(t.cpu for t in turns[name]))
 
-    torch, baseline = middle("torch"), middle(BASELINE)
+    torch, baseline = median("torch"), median(BASELINE)
     heads = ("images/s", "median s", "min s", "CPU s", "x torch", "PaddleClas plain x", "the same of CPU")
     print(f"{'':<18}" + "".join(f"{head:>{max(len(head) + 2, 10)}}" for head in heads))
     for name, measured in turns.items():
-        one = middle(name)
+        turn, fastest = median(name), min(t.wall for t in measured)
         print(
-            f"{name:<18}{batch_size / one.wall:>10.2f}{one.wall:>10.3f}{min(t.wall for t in measured):>10.3f}"
-            f"{one.cpu:>10.3f}{one.wall / torch.wall:>10.2f}"
-            f"{baseline.wall / one.wall:>20.2f}{baseline.cpu / one.cpu:>17.2f}"
+            f"{name:<18}{batch_size / turn.wall:>10.2f}{turn.wall:>10.3f}{fastest:>10.3f}"
+            f"{turn.cpu:>10.3f}{turn.wall / torch.wall:>10.2f}"
+            f"{baseline.wall / turn.wall:>20.2f}{baseline.cpu / turn.cpu:>17.2f}"
         )
 
 

@@ -159,7 +159,7 @@ def main() -> int:
 
 
 def contenders() -> dict[str, str]:
-    """Name to source."""
+    """Contender's name to the source of its program."""
     bare = {f"bare {name}": BARE.replace("FRAMEWORK", repr(name)) for name in ("torch", "paddle")}
     return {OURS: VERIFY, **bare, "timm": TIMM, "paddle": PADDLE}
 
@@ -208,8 +208,9 @@ def watch(pid: int, peak: list[int]) -> None:
 
 
 def family(pid: int) -> list[int]:
-    below = [int(text) for path in Path(f"/proc/{pid}/task").glob("*/children") for text in path.read_text().split()]
-    return [pid, *(one for child in below for one in family(child))]
+    lists = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    children = [int(word) for words in lists for word in words]
+    return [pid, *(member for child in children for member in family(child))]
 
 
 def proportional(pid: int) -> int:

@@ -50,10 +50,10 @@ sys.exit(main(sys.argv[1:]))
 
 LOAD = """\
 import hashlib, sys, paddle
-found = paddle.load(sys.argv[1])
+state_dict = paddle.load(sys.argv[1])
 digest = hashlib.sha256()
-for name in sorted(found):
-    array = found[name].numpy()
+for name in sorted(state_dict):
+    array = state_dict[name].numpy()
     digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
 print(digest.hexdigest())
 """

@@ -25,16 +25,16 @@ def ensure(extras: str) -> Path:
         sys.exit(f"paddleferry needs Python 3.10 or newer; this is {sys.version.split()[0]}")
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = ENVIRONMENT / "installed.txt"
-    wanted = _wanted(extras)
+    needed = _stamp_line(extras)
     if not python.exists():
         say(f"creating {ENVIRONMENT.relative_to(ROOT)}")
         venv.create(ENVIRONMENT, with_pip=True)
-    done = stamp.read_text().splitlines() if stamp.exists() else []
-    if not any(_covers(line, wanted) for line in done):
+    lines = stamp.read_text().splitlines() if stamp.exists() else []
+    if not any(_covers(line, needed) for line in lines):
         say(f"installing paddleferry[{extras}] with what was tested; the first time takes minutes and 6 GB")
         command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run([*command, "-c", "constraints.txt", "-e", f".[{extras}]"])
-        stamp.write_text("\n".join([*done, wanted]) + "\n")
+        stamp.write_text("\n".join([*lines, needed]) + "\n")
     return python
 
 
@@ -57,13 +57,13 @@ def say(text: str) -> None:
     print(f"\n==> {text}", flush=True)
 
 
-def _wanted(extras: str) -> str:
+def _stamp_line(extras: str) -> str:
     content = b"".join((ROOT / name).read_bytes() for name in INPUTS)
     version = ".".join(map(str, sys.version_info[:3]))
     return f"{hashlib.sha256(content).hexdigest()[:16]} {version} {','.join(sorted(extras.split(',')))}"
 
 
-def _covers(line: str, wanted: str) -> bool:
+def _covers(line: str, needed: str) -> bool:
     key, _, extras = line.rpartition(" ")
-    wanted_key, _, wanted_extras = wanted.rpartition(" ")
-    return key == wanted_key and set(wanted_extras.split(",")) <= set(extras.split(","))
+    needed_key, _, needed_extras = needed.rpartition(" ")
+    return key == needed_key and set(needed_extras.split(",")) <= set(extras.split(","))

@@ -127,8 +127,8 @@ class Worker:
 def work(container: str, folder: Path, first: int, last: int, fault: str) -> None:
     """What a worker's process does; it leaves its state in a file as it goes."""
     only_fuzzed_architectures()
-    known: list[Victim] = victims(container, folder)
-    known[0].convert(0)  # whatever is loaded late is loaded now
+    targets: list[Victim] = victims(container, folder)
+    targets[0].convert(0)  # whatever is loaded late is loaded now
     warnings.simplefilter("error")
     counts, slowest = {"refused": 0, "same": 0, "other values": 0}, 0.0
     with (folder / "state").open("r+b") as file, (folder / "findings").open("a") as findings:
@@ -139,14 +139,14 @@ def work(container: str, folder: Path, first: int, last: int, fault: str) -> Non
             begin = time.process_time()
             try:
                 FAULTS.get(fault if number == FAULT_AT else "", lambda: None)()
-                found = known[number % len(known)].convert(number)
+                outcome = targets[number % len(targets)].convert(number)
             except Exception as error:  # noqa: BLE001  (any kind but the project's own is what is looked for)
-                found = f"{type(error).__name__}: {error}"
+                outcome = f"{type(error).__name__}: {error}"
             slowest = max(slowest, time.process_time() - begin)
-            if found in counts:
-                counts[found] += 1
+            if outcome in counts:
+                counts[outcome] += 1
             else:
-                findings.write(f"{number}: {' '.join(found.split())[:300]}\n")
+                findings.write(f"{number}: {' '.join(outcome.split())[:300]}\n")
                 findings.flush()
         state[:] = STATE.pack(last, *counts.values(), slowest)
 

@@ -132,8 +132,8 @@ def cases(count: int, seed: int) -> Iterator[Case]:
         spec = reduced(ARCHS[names[number % len(names)]], rng)
         start = int(rng.integers(len(kinds)))
         for kind in (*kinds[start:], *kinds[:start]):  # the first that fits from there on
-            if found := _planted(number, spec, kind, rng):
-                yield found
+            if case := _planted(number, spec, kind, rng):
+                yield case
                 break
 
 
@@ -179,12 +179,12 @@ def fuzz(count: int, seed: int) -> tuple[list[Outcome], list[Outcome]]:
         bench = Bench(workers=workers, compute=compute, scratch=Path(folder))
         with tqdm(total=2 * count, unit="case", disable=None) as bar:
 
-            def run(some: Iterator[Case]) -> list[Outcome]:
-                found = []
-                for case in islice(some, count):
-                    found.append(outcome(case, seed, bench))
+            def run(planned: Iterator[Case]) -> list[Outcome]:
+                outcomes = []
+                for case in islice(planned, count):
+                    outcomes.append(outcome(case, seed, bench))
                     bar.update()
-                return found
+                return outcomes
 
             return run(cases(count, seed)), run(untouched(count, seed))
 
@@ -193,22 +193,24 @@ def report(faults: Sequence[Outcome], right: Sequence[Outcome]) -> str:
     """A line a kind, and under them whatever should not have been."""
     head = f"{'fault':<36}{'planted':>8}{'seen':>6}  {'by which gates':<44}smallest excess over the limit"
     lines = [head]
-    for kind in sorted({found.case.kind for found in faults}):
-        own = [found for found in faults if found.case.kind == kind]
-        gates = [found.gate for found in own if found.gate]
-        by = ", ".join(f"{gate} {gates.count(gate)}" for gate in sorted(set(gates)))
-        times = [found.reading.times for found in own if found.reading and found.reading.times is not None]
+    for kind in sorted({fault.case.kind for fault in faults}):
+        planted = [fault for fault in faults if fault.case.kind == kind]
+        gates = [fault.gate for fault in planted if fault.gate]
+        tally = ", ".join(f"{gate} {gates.count(gate)}" for gate in sorted(set(gates)))
+        readings = [fault.reading for fault in planted if fault.reading]
+        times = [reading.times for reading in readings if reading.times is not None]
         finite = [value for value in times if math.isfinite(value)]
-        lines.append(
-            f"{kind:<36}{len(own):>8}{len(gates):>6}  {by:<44}{factor(min(finite)) if finite else ''}".rstrip()
-        )
-    seen, alarms = sum(not found.wrong for found in faults), sum(found.wrong for found in right)
-    archs = {found.case.spec.name for found in (*faults, *right)}
-    lines += ["", f"{seen} of {len(faults)} faults seen, {alarms} false alarms over {len(right)} untouched pairs"]
+        excess = factor(min(finite)) if finite else ""
+        lines.append(f"{kind:<36}{len(planted):>8}{len(gates):>6}  {tally:<44}{excess}".rstrip())
+    hits = sum(not fault.wrong for fault in faults)
+    alarms = sum(pair.wrong for pair in right)
+    archs = {outcome.case.spec.name for outcome in (*faults, *right)}
+    lines += ["", f"{hits} of {len(faults)} faults seen, {alarms} false alarms over {len(right)} untouched pairs"]
     lines[-1] += f", {len(archs)} architectures"
-    for found in (*faults, *right):
-        if found.wrong:
-            lines.append(f"{found.case}: {f'{found.gate}: {found.reading}' if found.gate else 'nobody saw it'}")
+    for outcome in (*faults, *right):
+        if outcome.wrong:
+            reason = f"{outcome.gate}: {outcome.reading}" if outcome.gate else "nobody saw it"
+            lines.append(f"{outcome.case}: {reason}")
     return "\n".join(lines)
 
 
@@ -222,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
     faults, right = fuzz(args.count, args.seed)
     print(report(faults, right))
     print(f"{time.monotonic() - begin:.0f} s")
-    return int(any(found.wrong for found in (*faults, *right)))
+    return int(any(outcome.wrong for outcome in (*faults, *right)))
 
 
 if __name__ == "__main__":

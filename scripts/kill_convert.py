@@ -92,15 +92,15 @@ class Trial:
         if status:
             raise SystemExit(f"kill_convert: a conversion that was left alone failed: {status}")
 
-    def kill(self, after: float) -> None:
-        """Converts the other source and kills that after so many seconds."""
+    def kill(self, delay: float) -> None:
+        """Converts the other source and kills that after `delay` seconds."""
         turn = 1 - self.turn
         child = self.start(turn)
-        time.sleep(after)
+        time.sleep(delay)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        found = self.target.read_bytes()
-        outcome = {self.expected[self.turn]: OLD, self.expected[turn]: NEW}.get(found, DAMAGED)
+        content = self.target.read_bytes()
+        outcome = {self.expected[self.turn]: OLD, self.expected[turn]: NEW}.get(content, DAMAGED)
         if outcome == NEW:
             self.turn = turn
         killed = os.WIFSIGNALED(status)

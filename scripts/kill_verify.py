@@ -83,16 +83,17 @@ def count(path: Path) -> int:
     """Images in a store; 0 where there is none yet."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as database:
-            found: int = database.execute("SELECT count(*) FROM images").fetchone()[0]
-            return found
+            images: int = database.execute("SELECT count(*) FROM images").fetchone()[0]
+            return images
     except sqlite3.OperationalError:
         return 0
 
 
 def children(pid: int) -> set[int]:
-    """Its processes, and theirs."""
-    found = {int(text) for path in Path(f"/proc/{pid}/task").glob("*/children") for text in path.read_text().split()}
-    return found.union(*(children(child) for child in found)) if found else found
+    """Ids of the processes that a process started, and of those that they started."""
+    lists = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    pids = {int(word) for words in lists for word in words}
+    return pids.union(*(children(child) for child in pids)) if pids else pids
 
 
 def gone(family: set[int], memories: set[Path]) -> bool:
@@ -114,12 +115,12 @@ def alive(pid: int) -> bool:
 
 def shared_memory(family: set[int]) -> set[Path]:
     """What those processes share, as Linux shows it."""
-    found = set()
+    memories = set()
     for pid in family:
         with contextlib.suppress(OSError):  # it ended meanwhile
             maps = Path(f"/proc/{pid}/maps").read_text().split()
-            found |= {Path(word) for word in maps if word.startswith("/dev/shm/psm_")}  # noqa: S108 - only looked at
-    return found
+            memories |= {Path(word) for word in maps if word.startswith("/dev/shm/psm_")}  # noqa: S108 - only looked at
+    return memories
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,7 +23,7 @@ def main() -> int:
     """Prints the table, or every difference to the module's; returns 1 if there was one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with convert/source/pretrained.py")
-    rows = {row.name: row for row in sorted([*_of_timm(), *_isotropic()], key=lambda row: row.name)}
+    rows = {row.name: row for row in sorted([*_timm_rows(), *_isotropic_rows()], key=lambda row: row.name)}
     if not parser.parse_args().check:
         print("\n".join(map(_line, rows.values())))
         return 0
@@ -34,14 +34,14 @@ def main() -> int:
     return 1 if differences else 0
 
 
-def _of_timm() -> Iterator[Pretrained]:
+def _timm_rows() -> Iterator[Pretrained]:
     for name in timm.list_models("convnext*", pretrained=True):
         cfg = get_pretrained_cfg(name)
         url = cfg.url or f"{HUB}{cfg.hf_hub_id}/resolve/main/{cfg.hf_hub_filename or 'model.safetensors'}"
         yield Pretrained(name, cfg.architecture, url, cfg.num_classes)
 
 
-def _isotropic() -> Iterator[Pretrained]:
+def _isotropic_rows() -> Iterator[Pretrained]:
     for size in ISOTROPIC:
         arch = f"convnext_isotropic_{size}"
         yield Pretrained(f"{arch}.fb_in1k", arch, f"{PLACES['fb']}convnext_iso_{size}_1k_224_ema.pth", 1000)

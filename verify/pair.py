@@ -10,7 +10,8 @@ from convert.archs import ArchSpec
 from convert.arrays import Array
 from convert.casting import cast_state_dict
 from convert.errors import CheckpointError, FerryError
-from convert.source.read import PADDLE_LAYOUT, TORCH_LAYOUT, Source, read_source
+from convert.frameworks import PADDLE, TORCH
+from convert.source.read import Source, read_source
 from verify.workers.messages import LoadJob
 
 
@@ -53,10 +54,10 @@ def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") 
         FerryError: one is no checkpoint, or the two are the wrong way round.
     """
     source = read_source(src, arch=arch, weights=weights)
-    if source.framework == PADDLE_LAYOUT:
+    if source.framework == PADDLE:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
     target = read_source(dst, arch=arch)
-    if target.framework == TORCH_LAYOUT:
+    if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
     try:
         expected, _ = cast_state_dict(source.tensors)  # as convert does without being asked: no value changes

@@ -28,7 +28,7 @@ class Stem(enum.Enum):
 
     PATCH = "patch"  # one convolution, norm
     OVERLAP = "overlap"  # two convolutions, norm
-    OVERLAP_TIERED = "overlap_tiered"  # the same, the first of half the width
+    OVERLAP_TIERED = "overlap_tiered"  # two convolutions, the first of half the width; norm
     OVERLAP_ACT = "overlap_act"  # two convolutions with a GELU between them, norm
 
 
@@ -42,12 +42,12 @@ class Norm(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNeXtSpec(ArchSpec):
-    """One variant.
+    """One variant of ConvNeXt or ConvNeXt V2.
 
     Attributes:
         depths: blocks in each stage.
         dims: channels in each stage.
-        stem: kind of the stem.
+        stem_kind: kind of the stem.
         norm: kind of every norm.
         gelu_tanh: whether GELU is its tanh approximation.
         layer_scale: whether each block ends with a `gamma`.
@@ -57,7 +57,7 @@ class ConvNeXtSpec(ArchSpec):
         conv_mlp: whether timm stores the blocks' Linear layers as 1x1 convolutions.
     """
 
-    stem: ClassVar[str] = "downsample_layers.0.0.weight"
+    stem_key: ClassVar[str] = "downsample_layers.0.0.weight"
 
     depths: tuple[int, ...]
     dims: tuple[int, ...]
@@ -80,12 +80,13 @@ class ConvNeXtSpec(ArchSpec):
         return _divisible(self.dims[0] // 2) if self.stem_kind is Stem.OVERLAP_TIERED else self.dims[0]
 
     @property
-    def stem_norm(self) -> int:
+    def stem_norm_position(self) -> int:
         """Position of the norm among the stem's layers; the layer before it is its last convolution."""
-        return {Stem.PATCH: 1, Stem.OVERLAP: 2, Stem.OVERLAP_TIERED: 2, Stem.OVERLAP_ACT: 3}[self.stem_kind]
+        positions = {Stem.PATCH: 1, Stem.OVERLAP: 2, Stem.OVERLAP_TIERED: 2, Stem.OVERLAP_ACT: 3}
+        return positions[self.stem_kind]
 
     @property
-    def last_norm(self) -> str:
+    def last_norm_name(self) -> str:
         return "norm_pre" if self.head_norm_first else "norm"
 
     def rows(self) -> Iterator[Param]:
@@ -93,7 +94,7 @@ class ConvNeXtSpec(ArchSpec):
         for i, (depth, dim) in enumerate(zip(self.depths, self.dims, strict=True)):
             for j in range(depth):
                 yield from self._block(f"stages.{i}.{j}", dim)
-        yield from self._norm(self.last_norm, self.dims[-1])
+        yield from self._norm(self.last_norm_name, self.dims[-1])
         if self.head_hidden:
             yield from linear("pre_logits", out=self.head_hidden, in_=self.dims[-1])
         yield from linear("head", out=self.num_classes, in_=self.head_hidden or self.dims[-1])
@@ -110,8 +111,9 @@ class ConvNeXtSpec(ArchSpec):
             yield from conv(f"{name}.0", out=dim, in_per_group=self.in_chans, kernel=PATCH)
         else:
             yield from conv(f"{name}.0", out=width, in_per_group=self.in_chans, kernel=OVERLAP)
-            yield from conv(f"{name}.{self.stem_norm - 1}", out=dim, in_per_group=width, kernel=OVERLAP)
-        yield from self._norm(f"{name}.{self.stem_norm}", dim)
+            second = self.stem_norm_position - 1
+            yield from conv(f"{name}.{second}", out=dim, in_per_group=width, kernel=OVERLAP)
+        yield from self._norm(f"{name}.{self.stem_norm_position}", dim)
 
     def _block(self, name: str, dim: int) -> Iterator[Param]:
         if self.layer_scale:

@@ -19,14 +19,14 @@ PATCH = 16  # side and stride of the stem's convolution
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNeXtIsotropicSpec(ArchSpec):
-    """One variant.
+    """One variant of the isotropic ConvNeXt.
 
     Attributes:
         depth: number of blocks.
-        dim: channels of all of them.
+        dim: channels of every block.
     """
 
-    stem: ClassVar[str] = "stem.weight"
+    stem_key: ClassVar[str] = "stem.weight"
 
     depth: int
     dim: int

@@ -24,9 +24,9 @@ class ArchSpec(abc.ABC):
         eps: of every norm, added to the variance or the mean square.
     """
 
-    stem: ClassVar[str]  # key of the first convolution's weight, (out, in_chans, height, width)
-    head: ClassVar[str] = "head.weight"  # (num_classes, in)
-    head_bias: ClassVar[str] = "head.bias"  # (num_classes,)
+    stem_key: ClassVar[str]  # of the first convolution's weight, (out, in_chans, height, width)
+    head_key: ClassVar[str] = "head.weight"  # (num_classes, in)
+    head_bias_key: ClassVar[str] = "head.bias"  # (num_classes,)
 
     name: str
     num_classes: int = 1000
@@ -57,7 +57,7 @@ class ArchSpec(abc.ABC):
             shapes: official names to shapes in either framework's layout. What is missing, empty or of another rank
                 leaves the default in place; the comparison with the table then reports it.
         """
-        bias, stem = shapes.get(self.head_bias, ()), shapes.get(self.stem, ())
+        bias, stem = shapes.get(self.head_bias_key, ()), shapes.get(self.stem_key, ())
         return dataclasses.replace(
             self,
             num_classes=bias[0] if len(bias) == 1 and bias[0] else self.num_classes,

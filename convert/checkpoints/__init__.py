@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from convert.checkpoints.atomic import Written, check_target
-from convert.checkpoints.containers import PADDLE, SAFETENSORS, TORCH_CONTAINERS, TORCH_ZIP
+from convert.checkpoints.containers import PADDLE_PICKLE, SAFETENSORS, TORCH_CONTAINERS, TORCH_ZIP
 from convert.checkpoints.reading import Checkpoint, read_checkpoint
 from convert.checkpoints.writing import write_checkpoint, write_pdparams
 from convert.digest import sha256_of
 
 __all__ = [
-    "PADDLE",
+    "PADDLE_PICKLE",
     "SAFETENSORS",
     "TORCH_CONTAINERS",
     "TORCH_ZIP",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-TORCH_ZIP, TORCH_LEGACY, PADDLE, SAFETENSORS = "torch zip", "torch legacy", "paddle pickle", "safetensors"
+TORCH_ZIP = "torch zip"
+TORCH_LEGACY = "torch legacy"
+PADDLE_PICKLE = "paddle pickle"
+SAFETENSORS = "safetensors"
 TORCH_CONTAINERS = (TORCH_ZIP, TORCH_LEGACY)
 
 

@@ -49,15 +49,15 @@ def read_pdparams(buffer: memoryview) -> Any:
         RefusedCheckpoint: anything that is not a dict of names and numbers.
     """
     machine = PickleMachine(buffer, _PADDLE_GLOBALS)
-    found = machine.run()
+    content = machine.run()
     if machine.position != len(buffer):
         raise RefusedCheckpoint(f"{len(buffer) - machine.position} bytes follow the pickle's end; fetch the file again")
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise RefusedCheckpoint(
-            f"the pickle holds a {type(found).__name__}, not a dict of tensors; save model.state_dict()"
+            f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
         )
-    found.pop(NAME_TABLE, None)
-    return found
+    content.pop(NAME_TABLE, None)
+    return content
 
 
 def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:

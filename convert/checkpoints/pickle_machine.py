@@ -80,7 +80,7 @@ class PickleMachine:
         self.opcode_at = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.made = 0  # bytes that reducers have made
+        self.bytes_made = 0  # by reducers
 
     def run(self, start: int = 0) -> Any:
         """The object that the stream at `start` describes; `position` is then the byte after it.
@@ -102,8 +102,8 @@ class PickleMachine:
             handler(self)
         return self.refuse(f"more than {MAX_OPCODES:,} opcodes, which no state dict needs")
 
-    def refuse(self, what: str) -> NoReturn:
-        raise RefusedCheckpoint(f"{what} (byte {self.opcode_at} of the pickle)")
+    def refuse(self, reason: str) -> NoReturn:
+        raise RefusedCheckpoint(f"{reason} (byte {self.opcode_at} of the pickle)")
 
     def _finish(self) -> Any:
         if len(self.stack) != 1 or self.stack[0] is _MARK:
@@ -115,9 +115,9 @@ class PickleMachine:
         if end > len(self.buffer):
             left = len(self.buffer) - self.position
             self.refuse(f"the pickle is cut short: {count} bytes wanted, {left} left; fetch the file again")
-        taken = self.buffer[self.position : end]
+        data = self.buffer[self.position : end]
         self.position = end
-        return taken
+        return data
 
     def _number(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
@@ -143,13 +143,13 @@ class PickleMachine:
         return self.stack.pop()
 
     def _pop_to_mark(self) -> list[Any]:
-        at = len(self.stack) - 1
-        while at >= 0 and self.stack[at] is not _MARK:
-            at -= 1
-        if at < 0:
+        mark = len(self.stack) - 1
+        while mark >= 0 and self.stack[mark] is not _MARK:
+            mark -= 1
+        if mark < 0:
             self.refuse("a mark is missing")
-        items = self.stack[at + 1 :]
-        del self.stack[at:]
+        items = self.stack[mark + 1 :]
+        del self.stack[mark:]
         return items
 
     def _top(self, kind: type) -> Any:
@@ -170,11 +170,12 @@ class PickleMachine:
         self.stack.append(tuple(reversed(items)))
 
     def _push_global(self, module: Any, name: Any) -> None:
-        found = self.allowed.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
-        if found is None:
-            named = f"{_word(module)}.{_word(name)}"
-            self.refuse(f"the file names {named}, which no state dict needs; it was not run")
-        self.stack.append(found)
+        are_text = isinstance(module, str) and isinstance(name, str)  # a list, say, could not be looked up
+        stand_in = self.allowed.get((module, name)) if are_text else None
+        if stand_in is None:
+            full_name = f"{_word(module)}.{_word(name)}"
+            self.refuse(f"the file names {full_name}, which no state dict needs; it was not run")
+        self.stack.append(stand_in)
 
     def _memoize(self, index: int) -> None:
         if not self.stack or self.stack[-1] is _MARK:
@@ -244,14 +245,14 @@ class PickleMachine:
         if function.reduce is None:
             self.refuse(f"a call of {function.module}.{function.name}, which no state dict calls")
         try:
-            made = function.reduce(arguments)
+            value = function.reduce(arguments)
         except (TypeError, ValueError) as error:
             self.refuse(f"{function.module}.{function.name} with arguments that it does not take: {error}")
-        if isinstance(made, memoryview):  # remembered arguments can be used again and again
-            self.made += made.nbytes
-            if self.made > len(self.buffer):
+        if isinstance(value, memoryview):  # remembered arguments can be used again and again
+            self.bytes_made += value.nbytes
+            if self.bytes_made > len(self.buffer):
                 self.refuse(f"{function.module}.{function.name} makes more bytes than the file has")
-        self.stack.append(made)
+        self.stack.append(value)
 
     def build(self) -> None:
         state, target = self._pop(), self._top(object)

@@ -11,7 +11,13 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.checkpoints import safetensors, torch_legacy, torch_zip
-from convert.checkpoints.containers import PADDLE, SAFETENSORS, TORCH_LEGACY, TORCH_ZIP, what_is
+from convert.checkpoints.containers import (
+    PADDLE_PICKLE,
+    SAFETENSORS,
+    TORCH_LEGACY,
+    TORCH_ZIP,
+    what_is,
+)
 from convert.checkpoints.mapping import map_file
 from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pdparams import read_pdparams
@@ -56,8 +62,8 @@ def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
     """
     try:
         buffer = map_file(path)
-        container, found, tensors = _open(path, buffer)
-        wrapper, state_dict = _choose(found, weights)
+        container, content, tensors = _open(path, buffer)
+        wrapper, state_dict = _choose(content, weights)
         return Checkpoint(path, container, wrapper, tensors(state_dict), shards_of(path, container, buffer))
     except OSError as error:
         raise CheckpointError(
@@ -76,13 +82,13 @@ def _open(path: Path, buffer: memoryview) -> tuple[str, Any, Callable[[dict[str,
         return TORCH_ZIP, archive.read(), archive.tensors
     if start.startswith(torch_legacy.MAGIC):
         legacy = torch_legacy.TorchLegacy(buffer)
-        return TORCH_LEGACY, legacy.found, legacy.tensors
+        return TORCH_LEGACY, legacy.content, legacy.tensors
     if path.name.endswith(INDEX_SUFFIX):
         return SAFETENSORS, read_shards(path, bytes(buffer)), dict
     if safetensors.looks_like(start):
         return SAFETENSORS, safetensors.read_safetensors(buffer), dict
     if start[:1] == b"\x80":
-        return PADDLE, read_pdparams(buffer), _arrays
+        return PADDLE_PICKLE, read_pdparams(buffer), _arrays
     raise CheckpointError(what_is(start))
 
 
@@ -94,12 +100,12 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, (TensorRef, np.ndarray)) or (isinstance(value, PickledArray) and value.array is not None)
 
 
-def _choose(found: Any, weights: str) -> tuple[str, dict[str, Any]]:
-    if not isinstance(found, dict):
-        raise CheckpointError(f"holds a {type(found).__name__}, not a state dict; save model.state_dict()")
-    candidates = {"": found} if any(_is_tensor(value) for value in found.values()) else {}
+def _choose(content: Any, weights: str) -> tuple[str, dict[str, Any]]:
+    if not isinstance(content, dict):
+        raise CheckpointError(f"holds a {type(content).__name__}, not a state dict; save model.state_dict()")
+    candidates = {"": content} if any(_is_tensor(value) for value in content.values()) else {}
     for wrapper in WRAPPERS:
-        inner = found.get(wrapper)
+        inner = content.get(wrapper)
         if isinstance(inner, dict) and any(_is_tensor(value) for value in inner.values()):
             candidates[wrapper] = inner
     chosen = [weights] if weights else list(candidates)
@@ -107,7 +113,7 @@ def _choose(found: Any, weights: str) -> tuple[str, dict[str, Any]]:
         raise CheckpointError(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
     if not chosen:
         raise CheckpointError(
-            f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(found)}; "
+            f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(content)}; "
             "save model.state_dict()"
         )
     if len(chosen) > 1:

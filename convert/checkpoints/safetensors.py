@@ -105,15 +105,15 @@ def _header(raw: memoryview) -> dict[str, Any]:
     return header
 
 
-def parse_json(raw: bytes, what: str) -> dict[str, Any]:
+def parse_json(raw: bytes, part: str) -> dict[str, Any]:
     if len(raw) > MAX_HEADER:
-        raise RefusedCheckpoint(f"{what} of {len(raw):,} bytes; {MAX_HEADER:,} are the limit")
+        raise RefusedCheckpoint(f"{part} of {len(raw):,} bytes; {MAX_HEADER:,} are the limit")
     try:
         document = json.loads(raw, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{what} is no JSON: {error}; fetch the file again") from error
+        raise CheckpointError(f"{part} is no JSON: {error}; fetch the file again") from error
     if not isinstance(document, dict):
-        raise CheckpointError(f"{what} is no JSON object; fetch the file again")
+        raise CheckpointError(f"{part} is no JSON object; fetch the file again")
     return document
 
 

@@ -42,7 +42,7 @@ class TorchLegacy:
             raise CheckpointError(
                 "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
             )
-        self.found = machine.run(machine.position)
+        self.content = machine.run(machine.position)
         self._storages = self._locate(machine.run(machine.position), machine.position)
 
     def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, Array]:

@@ -23,9 +23,9 @@ def checked_shape(shape: Any) -> Shape:
 
 def view_array(data: memoryview, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> Array:
     """An array over those bytes, without a copy; a ValueError if they are too few or too many."""
-    wanted = dtype.itemsize
+    expected = dtype.itemsize
     for size in shape:
-        wanted *= size
-    if wanted != data.nbytes:
-        raise ValueError(f"shape {shape} of {dtype} takes {wanted} bytes, the file carries {data.nbytes}")
+        expected *= size
+    if expected != data.nbytes:
+        raise ValueError(f"shape {shape} of {dtype} takes {expected} bytes, the file carries {data.nbytes}")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

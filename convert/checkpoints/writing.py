@@ -11,6 +11,7 @@ from convert.checkpoints.atomic import Written, write_atomically
 from convert.checkpoints.pdparams import pdparams_chunks
 from convert.checkpoints.torch_zip import torch_zip_chunks
 from convert.errors import TargetError
+from convert.frameworks import PADDLE, TORCH
 
 
 def write_pdparams(path: Path, tensors: Mapping[str, Array], *, force: bool = False, digest: bool = True) -> Written:
@@ -40,11 +41,11 @@ def write_checkpoint(
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
     """
     if path.suffix == ".safetensors":
-        form = {"torch": "pt", "paddle": "paddle"}[framework]
+        form = {TORCH: "pt", PADDLE: "paddle"}[framework]
         return write_atomically(path, list(safetensors.safetensors_chunks(tensors, form)), force=force, digest=digest)
-    if path.suffix == ".pdparams" and framework == "paddle":
+    if path.suffix == ".pdparams" and framework == PADDLE:
         return write_pdparams(path, tensors, force=force, digest=digest)
-    if path.suffix in (".pth", ".pt") and framework == "torch":
+    if path.suffix in (".pth", ".pt") and framework == TORCH:
         return write_atomically(path, torch_zip_chunks(tensors), force=force, digest=digest)
-    suffixes = {"paddle": ".pdparams or .safetensors", "torch": ".pth, .pt or .safetensors"}[framework]
+    suffixes = {PADDLE: ".pdparams or .safetensors", TORCH: ".pth, .pt or .safetensors"}[framework]
     raise TargetError(f"{path}: the target's name must end in {suffixes}")

@@ -79,9 +79,9 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
         FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
             and which formats would do.
     """
-    if why := _obstacle(spec, name):
-        fitting = " or ".join(other for other in TARGETS if not _obstacle(spec, other))
-        raise FerryError(f"{name} has no {spec.name}: it has no {why}; choose --to {fitting}")
+    if obstacle := _obstacle(spec, name):
+        fitting = " or ".join(target for target in TARGETS if not _obstacle(spec, target))
+        raise FerryError(f"{name} has no {spec.name}: it has no {obstacle}; choose --to {fitting}")
     stored_flat = name == "timm" and not getattr(spec, "conv_mlp", False)
     skipped = Reshape.CONV1X1 if stored_flat or name == "mmpretrain" else None
     return {
@@ -98,25 +98,26 @@ def _obstacle(spec: ArchSpec, name: str) -> str:
 
 def _rows(spec: ArchSpec, name: str) -> dict[str, tuple[str, Rule]]:
     key_format = _format_for(spec, name)
-    return {p.torch_name: found for p in spec.params() if (found := key_format.from_official(p.torch_name))}
+    rows = {p.torch_name: key_format.from_official(p.torch_name) for p in spec.params()}
+    return {name: key_and_rule for name, key_and_rule in rows.items() if key_and_rule}
 
 
 def _format_for(spec: ArchSpec, name: str) -> KeyFormat:
     names = {p.torch_name for p in spec.params()}
     if name == "official":
-        return next(found for found in (OFFICIAL, ISOTROPIC) if any(map(found.recognises, names)))
+        return next(key_format for key_format in (OFFICIAL, ISOTROPIC) if any(map(key_format.recognises, names)))
     if name == "transformers":
         return TRANSFORMERS_V2 if any(".grn." in key for key in names) else TRANSFORMERS
-    return next(found for found in KEY_FORMATS if found.name == name)
+    return next(key_format for key_format in KEY_FORMATS if key_format.name == name)
 
 
 def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:
-    found = {(prefix, key_format) for prefix in _prefixes(keys) for key_format in _marked(keys, prefix)}
+    readings = {(prefix, key_format) for prefix in _prefixes(keys) for key_format in _marked(keys, prefix)}
     # mmpretrain's own keys begin with `backbone.`; taken off, the rest is another format's only if it has its marker.
-    if len(found) == 1:
-        return found.pop()
-    names = ", ".join(sorted({key_format.name for _, key_format in found}))
-    if found:
+    if len(readings) == 1:
+        return readings.pop()
+    names = ", ".join(sorted({key_format.name for _, key_format in readings}))
+    if readings:
         raise CheckpointError(f"the keys fit several key formats: {names}; keep one model's keys in the file")
     shown = ", ".join(repr(key)[:60] for key in list(keys)[:3])
     known = ", ".join(dict.fromkeys(key_format.name for key_format in KEY_FORMATS))
@@ -132,11 +133,12 @@ def _marked(keys: Sequence[str], prefix: str) -> Iterator[KeyFormat]:
 
 
 def _prefixes(keys: Iterable[str]) -> list[str]:
-    """Nothing, and every chain of known prefixes that stands before all keys."""
+    """The empty prefix, and every chain of known prefixes that stands before all keys."""
     keys = list(keys)
-    found = [""]
-    for prefix in found:
-        longer = [prefix + known for known in PREFIXES]
-        if len(found) <= LONGEST_CHAIN:
-            found += [one for one in longer if keys and all(key.startswith(one) for key in keys)][:1]
-    return found
+    chains = [""]
+    for chain in chains:
+        longer = [chain + prefix for prefix in PREFIXES]
+        common = [prefix for prefix in longer if keys and all(key.startswith(prefix) for key in keys)]
+        if len(chains) <= LONGEST_CHAIN:
+            chains += common[:1]
+    return chains

@@ -39,7 +39,7 @@ class Reshape(enum.Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One correspondence.
+    """One correspondence between an official name and a library's.
 
     Attributes:
         official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers and `{p}` for weight or bias.
@@ -56,7 +56,7 @@ class Rule:
         return _translate(self._their_pattern, key, self.official)
 
     def from_official(self, name: str) -> str | None:
-        """The inverse of `to_official`."""
+        """The library's key of an official name; None if the rule is not about it."""
         return _translate(self._official_pattern, name, self.theirs)
 
     @cached_property
@@ -90,13 +90,13 @@ class KeyFormat:
 
     def to_official(self, key: str) -> tuple[str, Rule] | None:
         """Official name and rule of a key; None if the format has no place for it."""
-        found = ((name, rule) for rule in self.rules if (name := rule.to_official(key)) is not None)
-        return next(found, None)
+        names = ((name, rule) for rule in self.rules if (name := rule.to_official(key)) is not None)
+        return next(names, None)
 
     def from_official(self, name: str) -> tuple[str, Rule] | None:
         """The format's key and rule of an official name; None if the format has no place for it."""
-        found = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
-        return next(found, None)
+        keys = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
+        return next(keys, None)
 
     @cached_property
     def _marker_pattern(self) -> re.Pattern[str]:

@@ -65,8 +65,8 @@ def fetch(
     if objection := find_objection(url):
         raise FetchError(f"{shown(url, 200)}: {objection}; give the http or https address of the file itself")
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        found = f"found {len(sha256)} characters"
-        raise FetchError(f"sha256 {shown(repr(sha256))}: expected 64 hexadecimal digits, {found}")
+        length = f"{len(sha256)} characters"
+        raise FetchError(f"sha256 {shown(repr(sha256))}: expected 64 hexadecimal digits, found {length}")
     folder = cache or cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,19 +104,19 @@ class _Entry:
 
     @property
     def part(self) -> Path:
-        return self._beside(".part")
+        return self._sibling(".part")
 
     @property
     def record(self) -> Path:
-        return self._beside(".sha256")
+        return self._sibling(".sha256")
 
-    def _beside(self, suffix: str) -> Path:
+    def _sibling(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from the same entry; the system frees the lock of one that died."""
-        with self._beside(".lock").open("ab") as file:
+        with self._sibling(".lock").open("ab") as file:
             if sys.platform != "win32":
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,26 +131,26 @@ class _Entry:
     def checked(self, sha256: str, *, from_cache: bool) -> Fetched:
         """The entry, if its content is what was recorded and asked for; it is gone if not."""
         source = self.path if from_cache else self.part
-        found = sha256_of(source)
-        recorded = self.record.read_text(errors="replace").partition(" ")[0] if from_cache else found
-        if found != recorded:
+        actual = sha256_of(source)
+        recorded = self.record.read_text(errors="replace").partition(" ")[0] if from_cache else actual
+        if actual != recorded:
             self._discard()
             raise FetchError(
                 f"{source}: the cached copy of {shown(self.url, 200)} changed after it was downloaded: expected sha256 "
-                f"{shown(recorded)}, found {found}; it was removed, run it again to download it anew"
+                f"{shown(recorded)}, found {actual}; it was removed, run it again to download it anew"
             )
-        named = NAME_DIGEST.search(urlsplit(self.url).path)
-        expected = sha256 or (named[1] if named else "")
-        if not found.startswith(expected):
+        in_name = NAME_DIGEST.search(urlsplit(self.url).path)
+        expected = sha256 or (in_name[1] if in_name else "")
+        if not actual.startswith(expected):
             self._discard()
             raise FetchError(
                 f"{shown(self.url, 200)}: is not the file that was asked for: expected sha256 "
-                f"{expected}{'' if sha256 else '... (of its name)'}, found {found}; it was removed from the cache, "
+                f"{expected}{'' if sha256 else '... (of its name)'}, found {actual}; it was removed from the cache, "
                 "check the digest and the address"
             )
         if not from_cache:
-            self._keep(found)
-        return Fetched(self.path, found, self.path.stat().st_size, from_cache)
+            self._keep(actual)
+        return Fetched(self.path, actual, self.path.stat().st_size, from_cache)
 
     def _keep(self, sha256: str) -> None:
         with self.part.open("r+b") as file:

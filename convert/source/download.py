@@ -62,18 +62,19 @@ def download(url: str, path: Path, *, timeout: float, pause: float) -> None:
         FetchError: the file did not come; what came of it stays at the path.
         OSError: the path cannot be written.
     """
-    transfer = _Transfer(url, _Part(path), timeout)
+    transfer = _Transfer(url, _PartialFile(path), timeout)
     for turn in range(TRIES):
         time.sleep(pause if turn else 0)
         if not (trouble := transfer.attempt()):
             return
-    raise FetchError(f"{shown(url, 200)}: not complete after {TRIES} tries, {trouble}{transfer.part.kept()}")
+    kept = transfer.partial_file.describe_kept_bytes()
+    raise FetchError(f"{shown(url, 200)}: not complete after {TRIES} tries, {trouble}{kept}")
 
 
 def discard(path: Path) -> None:
     """Removes what `download` left at that path, and its notes."""
     path.unlink(missing_ok=True)
-    _Part(path).notes.unlink(missing_ok=True)
+    _PartialFile(path).notes.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class _Version:
     size: int | None = None  # bytes of the whole file
 
     @classmethod
-    def of(cls, response: HTTPResponse) -> _Version:
+    def read_from(cls, response: HTTPResponse) -> _Version:
         headers = response.headers
         tag = headers.get("ETag", "")
         whole = headers.get("Content-Range" if response.status == 206 else "Content-Length", "").rpartition("/")[2]
@@ -94,7 +95,7 @@ class _Version:
         return all(a == b for a, b in zip(astuple(self), astuple(other), strict=True) if a and b)
 
 
-class _Part:
+class _PartialFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notes = path.with_name(f"{path.name}.json")
@@ -112,7 +113,7 @@ class _Part:
         self.path.write_bytes(b"")  # first: the new notes must never stand beside old bytes
         self.notes.write_text(json.dumps(asdict(version)))
 
-    def kept(self) -> str:
+    def describe_kept_bytes(self) -> str:
         """What an error says of the bytes that are here."""
         version, size = self.state()
         whole = "" if version.size is None else f" of {version.size:,}"
@@ -122,12 +123,12 @@ class _Part:
 @dataclass(frozen=True)
 class _Transfer:
     url: str
-    part: _Part
+    partial_file: _PartialFile
     timeout: float
 
     def attempt(self) -> str:
         """Asks once for what is missing; returns what came in between, or nothing when all is here."""
-        known, start = self.part.state()
+        known, start = self.partial_file.state()
         if start and start == known.size:
             return ""
         try:
@@ -135,31 +136,32 @@ class _Transfer:
         except ConnectionError:
             return "the connection was cut"
         with response:
-            version = _Version.of(response)
+            version = _Version.read_from(response)
             resumed = response.status == 206 and start > 0 and _starts_at(start, response) and version.agrees(known)
             if response.status in (206, 416) and not resumed:
-                self.part.begin(_Version())  # the next try asks for the whole file
+                self.partial_file.begin(_Version())  # the next try asks for the whole file
                 return f"the server sent something else than the file from byte {start:,} on"
             size = version.size or known.size if resumed else version.size
             self._refuse_page(response, size)
             if not resumed:
-                self.part.begin(version)
+                self.partial_file.begin(version)
             return self._append(response, size)
 
     def _open(self, headers: dict[str, str]) -> HTTPResponse:
         headers = {"User-Agent": f"paddleferry/{__version__}", **headers}
         try:
             # S310 warns of file: and ftp:, which `find_objection` refuses and this opener has no handlers for.
-            asked = request.Request(self.url, headers=headers)  # noqa: S310 - find_objection let http and https through alone
-            opened: HTTPResponse = _opener().open(asked, timeout=self.timeout)
+            call = request.Request(self.url, headers=headers)  # noqa: S310 - find_objection let http and https alone
+            response: HTTPResponse = _opener().open(call, timeout=self.timeout)
         except (OSError, HTTPException, ValueError) as error:
             cause = error.reason if type(error) is URLError else error
             if isinstance(cause, ConnectionError) and not isinstance(cause, ConnectionRefusedError):
                 raise cause from error
             if isinstance(error, HTTPError):
                 error.close()
-            raise FetchError(f"{shown(self.url, 200)}: {self._explained(cause)}{self.part.kept()}") from error
-        return opened
+            kept = self.partial_file.describe_kept_bytes()
+            raise FetchError(f"{shown(self.url, 200)}: {self._explained(cause)}{kept}") from error
+        return response
 
     def _explained(self, cause: object) -> str:
         match cause:
@@ -186,14 +188,14 @@ class _Transfer:
             raise FetchError(f"{shown(self.url, 200)}: the server does not say how long the file is; {step}")
 
     def _append(self, response: HTTPResponse, size: int | None) -> str:
-        have = self.part.path.stat().st_size
+        received = self.partial_file.path.stat().st_size
         with (
-            self.part.path.open("ab") as file,
-            tqdm(total=size, initial=have, unit="B", unit_scale=True, desc="download", disable=None) as bar,
+            self.partial_file.path.open("ab") as file,
+            tqdm(total=size, initial=received, unit="B", unit_scale=True, desc="download", disable=None) as bar,
         ):
-            while size is None or have < size:
+            while size is None or received < size:
                 try:
-                    chunk = response.read1(CHUNK if size is None else min(CHUNK, size - have))
+                    chunk = response.read1(CHUNK if size is None else min(CHUNK, size - received))
                 except TimeoutError:
                     return f"the server sent nothing for {self.timeout:g} s"
                 except (OSError, HTTPException):
@@ -201,9 +203,9 @@ class _Transfer:
                 if not chunk:
                     break
                 file.write(chunk)
-                have += len(chunk)
+                received += len(chunk)
                 bar.update(len(chunk))
-        return "" if size in (None, have) else "the connection was cut"
+        return "" if size in (None, received) else "the connection was cut"
 
 
 def _starts_at(start: int, response: HTTPResponse) -> bool:

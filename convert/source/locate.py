@@ -35,8 +35,8 @@ class Located:
         """Where the file came from, and its digest; "" for a path."""
         if self.fetched is None:
             return ""
-        how = "found in the cache" if self.fetched.from_cache else "downloaded"
-        return f"{how}: {self.url}\n  {self.fetched.size:,} bytes, sha256 {self.fetched.sha256}"
+        origin = "found in the cache" if self.fetched.from_cache else "downloaded"
+        return f"{origin}: {self.url}\n  {self.fetched.size:,} bytes, sha256 {self.fetched.sha256}"
 
 
 def locate(src: str, *, sha256: str = "") -> Located:

@@ -51,8 +51,8 @@ def find_pretrained(name: str) -> Pretrained:
     """
     if name in PRETRAINED:
         return PRETRAINED[name]
-    if of_arch := [row.name for row in ROWS if row.arch == name]:
-        raise UnknownPretrained(f"{name!r} is an architecture; its published checkpoints are {', '.join(of_arch)}")
+    if published := [row.name for row in ROWS if row.arch == name]:
+        raise UnknownPretrained(f"{name!r} is an architecture; its published checkpoints are {', '.join(published)}")
     close = difflib.get_close_matches(name, PRETRAINED, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "a name is for example convnext_tiny.fb_in1k"
     raise UnknownPretrained(f"unknown checkpoint name {name!r}; {hint}")

@@ -10,17 +10,16 @@ import numpy as np
 
 from convert.archs import ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array
-from convert.checkpoints import PADDLE, SAFETENSORS, Checkpoint, read_checkpoint
+from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, Checkpoint, read_checkpoint
 from convert.errors import CheckpointError
+from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.key_formats import Named, name_officially
 from convert.source.recognise import distance, recognise_arch
-
-TORCH_LAYOUT, PADDLE_LAYOUT = "torch", "paddle"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint and what it was found to be.
+    """A checkpoint and what was recognised in it.
 
     Attributes:
         checkpoint: the file, under its own keys.
@@ -61,25 +60,27 @@ def read_source(path: Path, *, arch: str | ArchSpec = "", weights: str = "") -> 
         FerryError: the name, the file or its keys are no good. Tensors that do not fit a given architecture raise
             only when they are converted.
     """
-    given = get_spec(arch) if isinstance(arch, str) and arch else arch or None
+    given_spec = get_spec(arch) if isinstance(arch, str) and arch else arch or None
     checkpoint = read_checkpoint(path, weights=weights)
-    frameworks = {PADDLE: (PADDLE_LAYOUT,), SAFETENSORS: (TORCH_LAYOUT, PADDLE_LAYOUT)}
-    candidates = frameworks.get(checkpoint.container, (TORCH_LAYOUT,))
+    frameworks = {PADDLE_PICKLE: (PADDLE,), SAFETENSORS: FRAMEWORKS}
+    candidates = frameworks.get(checkpoint.container, (TORCH,))
     try:
         named = name_officially(_with_bfloat16(checkpoint))
         shapes = {name: array.shape for name, array in named.tensors.items()}
-        if given is None:
+        if given_spec is None:
             spec, framework = recognise_arch(shapes, candidates)
         else:
-            spec = given.fitted_to(shapes)
+            spec = given_spec.fitted_to(shapes)
             framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return Source(checkpoint, named, framework, spec, recognised=given is None)
+    return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
 
 
 def _with_bfloat16(checkpoint: Checkpoint) -> Mapping[str, Array]:
     """The tensors; where Paddle keeps bfloat16 as uint16, a dtype that it does not have itself, as bfloat16."""
-    if checkpoint.container != PADDLE:
+    if checkpoint.container != PADDLE_PICKLE:
         return checkpoint.tensors
-    return {n: array.view(BFLOAT16) if array.dtype == np.uint16 else array for n, array in checkpoint.tensors.items()}
+    return {
+        name: array.view(BFLOAT16) if array.dtype == np.uint16 else array for name, array in checkpoint.tensors.items()
+    }

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from convert.archs import ARCHS, ArchSpec
 from convert.errors import CheckpointError
+from convert.frameworks import TORCH
 from convert.params import Shape
 from convert.state_dict import expected_shapes
 
 
-def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = ("torch",)) -> tuple[ArchSpec, str]:
+def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TORCH,)) -> tuple[ArchSpec, str]:
     """The one architecture, and the framework, whose table has these tensors.
 
     Args:
@@ -23,23 +24,23 @@ def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = ("to
     Raises:
         CheckpointError: none fits, or several do; the text names them.
     """
-    specs = [known.fitted_to(shapes) for known in ARCHS.values()]
+    specs = [arch.fitted_to(shapes) for arch in ARCHS.values()]
     distances = {(spec, framework): distance(spec, shapes, framework) for spec in specs for framework in frameworks}
-    fitting = [found for found, apart in distances.items() if not apart]
+    fitting = [pair for pair, count in distances.items() if not count]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise CheckpointError(f"the tensors fit {', '.join(spec.name for spec, _ in fitting)}; choose one with --arch")
-    (closest, _), apart = min(distances.items(), key=lambda found: found[1])
+    (closest, _), count = min(distances.items(), key=lambda item: item[1])
     raise CheckpointError(
-        f"the tensors fit no architecture known here; closest is {closest.name}, {apart} names or shapes apart: "
+        f"the tensors fit no architecture known here; closest is {closest.name}, {count} names or shapes apart: "
         f"--arch {closest.name} lists them"
     )
 
 
 def distance(spec: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> int:
     """How many names or shapes part the tensors from the table; an absent head does not count."""
-    head = {spec.head, spec.head_bias}
+    head = {spec.head_key, spec.head_bias_key}
     expected = expected_shapes(spec, framework)
     table = {name: shape for name, shape in expected.items() if name in shapes or name not in head}
     return len(table.items() ^ shapes.items())

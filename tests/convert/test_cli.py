@@ -85,8 +85,8 @@ def test_another_head_and_stem_are_recognised(source: Path, capsys: pytest.Captu
 
     assert main(arguments(source, "--plan")) == 0
 
-    found = f"convnext_digits, 7 classes, 1 input channel: {471_790 - 3 * 161 - 640:,} parameters in 74 tensors"
-    assert found in capsys.readouterr().out
+    line = f"convnext_digits, 7 classes, 1 input channel: {471_790 - 3 * 161 - 640:,} parameters in 74 tensors"
+    assert line in capsys.readouterr().out
 
 
 def test_the_weights_to_convert_can_be_chosen(source: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,21 +59,21 @@ def test_a_fresh_head_is_last_and_leaves_the_others_alone() -> None:
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
 @pytest.mark.parametrize("weights", [BACKBONE, WEIGHTS], ids=["without a head", "with another head"])
 def test_a_head_of_that_size_is_made_when_asked(weights: dict[str, Array], framework: str, tmp_path: Path) -> None:
-    expected = {**BACKBONE, **fresh_head(SEVEN, framework="torch")}
+    with_head = {**BACKBONE, **fresh_head(SEVEN, framework="torch")}
     rows = [param for param in DIGITS.params() if param.torch_name in weights]
-    given = weights if framework == "torch" else carried(rows, weights)
+    source = weights if framework == "torch" else carried(rows, weights)
 
-    found = convert(tmp_path, given, "--num-classes", "7", framework=framework)
+    target = convert(tmp_path, source, "--num-classes", "7", framework=framework)
 
-    wanted = carried(SEVEN.params(), expected) if framework == "torch" else expected
-    assert found.keys() == wanted.keys()
-    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+    expected = carried(SEVEN.params(), with_head) if framework == "torch" else with_head
+    assert target.keys() == expected.keys()
+    assert all(np.array_equal(target[name], expected[name]) for name in expected)
 
 
 def test_a_head_of_that_size_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = convert(tmp_path, WEIGHTS, "--num-classes", "10")
+    target = convert(tmp_path, WEIGHTS, "--num-classes", "10")
 
-    assert np.array_equal(found["head.weight"], WEIGHTS["head.weight"].T)
+    assert np.array_equal(target["head.weight"], WEIGHTS["head.weight"].T)
     assert "new" not in capsys.readouterr().out
 
 
@@ -111,11 +111,11 @@ def test_the_plan_shows_where_a_new_head_comes_from(tmp_path: Path, capsys: pyte
 
 
 def test_a_new_head_is_cast_as_the_others(tmp_path: Path) -> None:
-    found = convert(tmp_path, BACKBONE, "--num-classes", "7", "--dtype", "float16")
+    target = convert(tmp_path, BACKBONE, "--num-classes", "7", "--dtype", "float16")
 
-    assert {array.dtype for array in found.values()} == {np.dtype("float16")}
+    assert {array.dtype for array in target.values()} == {np.dtype("float16")}
     assert np.array_equal(
-        found["head.weight"],
+        target["head.weight"],
         fresh_head(SEVEN, framework="torch")["head.weight"].T.astype("float16"),
     )
 

@@ -117,5 +117,5 @@ def test_every_package_is_installed() -> None:
     listed = (root / "pyproject.toml").read_text(encoding="utf-8").split("\npackages = [\n")[1].split("]")[0]
 
     names = [line.strip(' ",') for line in listed.splitlines()]
-    found = [path.parent.relative_to(root) for path in root.glob("[!.]*/**/__init__.py")]
-    assert sorted(names) == sorted(".".join(folder.parts) for folder in found)
+    folders = [path.parent.relative_to(root) for path in root.glob("[!.]*/**/__init__.py")]
+    assert sorted(names) == sorted(".".join(folder.parts) for folder in folders)

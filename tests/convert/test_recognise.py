@@ -99,9 +99,9 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_a_source_is_recognised_unless_it_is_given(written: Path) -> None:
-    found, given = read_source(written), read_source(written, arch="convnext_digits")
+    recognised, given = read_source(written), read_source(written, arch="convnext_digits")
 
-    assert (found.spec, found.framework, found.recognised) == (DIGITS, "torch", True)
+    assert (recognised.spec, recognised.framework, recognised.recognised) == (DIGITS, "torch", True)
     assert (given.spec, given.framework, given.recognised) == (DIGITS, "torch", False)
 
 

@@ -52,9 +52,9 @@ def test_the_json_summary_has_every_field(tmp_path: Path, capsys: pytest.Capture
     theirs = {f"module.{key}": array for key, array in stored(SPEC, "timm", WEIGHTS).items()}
     torch.save({"state_dict_ema": as_tensors(theirs)}, source)
 
-    found = document(capsys, "--src", source, "--dst", target)
+    summary = document(capsys, "--src", source, "--dst", target)
 
-    assert found == {
+    assert summary == {
         "schema_version": 1,
         "arch": "convnextv2_atto",
         "recognised": True,
@@ -89,18 +89,18 @@ def test_the_json_summary_has_every_field(tmp_path: Path, capsys: pytest.Capture
 def test_the_json_summary_names_the_targets_key_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_source(tmp_path, "pdparams")
 
-    found = document(capsys, "--src", source, "--dst", tmp_path / "y.safetensors", "--to", "timm")
+    summary = document(capsys, "--src", source, "--dst", tmp_path / "y.safetensors", "--to", "timm")
 
-    target = found["target"]
+    target = summary["target"]
     assert (target["container"], target["framework"], target["key_format"]) == ("safetensors", "torch", "timm")
 
 
 def test_the_json_summary_has_the_notes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({name: tensor.half() for name, tensor in as_tensors(WEIGHTS).items()}, tmp_path / "x.pth")
 
-    found = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pth", "--num-classes", 7)
+    summary = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pth", "--num-classes", 7)
 
-    assert found["notes"] == [
+    assert summary["notes"] == [
         "140 tensors of float16 became float32",
         "the head is new: 7 classes, initialised at random (seed 0), untrained",
     ]
@@ -129,9 +129,9 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_digest_is_the_tensors_alone(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = document(capsys, "--src", write_source(tmp_path, kind), "--dst", tmp_path / "y.safetensors")
+    summary = document(capsys, "--src", write_source(tmp_path, kind), "--dst", tmp_path / "y.safetensors")
 
-    assert found["digest"] == combined_digest(tensor_digests(WEIGHTS))
+    assert summary["digest"] == combined_digest(tensor_digests(WEIGHTS))
 
 
 def test_the_digest_sees_one_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,9 +139,9 @@ def test_the_digest_sees_one_bit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     weights["head.bias"][3:4].view("uint32")[0] ^= 1
     write_checkpoint(tmp_path / "x.pth", weights, framework="torch")
 
-    found = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pdparams")
+    summary = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pdparams")
 
-    assert found["digest"] != combined_digest(tensor_digests(WEIGHTS))
+    assert summary["digest"] != combined_digest(tensor_digests(WEIGHTS))
 
 
 def test_the_list_has_every_architecture_with_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +213,7 @@ def test_what_is_left_out_of_a_clip_model_is_said(tmp_path: Path, capsys: pytest
     text = {"text_projection": np.ones((2, 2), "float32"), "logit_scale": np.ones((), "float32")}
     write_checkpoint(tmp_path / "x.pth", {**text, **trunk}, framework="torch")
 
-    found = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pdparams", "--num-classes", 1000)
+    summary = document(capsys, "--src", tmp_path / "x.pth", "--dst", tmp_path / "y.pdparams", "--num-classes", 1000)
 
-    assert found["source"]["key_format"] == "openclip"
-    assert found["notes"][1] == "2 tensors of other parts of the model left out, first text_projection"
+    assert summary["source"]["key_format"] == "openclip"
+    assert summary["notes"][1] == "2 tensors of other parts of the model left out, first text_projection"

@@ -36,7 +36,7 @@ def image(*shape: int, dtype: str = "float64") -> Any:
 
 
 def difference(ours: Any, theirs: Any, x: Any) -> float:
-    """Of our products from Paddle's own convolution."""
+    """How far our products are from Paddle's own convolution."""
     with paddle.no_grad():
         assert fast.takes_products(x)
         return max_rel(ours(x).numpy(), theirs(x).numpy())
@@ -46,13 +46,13 @@ def difference(ours: Any, theirs: Any, x: Any) -> float:
 def test_products_are_the_convolution_at_every_height_and_width_from_1_to_20(dtype: str, limit: float) -> None:
     ours, theirs = layers(3, dtype)
 
-    off = {
-        (h, w): found
+    failures = {
+        (h, w): error
         for h in range(1, 21)
         for w in range(1, 21)
-        if not (found := difference(ours, theirs, image(2, 3, h, w, dtype=dtype))) <= limit
+        if not (error := difference(ours, theirs, image(2, 3, h, w, dtype=dtype))) <= limit
     }
-    assert off == {}
+    assert failures == {}
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -154,8 +154,8 @@ paddle.seed(0)
 model = models_paddle.build(spec, layer_scale_init_value=1.0)
 x = paddle.to_tensor(np.random.default_rng(0).normal(size=(3, 3, 64, 96)).astype("float32"))
 with paddle.no_grad():
-    found = [hashlib.sha256(model(x).numpy().tobytes()).hexdigest() for _ in range(3)]
-print(found[0] if len(set(found)) == 1 else found)
+    digests = [hashlib.sha256(model(x).numpy().tobytes()).hexdigest() for _ in range(3)]
+print(digests[0] if len(set(digests)) == 1 else digests)
 """
 
 

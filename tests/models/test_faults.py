@@ -37,7 +37,7 @@ def change(name: str, edit: Callable[[Array], Array]) -> Callable[[Weights], Non
     return lambda weights: weights.update({name: edit(weights[name])})
 
 
-def every(part: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
+def change_each(part: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
     return lambda weights: weights.update({name: edit(w) for name, w in weights.items() if part in name})
 
 
@@ -49,7 +49,7 @@ WEIGHT_FAULTS: dict[str, Callable[[Weights], None]] = {
     "a norm's weight and bias swapped": lambda w: swap(w, "norm.weight", "norm.bias"),
     "a norm left at its initial value": change("downsample_layers.2.0.weight", np.ones_like),
     "two gammas swapped": lambda w: swap(w, "stages.2.1.gamma", "stages.2.2.gamma"),
-    "LayerScale missing": every("gamma", np.ones_like),
+    "LayerScale missing": change_each("gamma", np.ones_like),
     "one LayerScale at its initial value": change("stages.3.0.gamma", lambda w: np.full_like(w, 1e-6)),
     "two blocks swapped": lambda w: swap_blocks(w, "stages.2.0", "stages.2.2"),
     "the square head not transposed": change("head.weight", np.transpose),
@@ -155,7 +155,7 @@ MODEL_FAULTS: dict[str, Callable[[nn.Module], None]] = {
 
 
 def difference(weights: Weights, model: nn.Module) -> float:
-    """Between Paddle's logits with those weights, in Paddle's layout, and that torch model's."""
+    """Difference between Paddle's logits with those weights, in Paddle's layout, and that torch model's."""
     paddle_model = models_paddle.build_with(TINY, weights, dtype="float64")
     with torch.no_grad(), paddle.no_grad():
         actual = paddle_model(paddle.to_tensor(random_image())).numpy()

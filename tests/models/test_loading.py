@@ -16,7 +16,7 @@ from convert.arrays import BFLOAT16, Array
 from convert.errors import CheckpointMismatch
 from verify.selftest.weights import distinct_weights
 
-both = pytest.mark.parametrize("models", [models_torch, models_paddle], ids=["torch", "paddle"])
+both_frameworks = pytest.mark.parametrize("models", [models_torch, models_paddle], ids=["torch", "paddle"])
 
 
 def weights_for(models: ModuleType, seed: int = 0, dtype: str = "float32") -> dict[str, Array]:
@@ -28,31 +28,31 @@ def held(model: Any) -> dict[str, Array]:
     return {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
 
 
-def same(one: dict[str, Array], other: dict[str, Array]) -> bool:
+def same_arrays(one: dict[str, Array], other: dict[str, Array]) -> bool:
     return list(one) == list(other) and all(
         one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one
     )
 
 
-@both
+@both_frameworks
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_model_built_with_weights_holds_exactly_them(models: ModuleType, dtype: str) -> None:
     weights = weights_for(models, dtype=dtype)
 
-    assert same(held(models.build_with(TINY, weights, dtype=dtype)), weights)
+    assert same_arrays(held(models.build_with(TINY, weights, dtype=dtype)), weights)
 
 
-@both
+@both_frameworks
 @pytest.mark.parametrize("narrow", ["float16", "float32"])
 def test_narrower_weights_are_widened_without_loss(models: ModuleType, narrow: str) -> None:
     weights = weights_for(models, dtype=narrow)
 
     model = models.build_with(TINY, weights, dtype="float64")
 
-    assert same(held(model), {name: array.astype("float64") for name, array in weights.items()})
+    assert same_arrays(held(model), {name: array.astype("float64") for name, array in weights.items()})
 
 
-@both
+@both_frameworks
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 def test_weights_of_any_strides_byte_order_and_read_only_are_loaded(
@@ -63,10 +63,10 @@ def test_weights_of_any_strides_byte_order_and_read_only_are_loaded(
     for array in odd.values():
         array.flags.writeable = False
 
-    assert same(held(models.build_with(TINY, odd)), weights)
+    assert same_arrays(held(models.build_with(TINY, odd)), weights)
 
 
-@both
+@both_frameworks
 def test_a_model_keeps_its_own_copy_of_the_weights(models: ModuleType) -> None:
     weights = {name: array.copy() for name, array in weights_for(models).items()}
     model = models.build_with(TINY, weights)
@@ -74,10 +74,10 @@ def test_a_model_keeps_its_own_copy_of_the_weights(models: ModuleType) -> None:
     for array in weights.values():
         array.fill(7)
 
-    assert same(held(model), weights_for(models))
+    assert same_arrays(held(model), weights_for(models))
 
 
-@both
+@both_frameworks
 def test_a_model_built_with_weights_can_be_trained(models: ModuleType) -> None:
     model = models.build_with(TINY, weights_for(models))
 
@@ -110,7 +110,7 @@ PROBLEMS = (
 )
 
 
-@both
+@both_frameworks
 def test_the_loader_names_every_problem(models: ModuleType) -> None:
     model = models.build(TINY)
 
@@ -120,7 +120,7 @@ def test_the_loader_names_every_problem(models: ModuleType) -> None:
     assert caught.value.problems == PROBLEMS
 
 
-@both
+@both_frameworks
 def test_the_loaders_message_names_the_model_and_what_was_passed_in(models: ModuleType) -> None:
     weights = weights_for(models)
     del weights["head.bias"]
@@ -133,17 +133,17 @@ def test_the_loaders_message_names_the_model_and_what_was_passed_in(models: Modu
     )
 
 
-@both
+@both_frameworks
 def test_a_refused_state_dict_leaves_the_model_unchanged(models: ModuleType) -> None:
     model = models.build_with(TINY, weights_for(models))
 
     with pytest.raises(CheckpointMismatch):
         models.load_weights(model, edits(weights_for(models, seed=1)))
 
-    assert same(held(model), weights_for(models))
+    assert same_arrays(held(model), weights_for(models))
 
 
-@both
+@both_frameworks
 def test_building_with_unfitting_weights_names_every_problem(models: ModuleType) -> None:
     with pytest.raises(CheckpointMismatch) as caught:
         models.build_with(TINY, edits(weights_for(models)))
@@ -151,7 +151,7 @@ def test_building_with_unfitting_weights_names_every_problem(models: ModuleType)
     assert caught.value.problems == PROBLEMS
 
 
-@both
+@both_frameworks
 def test_an_empty_state_dict_misses_every_tensor(models: ModuleType) -> None:
     with pytest.raises(CheckpointMismatch) as caught:
         models.build_with(TINY, {})
@@ -169,7 +169,7 @@ def test_a_linear_weight_in_torchs_layout_does_not_fit_paddle() -> None:
     )
 
 
-@both
+@both_frameworks
 def test_building_with_weights_leaves_the_random_generator_alone(models: ModuleType) -> None:
     paddle.seed(3)
     before = paddle.rand([4]).numpy()

@@ -62,9 +62,9 @@ def test_timms_keys_are_recognised(judged: Judged) -> None:
 
 
 def test_timms_names_and_shapes_are_the_tables(judged: Judged, spec: ArchSpec) -> None:
-    found = {name: array.shape for name, array in judged.named.tensors.items()}
+    shapes = {name: array.shape for name, array in judged.named.tensors.items()}
 
-    assert found == {param.torch_name: param.shape for param in spec.params()}
+    assert shapes == {param.torch_name: param.shape for param in spec.params()}
 
 
 def test_timms_logits_are_finite_and_differ(judged: Judged) -> None:
@@ -94,7 +94,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_timm_sees(fault: str, output: Callable[[ArchSpec, Mapping[str, Array]], Array]) -> None:
     arch, wrong = FAULTS[fault]
-    seen = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=CLASSES))
+    judged = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=CLASSES))
 
     faulty = dataclasses.replace(ARCHS[arch], num_classes=CLASSES, **wrong)
-    assert max_rel(output(faulty, seen.named.tensors), seen.expected) > 100 * ORACLE
+    assert max_rel(output(faulty, judged.named.tensors), judged.expected) > 100 * ORACLE

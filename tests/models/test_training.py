@@ -21,7 +21,7 @@ from verify.selftest.weights import distinct_weights
 KEEP = 0.75
 TO_TENSOR: dict[ModuleType, Callable[[Array], Any]] = {models_torch: torch.from_numpy, models_paddle: paddle.to_tensor}
 
-both = pytest.mark.parametrize("models", [models_torch, models_paddle], ids=["torch", "paddle"])
+both_frameworks = pytest.mark.parametrize("models", [models_torch, models_paddle], ids=["torch", "paddle"])
 
 
 def seed(value: int = 0) -> None:
@@ -40,12 +40,12 @@ def rates(model: Any) -> list[float]:
     return [block.drop_path.rate for stage in model.stages for block in stage]
 
 
-@both
+@both_frameworks
 def test_drop_path_rates_grow_linearly_from_zero_to_the_given_one(models: ModuleType) -> None:
     assert rates(models.build(TINY, drop_path_rate=0.5)) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
 
 
-@both
+@both_frameworks
 def test_without_a_drop_path_rate_nothing_is_dropped(models: ModuleType) -> None:
     assert rates(models.build(TINY)) == [0.0] * 6
 
@@ -54,7 +54,7 @@ def test_the_drop_path_rate_of_a_network_of_one_block_is_zero() -> None:
     assert ARCHS["convnext_tiny"].drop_path_rates(0.0) == [0.0] * 18
 
 
-@both
+@both_frameworks
 def test_drop_path_zeroes_whole_samples_and_scales_the_others_up(models: ModuleType) -> None:
     seed()
     x = np.random.default_rng(0).uniform(1, 2, (400, 3, 2, 2))
@@ -65,7 +65,7 @@ def test_drop_path_zeroes_whole_samples_and_scales_the_others_up(models: ModuleT
     assert set(factors[:, 0, 0, 0].round(12)) == {0.0, round(1 / KEEP, 12)}
 
 
-@both
+@both_frameworks
 def test_drop_path_drops_as_often_as_its_rate_says(models: ModuleType) -> None:
     seed()
     x = np.ones((10_000, 1))
@@ -75,7 +75,7 @@ def test_drop_path_drops_as_often_as_its_rate_says(models: ModuleType) -> None:
     assert abs(kept - 7_500) < 5 * (10_000 * KEEP * (1 - KEEP)) ** 0.5  # five standard deviations
 
 
-@both
+@both_frameworks
 def test_drop_path_does_nothing_in_evaluation_mode(models: ModuleType) -> None:
     layer = models.layers.DropPath(0.9)
     layer.eval()
@@ -84,7 +84,7 @@ def test_drop_path_does_nothing_in_evaluation_mode(models: ModuleType) -> None:
     assert np.array_equal(layer(TO_TENSOR[models](x)).numpy(), x)
 
 
-@both
+@both_frameworks
 def test_a_block_drops_its_branch_and_keeps_its_shortcut(models: ModuleType) -> None:
     seed()
     block = models.build(TINY, dtype="float64", drop_path_rate=0.5, layer_scale_init_value=1.0).stages[3][0]
@@ -99,7 +99,7 @@ def test_a_block_drops_its_branch_and_keeps_its_shortcut(models: ModuleType) -> 
     assert np.allclose(dropped[~gone], branch[~gone] / 0.5, rtol=1e-6, atol=1e-12)
 
 
-@both
+@both_frameworks
 def test_every_matrix_and_kernel_starts_at_a_standard_deviation_of_two_hundredths(models: ModuleType) -> None:
     weights = {name: w for name, w in values(models).items() if w.ndim > 1}
 
@@ -108,19 +108,19 @@ def test_every_matrix_and_kernel_starts_at_a_standard_deviation_of_two_hundredth
     assert off == {}
 
 
-@both
+@both_frameworks
 def test_every_matrix_and_kernel_starts_around_zero(models: ModuleType) -> None:
     weights = {name: w for name, w in values(models).items() if w.ndim > 1}
 
     assert [name for name, w in weights.items() if abs(w.mean()) > 5 * 0.02 / w.size**0.5] == []
 
 
-@both
+@both_frameworks
 def test_initial_weights_are_not_cut_at_two_standard_deviations(models: ModuleType) -> None:
     assert abs(values(models)["stages.3.0.pwconv1.weight"]).max() > 3 * 0.02
 
 
-@both
+@both_frameworks
 def test_biases_start_at_zero_and_norms_at_one(models: ModuleType) -> None:
     initial = values(models)
     norms = ("norm.weight", *(f"downsample_layers.{i}.{int(i == 0)}.weight" for i in range(4)))
@@ -129,7 +129,7 @@ def test_biases_start_at_zero_and_norms_at_one(models: ModuleType) -> None:
     assert all((w == 1).all() for name, w in initial.items() if name.endswith(norms))
 
 
-@both
+@both_frameworks
 @pytest.mark.parametrize("value", [1e-6, 0.5, 0, 1])
 def test_every_gamma_starts_at_the_given_value(models: ModuleType, value: float) -> None:
     gammas = [w for name, w in values(models, layer_scale_init_value=value).items() if name.endswith("gamma")]
@@ -138,7 +138,7 @@ def test_every_gamma_starts_at_the_given_value(models: ModuleType, value: float)
     assert all((w == np.float32(value)).all() for w in gammas)
 
 
-@both
+@both_frameworks
 def test_the_head_init_scale_scales_the_head_and_nothing_else(models: ModuleType) -> None:
     plain, scaled = values(models), values(models, head_init_scale=0.25)
 
@@ -146,7 +146,7 @@ def test_the_head_init_scale_scales_the_head_and_nothing_else(models: ModuleType
     assert all(np.array_equal(w, plain[name]) for name, w in scaled.items())
 
 
-@both
+@both_frameworks
 def test_a_built_model_is_in_evaluation_mode_and_of_the_asked_dtype(models: ModuleType) -> None:
     model = models.build(TINY, dtype="float64")
 

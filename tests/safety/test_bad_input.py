@@ -145,11 +145,11 @@ def test_the_message_names_the_file_the_cause_and_the_next_step_for(
 
     status = main(["--src", str(path), "--dst", str(tmp_path / "x.pdparams")])
 
-    found = re.sub(r"(?<=storage )\d{6,}", "{key}", capsys.readouterr().err)  # an address of the writing process
+    message = re.sub(r"(?<=storage )\d{6,}", "{key}", capsys.readouterr().err)  # an address of the writing process
     cause, step = MESSAGES[bare(kind)]
-    between = ": " if "--dtype" in step else "; "
-    after = AFTER_REFUSAL if kind in REFUSED else ""
-    assert found == f"convert: {path}: {cause}{between}{step}\n{after}convert: nothing was written\n"
+    separator = ": " if "--dtype" in step else "; "
+    advice = AFTER_REFUSAL if kind in REFUSED else ""
+    assert message == f"convert: {path}: {cause}{separator}{step}\n{advice}convert: nothing was written\n"
     assert status == 1
     assert standing_files(tmp_path) == before
 

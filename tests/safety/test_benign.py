@@ -159,8 +159,8 @@ def test_a_safetensors_file_is_read(kind: str, tmp_path: Path) -> None:
     assert_equal(read.tensors, arrays(safetensors.torch.load_file(tmp_path / "x.safetensors")))
 
 
-def assert_equal(found: Any, expected: dict[str, Array]) -> None:
-    assert same_bits(dict(sorted(found.items())), dict(sorted(expected.items())))
+def assert_equal(actual: Any, expected: dict[str, Array]) -> None:
+    assert same_bits(dict(sorted(actual.items())), dict(sorted(expected.items())))
 
 
 @pytest.mark.parametrize("shards", [1, 2, 5])

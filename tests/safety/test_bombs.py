@@ -20,18 +20,18 @@ def bursts() -> dict[str, Burst]:
     child = subprocess.run(
         [sys.executable, Path(bombs.__file__), "--json"], capture_output=True, text=True, timeout=120, check=True
     )
-    return {kind: Burst(**found) for kind, found in json.loads(child.stdout).items()}
+    return {kind: Burst(**fields) for kind, fields in json.loads(child.stdout).items()}
 
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_refused_at_once_in_little_memory_that_is(kind: str, bursts: dict[str, Burst]) -> None:
-    found = bursts[kind]
+    burst = bursts[kind]
 
-    assert found.outcome in ("CheckpointError", "RefusedCheckpoint", "CheckpointMismatch")
-    assert found.seconds < SECONDS
-    assert found.mebibytes < MEBIBYTES
+    assert burst.outcome in ("CheckpointError", "RefusedCheckpoint", "CheckpointMismatch")
+    assert burst.seconds < SECONDS
+    assert burst.mebibytes < MEBIBYTES
 
 
 def test_there_are_dozens_of_small_bombs(bursts: dict[str, Burst]) -> None:
     assert len(bursts) >= 42
-    assert max(found.size for found in bursts.values()) < 32 << 20
+    assert max(burst.size for burst in bursts.values()) < 32 << 20

@@ -155,13 +155,13 @@ def test_a_file_is_refused_that_calls(
     module: str, attribute: str, protocol: int, suffix: str, report: Report, folders: dict[str, Path]
 ) -> None:
     file = f"{module}-{attribute}-{protocol}"
-    at = offset_of_global(calling(module, attribute, folders["markers"] / file, protocol), module, attribute)
+    offset = offset_of_global(calling(module, attribute, folders["markers"] / file, protocol), module, attribute)
 
     read = report[f"{file}.{suffix}"]
 
     path = folders["files"] / f"{file}.{suffix}"
-    why = f"{path}: the file names {module}.{attribute}, which no state dict needs; it was not run"
-    assert read["outcome"] == ["RefusedCheckpoint", f"{why} (byte {at} of the pickle)"]
+    reason = f"{path}: the file names {module}.{attribute}, which no state dict needs; it was not run"
+    assert read["outcome"] == ["RefusedCheckpoint", f"{reason} (byte {offset} of the pickle)"]
     assert read["events"] == []
 
 

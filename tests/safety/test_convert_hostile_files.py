@@ -100,8 +100,8 @@ def test_a_local_header_that_is_none_is_reported(tmp_path: Path) -> None:
 def test_an_entry_that_reaches_beyond_the_file_is_reported(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.pth", ENTRIES)
     content = bytearray(path.read_bytes())
-    at = content.rindex(b"PK\x01\x02") + 20  # both sizes, in the central directory
-    content[at : at + 8] = struct.pack("<II", 1 << 31, 1 << 31)
+    offset = content.rindex(b"PK\x01\x02") + 20  # both sizes, in the central directory
+    content[offset : offset + 8] = struct.pack("<II", 1 << 31, 1 << 31)
     path.write_bytes(content)
 
     assert outcome(path) == (CheckpointError, "the zip container is cut short within x/data/0; fetch the file again")

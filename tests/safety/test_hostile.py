@@ -31,7 +31,7 @@ PROTOCOLS = (2, 4)
 ALL_SHAPES = {**SHAPES, **TORCH_SHAPES}
 IN_TORCH = ("zip", "legacy")
 
-LEGACY_PARTS = ("version", "system", "found", "keys")
+LEGACY_PARTS = ("version", "system", "content", "keys")
 GADGET = call(SYSTEM, f"touch {MARKER}")
 
 # The index of a sharded checkpoint, and why it is refused.
@@ -92,22 +92,22 @@ def refused_at(report: Report, folder: Path, file: str) -> tuple[str, int]:
     """The message without the path and the byte, and the byte."""
     error, message = report[file]["outcome"]
     assert error == "RefusedCheckpoint", message
-    found = re.fullmatch(re.escape(f"{folder / 'files' / file}: ") + r"(.*) \(byte (\d+) of the pickle\)", message)
-    assert found, message
-    return found[1], int(found[2])
+    match = re.fullmatch(re.escape(f"{folder / 'files' / file}: ") + r"(.*) \(byte (\d+) of the pickle\)", message)
+    assert match, message
+    return match[1], int(match[2])
 
 
 @pytest.mark.parametrize("full", NAMES)
 def test_a_file_is_refused_in_every_container_that_names(full: str, report: Report, folder: Path) -> None:
-    wanted, found = {}, {}
+    expected, actual = {}, {}
     for container in CONTAINERS:
         for protocol in PROTOCOLS:
             file = f"{full}-{protocol}.{container}"
-            at = offset_of_global(naming(full, protocol), *module_and_attribute(full)) + start_of_pickle(container)
-            wanted[file] = (f"the file names {full}, which no state dict needs; it was not run", at)
-            found[file] = refused_at(report, folder, file)
+            byte = offset_of_global(naming(full, protocol), *module_and_attribute(full)) + start_of_pickle(container)
+            expected[file] = (f"the file names {full}, which no state dict needs; it was not run", byte)
+            actual[file] = refused_at(report, folder, file)
 
-    assert found == wanted
+    assert actual == expected
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -123,12 +123,12 @@ def test_a_file_of_torch_is_refused_that_asks_in(shape: str, container: str, rep
 
 
 def assert_refused_at_its_opcode(shape: str, container: str, report: Report, folder: Path) -> None:
-    body, opcode, why = ALL_SHAPES[shape]
+    body, opcode, reason = ALL_SHAPES[shape]
     for protocol in PROTOCOLS:
-        message, at = refused_at(report, folder, f"{shape}-{protocol}.{container}")
+        message, byte = refused_at(report, folder, f"{shape}-{protocol}.{container}")
 
-        assert message == why
-        assert stream(body, protocol)[at - start_of_pickle(container)] == opcode
+        assert message == reason
+        assert stream(body, protocol)[byte - start_of_pickle(container)] == opcode
 
 
 @pytest.mark.parametrize("part", LEGACY_PARTS)
@@ -140,9 +140,9 @@ def test_a_legacy_file_is_refused_that_asks_in_the_pickle_of_its(part: str, repo
 def test_an_index_is_refused_that_names(kind: str, report: Report, folder: Path) -> None:
     index = f"{kind}{INDEX_SUFFIX}"
     length = int.from_bytes((folder / "files" / "shard.pdparams").read_bytes()[:8], "little")
-    why = INDEXES[kind][1].format(index=index, length=length)
+    reason = INDEXES[kind][1].format(index=index, length=length)
 
-    assert report[index]["outcome"] == ["RefusedCheckpoint", f"{folder / 'files' / index}: {why}"]
+    assert report[index]["outcome"] == ["RefusedCheckpoint", f"{folder / 'files' / index}: {reason}"]
 
 
 def test_there_are_hundreds_and_each_is_refused(report: Report) -> None:

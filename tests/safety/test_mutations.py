@@ -28,8 +28,8 @@ def fuzz(*arguments: str) -> tuple[int, dict[str, list[int]], str]:
     )
     rows = {}
     for line in child.stdout.splitlines()[1:]:
-        if found := re.match(r"(.{20})((?: +[\d,]+){8})$", line):
-            rows[found[1].strip()] = [int(cell.replace(",", "")) for cell in found[2].split()][:7]
+        if match := re.match(r"(.{20})((?: +[\d,]+){8})$", line):
+            rows[match[1].strip()] = [int(cell.replace(",", "")) for cell in match[2].split()][:7]
     return child.returncode, rows, child.stdout
 
 
@@ -102,7 +102,7 @@ def test_a_shard_of_a_few_bytes_is_reported_as_cut(size: int, tmp_path: Path) ->
 
 def test_a_stem_without_input_channels_fits_no_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ARCHS, SMALL.name, SMALL)
-    weights = weights_of(SMALL) | {SMALL.stem: np.zeros((2, 0, 16, 16), "float32")}
+    weights = weights_of(SMALL) | {SMALL.stem_key: np.zeros((2, 0, 16, 16), "float32")}
     write_checkpoint(tmp_path / "x.pth", weights, framework="torch")
 
     with pytest.raises(CheckpointMismatch) as caught:

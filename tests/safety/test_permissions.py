@@ -62,16 +62,16 @@ def test_a_source_that_may_not_be_read_is_named(folder: Path) -> None:
 
     outcome = converted(folder / "x.pth", folder / "open" / "x.pdparams")
 
-    why = f"{folder}/x.pth: cannot be read: Permission denied; check the path and its permissions"
-    assert outcome == (1, f"convert: {why}\nconvert: nothing was written\n")
+    reason = f"{folder}/x.pth: cannot be read: Permission denied; check the path and its permissions"
+    assert outcome == (1, f"convert: {reason}\nconvert: nothing was written\n")
     assert list((folder / "open").iterdir()) == []
 
 
 def test_a_target_folder_that_may_not_be_written_is_named(folder: Path) -> None:
     outcome = converted(folder / "x.pth", folder / "closed" / "x.pdparams")
 
-    why = f"{folder}/closed/x.pdparams: cannot be written: Permission denied"
-    assert outcome == (1, f"convert: {why}\nconvert: nothing was written\n")
+    reason = f"{folder}/closed/x.pdparams: cannot be written: Permission denied"
+    assert outcome == (1, f"convert: {reason}\nconvert: nothing was written\n")
     assert list((folder / "closed").iterdir()) == []
 
 
@@ -80,7 +80,7 @@ def test_a_target_in_a_folder_that_may_not_be_entered_is_named(folder: Path) -> 
 
     outcome = converted(folder / "x.pth", folder / "closed" / "x.pdparams")
 
-    why = f"{folder}/closed/x.pdparams: cannot be written: Permission denied"
-    assert outcome == (1, f"convert: {why}\nconvert: nothing was written\n")
+    reason = f"{folder}/closed/x.pdparams: cannot be written: Permission denied"
+    assert outcome == (1, f"convert: {reason}\nconvert: nothing was written\n")
     (folder / "closed").chmod(0o755)
     assert list((folder / "closed").iterdir()) == []

@@ -132,8 +132,8 @@ def test_the_command_ends_with_1_where_the_disk_fails_at_the(
     with failing(numbers.get(step, last - 1), error):
         status = main(given)
 
-    why = f"{tmp_path}/x.pdparams: cannot be written: {os.strerror(getattr(errno, error))}"
-    assert (status, capsys.readouterr()) == (1, ("", f"convert: {why}\nconvert: nothing was written\n"))
+    reason = f"{tmp_path}/x.pdparams: cannot be written: {os.strerror(getattr(errno, error))}"
+    assert (status, capsys.readouterr()) == (1, ("", f"convert: {reason}\nconvert: nothing was written\n"))
     assert (tmp_path / "x.pdparams").read_bytes() == OLD
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pdparams", "x.pth"]
 
@@ -169,8 +169,8 @@ def test_a_file_system_that_is_really_full_leaves_the_old_file(tmp_path: Path) -
 
     child = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, check=False)
 
-    why = f"convert: {tmp_path}/x.pdparams: cannot be written: File too large\nconvert: nothing was written\n"
-    assert (child.returncode, child.stderr) == (1, why)
+    reason = f"convert: {tmp_path}/x.pdparams: cannot be written: File too large\nconvert: nothing was written\n"
+    assert (child.returncode, child.stderr) == (1, reason)
     assert (tmp_path / "x.pdparams").read_bytes() == OLD
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pdparams", "x.pth"]
 
@@ -180,12 +180,12 @@ def test_a_process_killed_at_random_moments_leaves_the_old_file_or_the_new_one()
         [sys.executable, SCRIPT, "--count", "40"], capture_output=True, text=True, timeout=120, check=False
     )
 
-    seen = {found[1]: int(found[2]) for found in re.finditer(r"^(\D+?) +(\d+)$", child.stdout, re.MULTILINE)}
+    counts = {match[1]: int(match[2]) for match in re.finditer(r"^(\D+?) +(\d+)$", child.stdout, re.MULTILINE)}
     assert child.returncode == 0, child.stdout
-    assert seen["killed"] == 40
-    assert seen["found the old file"] + seen["found the complete new file"] == 40
-    assert (seen["found DAMAGED"], seen["leftovers after it"]) == (0, 0)
-    assert seen["left a temporary file"] > 0
+    assert counts["killed"] == 40
+    assert counts["found the old file"] + counts["found the complete new file"] == 40
+    assert (counts["found DAMAGED"], counts["leftovers after it"]) == (0, 0)
+    assert counts["left a temporary file"] > 0
 
 
 def test_a_leftover_of_a_killed_process_is_removed_by_the_next_run_and_one_in_use_is_not(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def content(data: bytes) -> Maker:
     return lambda path: path.write_bytes(data)
 
 
-def saved(found: Any, *, legacy: bool = False) -> Maker:
-    return lambda path: torch.save(found, path, _use_new_zipfile_serialization=not legacy)
+def saved(value: Any, *, legacy: bool = False) -> Maker:
+    return lambda path: torch.save(value, path, _use_new_zipfile_serialization=not legacy)
 
 
 def good(path: Path) -> None:

@@ -68,8 +68,8 @@ def laughs() -> bytes:
 
 def named_again(count: int, value: Raw) -> bytes:
     """One tensor under many names."""
-    again = b"".join(text(f"k{number}") + b"h\x07s" for number in range(count))
-    return b"}" + text(MARKER) + value + b"q\x07s" + again
+    names = b"".join(text(f"k{number}") + b"h\x07s" for number in range(count))
+    return b"}" + text(MARKER) + value + b"q\x07s" + names
 
 
 def deflated(path: Path) -> None:
@@ -96,13 +96,13 @@ def overlapping(path: Path) -> None:
     content = bytearray(path.read_bytes())
     first = content.rindex(b"PK\x03\x04", 0, content.index(b"archive/data/0"))
     crc = zlib.crc32(bytes(4 << 20))
-    at = content.index(b"PK\x01\x02")
-    while content[at : at + 4] == b"PK\x01\x02":
-        length, extra, comment = struct.unpack_from("<3H", content, at + 28)
-        if b"/data/" in content[at + 46 : at + 46 + length]:
-            struct.pack_into("<3L", content, at + 16, crc, 4 << 20, 4 << 20)
-            struct.pack_into("<L", content, at + 42, first)
-        at += 46 + length + extra + comment
+    entry = content.index(b"PK\x01\x02")
+    while content[entry : entry + 4] == b"PK\x01\x02":
+        length, extra, comment = struct.unpack_from("<3H", content, entry + 28)
+        if b"/data/" in content[entry + 46 : entry + 46 + length]:
+            struct.pack_into("<3L", content, entry + 16, crc, 4 << 20, 4 << 20)
+            struct.pack_into("<L", content, entry + 42, first)
+        entry += 46 + length + extra + comment
     path.write_bytes(content)
 
 
@@ -126,7 +126,7 @@ BOMBS: Mapping[str, Callable[[Path], object]] = {
     "thirty-two dimensions of 2^62": pickled(a_dict({"w": array_of((1 << 62,) * 32)})),
     "dimensions of 10^9 in a safetensors": safetensors(one_header(str([10**9] * 4))),
     "a storage of 2^100 elements in a legacy file": lambda path: path.write_bytes(
-        legacy(found=stream(a_dict({"w": tensor((4,), (1,), numel=1 << 100)}), 2))
+        legacy(content=stream(a_dict({"w": tensor((4,), (1,), numel=1 << 100)}), 2))
     ),
     "a memo index of 2^28": pickled(b"Nr\x00\x00\x00\x10"),
     "a memo index of 2^32 - 1": pickled(b"Nr\xff\xff\xff\xff"),
@@ -208,12 +208,12 @@ def burst(kind: str, folder: Path, limit: float = 20.0) -> Burst:
         _read(path, writing, arch="convnext_tiny" if "half" in kind else "", limit=limit)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        answer = pipe.read()
     os.waitpid(child, 0)
     path.unlink()
-    if not told:
+    if not answer:
         return Burst(size, "killed", time.perf_counter() - begin, float("nan"))
-    return Burst(size, *json.loads(told))
+    return Burst(size, *json.loads(answer))
 
 
 def _read(path: Path, pipe: int, *, arch: str, limit: float) -> None:
@@ -244,8 +244,8 @@ def main() -> None:
     print(f"{'bomb':<50} {'bytes':>12} {'refused with':<20} {'s':>6} {'MiB':>6}")
     with tempfile.TemporaryDirectory() as folder:
         for kind in tqdm(BOMBS, disable=None):
-            found = burst(kind, Path(folder))
-            print(f"{kind:<50} {found.size:>12,} {found.outcome:<20} {found.seconds:>6.2f} {found.mebibytes:>6.0f}")
+            row = burst(kind, Path(folder))
+            print(f"{kind:<50} {row.size:>12,} {row.outcome:<20} {row.seconds:>6.2f} {row.mebibytes:>6.0f}")
 
 
 if __name__ == "__main__":

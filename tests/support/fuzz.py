@@ -89,8 +89,8 @@ def _torch_saved(spec: ArchSpec, *, legacy: bool = False) -> bytes:
 
     tensors = {name: torch.from_numpy(array) for name, array in weights_of(spec).items()}
     file = io.BytesIO()
-    found = {"model": tensors, "epoch": 3, "args": Namespace(lr=4e-3, model="x"), "best": np.float64(0.5)}
-    torch.save(found, file, _use_new_zipfile_serialization=not legacy)
+    checkpoint = {"model": tensors, "epoch": 3, "args": Namespace(lr=4e-3, model="x"), "best": np.float64(0.5)}
+    torch.save(checkpoint, file, _use_new_zipfile_serialization=not legacy)
     return file.getvalue()
 
 
@@ -186,10 +186,10 @@ class Victim:
             tensors = Job.read(arch, self.source).converted("paddle")
         except FerryError:
             return "refused"
-        found = {(name, array.shape, array.dtype.str) for name, array in tensors.items()}
-        wanted = {(name, array.shape, array.dtype.str) for name, array in self.expected.items()}
-        if found != wanted:
-            return f"silent: other tensors, {sorted(found ^ wanted)}"
+        actual = {(name, array.shape, array.dtype.str) for name, array in tensors.items()}
+        expected = {(name, array.shape, array.dtype.str) for name, array in self.expected.items()}
+        if actual != expected:
+            return f"silent: other tensors, {sorted(actual ^ expected)}"
         if all(tensors[name].tobytes() == array.tobytes() for name, array in self.expected.items()):
             return "same"
         return "silent: a value changed in spite of its checksum" if self.base.exact else "other values"
@@ -197,6 +197,6 @@ class Victim:
 
 def victims(container: str, folder: Path) -> list[Victim]:
     """One of each base of the container, those of few tensors several times for one of many, which take longer."""
-    found = [Victim(base, folder / str(number)) for number, base in enumerate(bases(container))]
-    few = [victim for victim in found if victim.base.spec is SMALL]
-    return few * FEW_TO_MANY + [victim for victim in found if victim.base.spec is not SMALL]
+    all_victims = [Victim(base, folder / str(number)) for number, base in enumerate(bases(container))]
+    few = [victim for victim in all_victims if victim.base.spec is SMALL]
+    return few * FEW_TO_MANY + [victim for victim in all_victims if victim.base.spec is not SMALL]

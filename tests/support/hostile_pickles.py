@@ -182,8 +182,8 @@ PARTS = (
 
 
 def legacy(**parts: bytes) -> bytes:
-    """A legacy file of torch.save, with other pickles in place of its `version`, `system`, `found` or `keys`."""
-    names = ("version", "system", "found", "keys")
+    """A legacy file of torch.save, with other pickles in place of its `version`, `system`, `content` or `keys`."""
+    names = ("version", "system", "content", "keys")
     return MAGIC + b"".join(parts.get(name, good) for name, good in zip(names, PARTS, strict=True)) + b"\4" + bytes(23)
 
 
@@ -197,7 +197,7 @@ def write_zip_of(path: Path, pickle: bytes) -> None:
 
 
 def write_legacy(path: Path, pickle: bytes) -> None:
-    path.write_bytes(legacy(found=pickle))
+    path.write_bytes(legacy(content=pickle))
 
 
 CONTAINERS: Mapping[str, Callable[[Path, bytes], object]] = {

@@ -47,7 +47,7 @@ def judge(make: Callable[[], torch.nn.Module], image: Array | None = None) -> Ju
 
 
 def torch_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str = "forward") -> Array:
-    """Our PyTorch model's, for weights in PyTorch's layout."""
+    """Output of our PyTorch model for weights in PyTorch's layout."""
     model: Any = models_torch.build_with(spec, weights, dtype="float64")
     with torch.no_grad():
         output: Array = getattr(model, method)(torch.from_numpy(random_image(IMAGE))).numpy()
@@ -55,7 +55,7 @@ def torch_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str = 
 
 
 def paddle_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str = "forward") -> Array:
-    """Our Paddle model's, for weights in PyTorch's layout."""
+    """Output of our Paddle model for weights in PyTorch's layout."""
     model: Any = models_paddle.build_with(spec, carried(spec.params(), weights), dtype="float64")
     with paddle.no_grad():
         output: Array = getattr(model, method)(paddle.to_tensor(random_image(IMAGE))).numpy()

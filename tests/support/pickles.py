@@ -48,7 +48,7 @@ def name(module: str, attribute: str, protocol: int = 4) -> Raw:
 
 
 def call(function: Raw, *arguments: Any) -> Raw:
-    """The opcodes that call it."""
+    """The opcodes that call a global."""
     return Raw(function + plain(arguments) + b"R")
 
 
@@ -74,8 +74,8 @@ def offset_of_global(pickle: bytes, module: str, attribute: str) -> int:
     for opcode, argument, position in pickletools.genops(pickle):
         if opcode.name in ("BINUNICODE", "SHORT_BINUNICODE"):
             texts.append(str(argument))
-        found = str(argument).split(" ") if opcode.name == "GLOBAL" else texts[-2:]
-        if opcode.name in ("GLOBAL", "STACK_GLOBAL") and found == [module, attribute]:
+        module_and_name = str(argument).split(" ") if opcode.name == "GLOBAL" else texts[-2:]
+        if opcode.name in ("GLOBAL", "STACK_GLOBAL") and module_and_name == [module, attribute]:
             assert position is not None
             return position
     raise AssertionError(f"no {module}.{attribute}")

@@ -149,19 +149,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._body(server.content[start or 0 :], chunked=server.chunked and start is None)
 
     def _start(self) -> int | None:
-        asked, server = self.headers.get("Range"), self.server_
-        same = self.headers.get("If-Range") in (server.etag, server.modified)
-        if not asked or not server.ranges or (server.if_range and not same):
+        wanted_range, server = self.headers.get("Range"), self.server_
+        unchanged = self.headers.get("If-Range") in (server.etag, server.modified)
+        if not wanted_range or not server.ranges or (server.if_range and not unchanged):
             return None
-        return int(asked.removeprefix("bytes=").removesuffix("-"))
+        return int(wanted_range.removeprefix("bytes=").removesuffix("-"))
 
     def _body(self, content: bytes, *, chunked: bool) -> None:
         server = self.server_
         cut = server.cuts.pop(0) if server.cuts else None
         stall = server.stalls.pop(0) if server.stalls else None
         content = content[: cut if stall is None else stall]
-        for at in range(0, len(content), 1 << 14) if chunked else ():
-            piece = content[at : at + (1 << 14)]
+        for position in range(0, len(content), 1 << 14) if chunked else ():
+            piece = content[position : position + (1 << 14)]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         if server.hold is not None:
             self.wfile.write(content[: len(content) // 2])
@@ -199,15 +199,15 @@ def ranges(server: Server) -> list[str]:
     return [headers.get("range", "") for headers in server.seen]
 
 
-def interrupt(server: Server, cache: Path, *, after: int) -> None:
-    """A download that Ctrl-C ends after so many bytes."""
-    real, left = http.client.HTTPResponse.read1, [after]
+def interrupt(server: Server, cache: Path, *, byte_count: int) -> None:
+    """A download that Ctrl-C ends after `byte_count` bytes."""
+    real, remaining = http.client.HTTPResponse.read1, [byte_count]
 
     def read1(self: http.client.HTTPResponse, n: int = -1) -> bytes:
-        if not left[0]:
+        if not remaining[0]:
             raise KeyboardInterrupt
-        chunk = real(self, min(n, left[0]))
-        left[0] -= len(chunk)
+        chunk = real(self, min(n, remaining[0]))
+        remaining[0] -= len(chunk)
         return chunk
 
     with pytest.MonkeyPatch.context() as patch:

@@ -30,7 +30,12 @@ class Overrides:
     """Single values that take the place of a recipe's; None leaves the recipe's. As in `Recipe`, but for `crop_pct`.
 
     Attributes:
+        size: side of the square input, in pixels.
+        resize: the short edge before the centre crop, or "squash".
         crop_pct: side of the crop over the short edge, in place of `resize`.
+        interpolation: of the resize.
+        mean: subtracted from each channel.
+        std: each channel is divided by it.
     """
 
     size: int | None = None

@@ -66,18 +66,18 @@ def _downsampling(spec: ArchSpec, unit: str) -> Plan:
     if unit != "downsample_layers.0":
         return Plan((_norm(spec, f"{unit}.0"), Conv(f"{unit}.1", stride=convnext.DOWNSAMPLE)))
     assert isinstance(spec, ConvNeXtSpec)
-    last = _norm(spec, f"{unit}.{spec.stem_norm}")
+    last = _norm(spec, f"{unit}.{spec.stem_norm_position}")
     if spec.stem_kind is Stem.PATCH:
         return Plan((Conv(f"{unit}.0", stride=convnext.PATCH), last))
     between = [_gelu(spec, f"{unit}.1")] if spec.stem_kind is Stem.OVERLAP_ACT else []
-    convs = [Conv(f"{unit}.{i}", stride=2, padding=1) for i in (0, spec.stem_norm - 1)]
+    convs = [Conv(f"{unit}.{i}", stride=2, padding=1) for i in (0, spec.stem_norm_position - 1)]
     return Plan((convs[0], *between, convs[1], last))
 
 
 def _features(spec: ArchSpec) -> Plan:
     pool = Pool("the mean over height and width")
     if isinstance(spec, ConvNeXtSpec) and spec.head_norm_first:
-        return Plan((_norm(spec, spec.last_norm), pool))
+        return Plan((_norm(spec, spec.last_norm_name), pool))
     return Plan((pool, _norm(spec, "norm")))
 
 

@@ -68,8 +68,10 @@ class ImageFacts:
 
     Attributes:
         number: the image's position in the data set.
-        name: as in `ImageRow`, likewise `label`.
-        width: in pixels, likewise `height`.
+        name: its path under the data set's folder.
+        label: its class, or None.
+        width: in pixels.
+        height: in pixels.
         mode: Pillow's word for the pixel format.
         error: why it could not be decoded; empty if it could.
     """

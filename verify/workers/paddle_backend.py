@@ -17,7 +17,7 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
 import models_paddle
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import PADDLE, read_checkpoint
+from convert.checkpoints import PADDLE_PICKLE, read_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from verify.reference.unit import OUTPUT
@@ -139,7 +139,7 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     `paddle.load` runs whatever a file names. Our reader goes first: it refuses a file with anything but arrays in it.
     """
     tensors = read_checkpoint(job.path).tensors
-    if job.container != PADDLE:
+    if job.container != PADDLE_PICKLE:
         return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
     found: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
     return "paddle.load", {name: found[key] for name, key in job.keys.items()}

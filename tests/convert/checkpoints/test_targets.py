@@ -76,8 +76,8 @@ def test_a_file_of_safetensors_is_read_bit_for_bit(kind: str, tmp_path: Path) ->
     tensors = {name: tensor.contiguous() for name, tensor in as_tensors(ARRAY_DICTS[kind]).items()}
     save_file(tensors, tmp_path / "x.safetensors", metadata={"format": "pt", "who": "else"})
 
-    found = read_checkpoint(tmp_path / "x.safetensors").tensors
-    assert same_bits({name: found[name] for name in tensors}, ARRAY_DICTS[kind])
+    arrays = read_checkpoint(tmp_path / "x.safetensors").tensors
+    assert same_bits({name: arrays[name] for name in tensors}, ARRAY_DICTS[kind])
 
 
 @pytest.mark.parametrize(("framework", "note"), [("torch", "pt"), ("paddle", "paddle")])

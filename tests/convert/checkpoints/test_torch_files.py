@@ -97,7 +97,7 @@ def test_the_prefix_of_parallel_training_is_taken_off(tmp_path: Path) -> None:
 
 
 def training_checkpoint() -> dict[str, Any]:
-    """As the official training code saves one, with the state that a few steps leave behind."""
+    """A checkpoint as the official training code saves one, with the state that a few steps leave behind."""
     model = models_torch.build(TINY).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     model(torch.ones(1, 3, 32, 32)).sum().backward()

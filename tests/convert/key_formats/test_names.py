@@ -40,7 +40,7 @@ NO_PLACE = {
 
 
 def oddity(arch: str) -> str:
-    """By the name alone, so that the spec is not its own judge."""
+    """What is odd in an architecture, by its name alone, so that the spec is not its own judge."""
     odd = {"isotropic": ISOTROPIC, "_ols": OVERLAP, "_hnf": HEAD_FIRST, "_mlp": HIDDEN, "v2_": RESPONSE}
     odd |= {"_rms": SHIFT, "xxlarge": EPS}
     return next((name for part, name in odd.items() if part in arch), "")
@@ -205,8 +205,8 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
 def test_no_formats_marker_is_anothers() -> None:
     keys = [re.sub(r"\{\w\}", "2", key_format.marker) for key_format in KEY_FORMATS]
 
-    found = [[key_format.marker for key_format in KEY_FORMATS if key_format.recognises(key)] for key in keys]
-    assert found == [[key_format.marker] for key_format in KEY_FORMATS]
+    markers = [[key_format.marker for key_format in KEY_FORMATS if key_format.recognises(key)] for key in keys]
+    assert markers == [[key_format.marker] for key_format in KEY_FORMATS]
 
 
 @pytest.mark.parametrize("name", ["official", "timm", "torchvision", "transformers", "mmpretrain"])
@@ -237,8 +237,8 @@ def test_detection_does_not_depend_on_the_order_of_keys(name: str, seed: int) ->
 def test_reshapes_are_counted(kind: str, name: str, counts: dict[Reshape, int]) -> None:
     named = name_officially(stored(SMALL[kind], name, distinct_weights(SMALL[kind].params())))
 
-    found = list(named.reshaped.values())
-    assert {reshape: found.count(reshape) for reshape in set(found)} == counts
+    reshapes = list(named.reshaped.values())
+    assert {reshape: reshapes.count(reshape) for reshape in set(reshapes)} == counts
 
 
 def test_a_shape_that_the_reshape_does_not_fit_is_left_for_the_comparison() -> None:

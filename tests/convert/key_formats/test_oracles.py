@@ -108,9 +108,9 @@ def test_the_librarys_keys_are_recognised(judged: Judged, judge_of: str) -> None
 
 
 def test_the_librarys_names_and_shapes_become_the_tables(judged: Judged, judge_of: str) -> None:
-    found = {name: array.shape for name, array in judged.named.tensors.items()}
+    shapes = {name: array.shape for name, array in judged.named.tensors.items()}
 
-    assert found == {param.torch_name: param.shape for param in JUDGES[judge_of][0].params()}
+    assert shapes == {param.torch_name: param.shape for param in JUDGES[judge_of][0].params()}
 
 
 def test_the_librarys_logits_are_finite_and_differ(judged: Judged) -> None:
@@ -160,10 +160,10 @@ def test_of_a_clip_model_all_but_the_trunk_is_left_out_and_said(
 
 
 def test_a_clip_models_trunk_is_the_table_without_its_head(openclip: tuple[dict[str, Array], Array]) -> None:
-    found = {name: array.shape for name, array in name_officially(openclip[0]).tensors.items()}
+    shapes = {name: array.shape for name, array in name_officially(openclip[0]).tensors.items()}
 
     table = {param.torch_name: param.shape for param in ARCHS[TRUNK].params()}
-    assert found == {name: shape for name, shape in table.items() if not name.startswith("head.")}
+    assert shapes == {name: shape for name, shape in table.items() if not name.startswith("head.")}
 
 
 def test_our_features_are_those_of_the_clip_models_trunk(openclip: tuple[dict[str, Array], Array]) -> None:

@@ -90,7 +90,7 @@ ANEW: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_it_starts_anew_where_the_part_cannot_be_added_to(kind: str, tmp_path: Path) -> None:
     behaviour, asked = ANEW[kind]
     with serving() as server:
-        interrupt(server, tmp_path, after=50_000)
+        interrupt(server, tmp_path, byte_count=50_000)
         for name, value in behaviour.items():
             setattr(server, name, value)
         fetched = get(server, tmp_path)
@@ -133,7 +133,7 @@ def test_a_file_shorter_than_its_content_length_is_refused(tmp_path: Path) -> No
 
 def test_ctrl_c_leaves_the_part_for_the_next_run(tmp_path: Path) -> None:
     with serving() as server:
-        interrupt(server, tmp_path, after=50_000)
+        interrupt(server, tmp_path, byte_count=50_000)
         fetched = get(server, tmp_path)
 
         assert ranges(server) == ["", "bytes=50000-"]

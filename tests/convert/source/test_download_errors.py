@@ -63,7 +63,7 @@ def test_an_answer_without_the_file_is_one_error(kind: str, tmp_path: Path) -> N
 
 def test_an_error_in_the_middle_says_what_is_there(tmp_path: Path) -> None:
     with serving() as server:
-        interrupt(server, tmp_path, after=50_000)
+        interrupt(server, tmp_path, byte_count=50_000)
         server.status = 503
 
         assert failure(f"{server.url}/x.pth", tmp_path) == (

@@ -29,11 +29,16 @@ class ParquetBlob:
     """The bytes of an image in a shard of a parquet set.
 
     Reading one reads the row group that it lies in, so the last of them stays in memory: read rows in their order.
+
+    Attributes:
+        path: the shard.
+        group: number of the row group.
+        row: number of the row within the group.
     """
 
     path: Path
     group: int
-    row: int  # within the group
+    row: int
 
     def read(self) -> bytes:
         """The image's bytes."""
