@@ -5,7 +5,7 @@
 
     verify        the command: images decoded once, both frameworks, the run store written; its accuracy run alone
     bare torch    PyTorch's model over the same batches, decoded before and held in memory
-    bare paddle   Paddle's likewise
+    bare paddle   Paddle's model over the same batches
     timm          timm's data set, transform and loader, and timm's model: the usual way on PyTorch's side
     paddle        paddle.Model.evaluate over paddle.vision's data set and transforms, and the model with Paddle's own
                   depthwise convolution, as PaddleClas writes it: the usual way on Paddle's side
@@ -41,7 +41,7 @@ from convert.state_dict import convert_state_dict  # noqa: E402 - after the path
 from verify.datasets import Item, read_dataset  # noqa: E402 - after the path above
 from verify.images.decode import decode_item  # noqa: E402 - after the path above
 from verify.images.preprocess import Pixels  # noqa: E402 - after the path above
-from verify.recipes.protocol import Recipe  # noqa: E402 - after the path above
+from verify.recipes.protocol import Protocol  # noqa: E402 - after the path above
 
 # Each is run as `python -c SOURCE folder arch classes batch_size threads` in the checkout and prints its seconds.
 PRELUDE = """\
@@ -77,9 +77,9 @@ if __name__ == "__main__":
         worker.load(pair.load_job(FRAMEWORK))
         seconds = 0.0
         for first in range(0, len(pixels), batch_size):
-            job = shared.put(pixels[first : first + batch_size])
+            batch = shared.put(pixels[first : first + batch_size])
             start = time.perf_counter()
-            worker.forward(job)
+            worker.forward(batch)
             seconds += time.perf_counter() - start
     print(seconds)
 """
@@ -182,7 +182,7 @@ def prepare(folder: Path, data: Path, count: int | None, arch: str) -> tuple[int
 
 
 def _pixels(item: Item) -> Pixels:
-    pixels = decode_item(item, Recipe()).pixels
+    pixels = decode_item(item, Protocol()).pixels
     assert pixels is not None
     return pixels
 

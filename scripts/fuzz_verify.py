@@ -18,13 +18,12 @@ move by less than eight times float32's own error, and the float32 gate lets tha
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -50,7 +49,7 @@ from verify.workers.worker import start_workers  # noqa: E402 - after the path a
 AS_THEY_ARE = ("convnext_digits", "convnext_zepto_rms", "convnextv2_atto")
 WHOLE = 0.1  # of the cases of these architectures
 SQUARE = 0.5  # of the cases have a square head
-IN_THE_RUN = (
+RUN_FAULTS = (
     "images in another order",
     "a batch shifted by one",
     "an image replaced",
@@ -108,13 +107,13 @@ def reduced(spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
     classes = int(rng.integers(5, 14))
     if isinstance(spec, ConvNeXtIsotropicSpec):
         dim = int(rng.integers(4, 12))
-        return dataclasses.replace(spec, depth=3, dim=dim, num_classes=dim if rng.random() < SQUARE else classes)
+        return replace(spec, depth=3, dim=dim, num_classes=dim if rng.random() < SQUARE else classes)
     assert isinstance(spec, ConvNeXtSpec)
     dims = tuple(int(dim) for dim in np.cumsum(rng.integers(2, 6, 4)) + 2)
     hidden = int(rng.integers(4, 12)) if spec.head_hidden else 0
     depths = tuple(int(depth) for depth in rng.permutation([1, 1, 2, 3]))
     square = hidden or dims[-1]
-    return dataclasses.replace(
+    return replace(
         spec,
         depths=depths,
         dims=dims,
@@ -126,7 +125,7 @@ def reduced(spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
 def cases(count: int, seed: int) -> Iterator[Case]:
     """So many faults: every architecture and every kind in turn, each kind at a random place that fits."""
     names = list(ARCHS)
-    kinds: list[Kind] = [*TENSOR_KINDS, *MODEL_KINDS, *IN_THE_RUN]
+    kinds: list[Kind] = [*TENSOR_KINDS, *MODEL_KINDS, *RUN_FAULTS]
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         spec = reduced(ARCHS[names[number % len(names)]], rng)
@@ -139,7 +138,7 @@ def cases(count: int, seed: int) -> Iterator[Case]:
 
 def _planted(number: int, spec: ArchSpec, kind: Kind, rng: np.random.Generator) -> Case | None:
     if isinstance(kind, str):
-        spec = dataclasses.replace(spec, num_classes=CLASSES)
+        spec = replace(spec, num_classes=CLASSES)
         return Case(number, spec, kind, "", Plants(model=kind), images=True)
     places = list(kind.places(spec))
     if not places:
@@ -154,11 +153,11 @@ def _planted(number: int, spec: ArchSpec, kind: Kind, rng: np.random.Generator) 
 
 
 def untouched(count: int, seed: int) -> Iterator[Case]:
-    """So many right pairs, of other weights than the cases' own; every other one is run over the images."""
+    """Cases of so many right pairs, of other weights than the cases' own; every other one is run over the images."""
     names = list(ARCHS)
     for number in range(count):
         rng = np.random.default_rng([seed, number, 1])
-        spec = dataclasses.replace(reduced(ARCHS[names[number % len(names)]], rng), num_classes=CLASSES)
+        spec = replace(reduced(ARCHS[names[number % len(names)]], rng), num_classes=CLASSES)
         yield Case(number, spec, "", "", Plants(), images=number // len(names) % 8 == 0)
 
 

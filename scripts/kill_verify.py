@@ -11,7 +11,6 @@ of the uninterrupted run. After every kill, its child processes must end by them
 from __future__ import annotations
 
 import argparse
-import contextlib
 import random
 import signal
 import sqlite3
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,7 +116,7 @@ def shared_memory(family: set[int]) -> set[Path]:
     """What those processes share, as Linux shows it."""
     memories = set()
     for pid in family:
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # it ended meanwhile
             maps = Path(f"/proc/{pid}/maps").read_text().split()
             memories |= {Path(word) for word in maps if word.startswith("/dev/shm/psm_")}  # noqa: S108 - only looked at
     return memories

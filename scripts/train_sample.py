@@ -22,7 +22,7 @@ import models_torch
 from convert import get_spec
 from verify.images.decode import decode
 from verify.images.preprocess import Pixels, preprocess
-from verify.sample import CHECKPOINT, IMAGES, RECIPE
+from verify.sample import CHECKPOINT, IMAGES, PROTOCOL
 
 SIDE = 80
 HELD_OUT = 5  # every fifth image of each class
@@ -40,7 +40,7 @@ def main() -> int:
     held_out = _held_out(digits.target)
     _write_images([images[i] for i in held_out], digits.target[held_out])
     kept = np.setdiff1d(np.arange(len(images)), held_out)
-    inputs = torch.from_numpy(np.stack([preprocess(images[i], RECIPE) for i in kept]))
+    inputs = torch.from_numpy(np.stack([preprocess(images[i], PROTOCOL) for i in kept]))
     model = _train(inputs, torch.from_numpy(digits.target[kept]))
     torch.save({"model": model.state_dict()}, CHECKPOINT)
     print(f"{CHECKPOINT.name}: {CHECKPOINT.stat().st_size:,} bytes, held-out top-1 {100 * _accuracy(model):.2f} %")
@@ -94,7 +94,7 @@ def _accuracy(model: torch.nn.Module) -> float:
 
 
 def _pixels(file: Path) -> Pixels:
-    pixels = decode(file, RECIPE).pixels
+    pixels = decode(file, PROTOCOL).pixels
     assert pixels is not None
     return pixels
 

@@ -15,7 +15,7 @@ from convert.console import print_result
 from convert.errors import FerryError
 from verify import sample
 from verify.recipes.choose import Overrides, WrongProtocol, named_protocol, own_protocol
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import get_recipe, recipe_table
 from verify.usage import check_usage, make_parser
 
@@ -73,9 +73,9 @@ def _selftest(args: argparse.Namespace) -> int:
     from verify.workers.compute import Compute
 
     # Networks this small are no work for two threads, which would only wait for each other.
-    found = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
-    print_result(as_json(found) if args.json else as_text(found))
-    return 0 if found.ok else 1
+    result = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
+    print_result(as_json(result) if args.json else as_text(result))
+    return 0 if result.ok else 1
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
 
 
 def _summarise_step(result: Result) -> None:
-    """Where a GitHub workflow asks for it; that it cannot be written is said, and does not touch the verdict."""
+    """Writes the summary that a GitHub workflow asks for; a failure is said, and does not touch the verdict."""
     from verify.report import STEP_SUMMARY, append_step_summary
 
     if path := os.environ.get(STEP_SUMMARY):
@@ -118,13 +118,13 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
         labelled=not args.unlabelled,
         choice=Choice(layout=args.layout, devkit=args.devkit, classes=args.classes),
         class_map=args.class_map,
-        recipe=_default(args),
+        protocol=_default(args),
         named=args.recipe,
         overrides=overrides,
         report=args.report,
         batch_size=args.batch_size,
         shard=args.shard,
-        workers=args.workers or CORES,
+        decoders=args.workers or CORES,
         compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32),
         layers=args.layers,
         gradients=args.gradients,
@@ -159,5 +159,5 @@ def _overrides(args: argparse.Namespace) -> Overrides:
     return overrides
 
 
-def _default(args: argparse.Namespace) -> Recipe:
-    return sample.RECIPE if args.sample else Recipe()
+def _default(args: argparse.Namespace) -> Protocol:
+    return sample.PROTOCOL if args.sample else Protocol()

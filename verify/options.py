@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convert.arrays import Array
-from verify.accuracy.evaluate import Plan
+from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Choice
 from verify.recipes.choose import Overrides
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.store.shard import Shard
 from verify.why.question import SAMPLE
 from verify.workers.compute import CORES, Compute
@@ -28,13 +28,13 @@ class Options:
         labelled: False compares predictions only.
         choice: how the validation set is to be read, where that is not plain.
         class_map: file that says which of the model's classes are the data set's 1000; None where all are.
-        recipe: how images are prepared; with `overrides`, where no recipe is named or recognised.
+        protocol: how images are prepared; with `overrides`, where no recipe is named or recognised.
         named: a recipe's name, or "".
-        overrides: single values in place of the recipe's; None takes `recipe` as it stands.
+        overrides: single values in place of the recipe's; None takes `protocol` as it stands.
         report: folder that gets the reports and the run store, or None.
         batch_size: images a forward pass.
         shard: which part of the data set.
-        workers: processes that decode images.
+        decoders: processes that decode images.
         compute: where the models run.
         layers: whether to compare every unit of the models.
         gradients: whether to compare the gradient of every parameter.
@@ -51,13 +51,13 @@ class Options:
     labelled: bool = True
     choice: Choice = field(default_factory=Choice)
     class_map: Path | None = None
-    recipe: Recipe = field(default_factory=Recipe)
+    protocol: Protocol = field(default_factory=Protocol)
     named: str = ""
     overrides: Overrides | None = None
     report: Path | None = None
     batch_size: int = 32
     shard: Shard = field(default_factory=Shard)
-    workers: int = CORES
+    decoders: int = CORES
     compute: Compute = field(default_factory=Compute)
     layers: bool = False
     gradients: bool = False
@@ -65,13 +65,13 @@ class Options:
     expect: float | None = None
     why_sample: int = SAMPLE
 
-    def plan(self, recipe: Recipe, class_indices: Array | None) -> Plan:
-        """How the data set is run by that recipe, and with those of the model's classes; None for all."""
-        return Plan(
-            recipe=recipe,
+    def plan(self, protocol: Protocol, class_indices: Array | None) -> RunPlan:
+        """How the data set is run under that protocol, and with those of the model's classes; None for all."""
+        return RunPlan(
+            protocol=protocol,
             batch_size=self.batch_size,
             shard=self.shard,
-            decoders=self.workers,
+            decoders=self.decoders,
             compute=self.compute,
             class_indices=class_indices,
         )

@@ -10,11 +10,11 @@ from pathlib import Path
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets.blobs import Blob
 from verify.gate import Gate, Verdict
-from verify.gates.layers import LayerReport
+from verify.gates.layers import UnitReport
 from verify.gates.paired import paired_gate
 from verify.gates.published import published_gate
-from verify.recipes.protocol import Recipe
-from verify.recipes.recipe import PublishedRecipe, get_recipe
+from verify.recipes.protocol import Protocol
+from verify.recipes.recipe import Recipe, get_recipe
 from verify.store.coverage import coverage_problems
 from verify.store.merge import merge
 from verify.store.rows import ImageRow, RunFacts
@@ -31,8 +31,8 @@ class Result:
         paired: the accuracy run; None if there was none.
         rows: its images, in the data set's order.
         classes: name of each label; empty where the data set names none.
-        published: the score that the checkpoint was published with; None where none is known.
-        layers: the models unit by unit; None if it was not asked for.
+        recipe: the evaluation that the checkpoint was published with; None where none is known.
+        units: the models unit by unit; None if it was not asked for.
         why: what the usual mistakes say of the accuracy; None if it was not asked for.
         blobs: where an image's bytes lie, by its name; of those that a report shows.
         command: what repeats the run, as a shell takes it.
@@ -43,8 +43,8 @@ class Result:
     paired: PairedResult | None = None
     rows: Sequence[ImageRow] = ()
     classes: Sequence[str] = ()
-    published: PublishedRecipe | None = None
-    layers: LayerReport | None = None
+    recipe: Recipe | None = None
+    units: UnitReport | None = None
     why: WhyReport | None = None
     blobs: Mapping[str, Blob] = field(default_factory=dict)
     command: str = ""
@@ -52,19 +52,19 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether a gate passed and none failed. A gate that did not run is neither."""
-        verdicts = {found.verdict for found in self.gates}
+        verdicts = {gate.verdict for gate in self.gates}
         return Verdict.PASSED in verdicts and Verdict.FAILED not in verdicts
 
 
-def conclude(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
+def conclude_run(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
     """The result of a run over a data set: the gates on its accuracy after those of the checkpoints."""
     paired = summarise(rows)
-    recipe, published = _recipe(facts), _published(facts)
-    found = [*gates, paired_gate(paired, coverage=coverage_problems(rows, facts.settings["listed"]))]
-    if published:
-        found.append(published_gate(paired, published, recipe))
+    protocol, recipe = _protocol(facts), _recipe(facts)
+    all_gates = [*gates, paired_gate(paired, coverage=coverage_problems(rows, facts.settings["listed"]))]
+    if recipe:
+        all_gates.append(published_gate(paired, recipe, protocol))
     classes = json.loads(facts.settings["classes"])
-    return Result(facts.shown, tuple(found), paired, rows, classes, published)
+    return Result(facts.shown, tuple(all_gates), paired, rows, classes, recipe)
 
 
 def merge_runs(paths: Sequence[Path]) -> Result:
@@ -74,15 +74,15 @@ def merge_runs(paths: Sequence[Path]) -> Result:
         StoreError: the files are not all the shards of one run.
     """
     merged = merge(paths)
-    return conclude(merged.facts, merged.gates, merged.rows)
+    return conclude_run(merged.facts, merged.gates, merged.rows)
 
 
-def _recipe(facts: RunFacts) -> Recipe:
+def _protocol(facts: RunFacts) -> Protocol:
     values = json.loads(facts.settings["recipe"])
     mean, std = (tuple(values.pop(name)) for name in ("mean", "std"))
-    return Recipe(mean=mean, std=std, **values)
+    return Protocol(mean=mean, std=std, **values)
 
 
-def _published(facts: RunFacts) -> PublishedRecipe | None:
+def _recipe(facts: RunFacts) -> Recipe | None:
     name = facts.settings["published"]
     return get_recipe(name) if name else None

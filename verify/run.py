@@ -8,27 +8,47 @@ from dataclasses import replace
 from pathlib import Path
 
 from convert.arrays import Array
+from convert.digest import sha256_of
 from convert.errors import FerryError
 from convert.job import Job
 from verify import sample
-from verify.accuracy.evaluate import Plan, evaluate
+from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.datasets import Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
-from verify.facts import facts_of, settings_of, with_data, with_workers
+from verify.facts import facts_of, settings_of
 from verify.gate import Gate, not_run
-from verify.gates import gradients, layers, paired, parity, preprocessing, published
-from verify.gates.layers import LayerReport
-from verify.gates.parity import ParityInputs, parity_gates, parity_inputs
+from verify.gates.gradients import LIMIT as GRADIENTS_LIMIT
+from verify.gates.gradients import NAME as GRADIENTS_NAME
+from verify.gates.gradients import gradients_gate, run_gradients
+from verify.gates.layers import LIMIT as LAYERS_LIMIT
+from verify.gates.layers import NAME as LAYERS_NAME
+from verify.gates.layers import UnitReport, layers_gate, run_layers
+from verify.gates.paired import LIMIT as ACCURACY_LIMIT
+from verify.gates.paired import NAME as ACCURACY_NAME
+from verify.gates.parity import (
+    FLOAT32_LIMIT,
+    FLOAT32_NAME,
+    FLOAT64_LIMIT,
+    FLOAT64_NAME,
+    ParityInputs,
+    parity_gates,
+    parity_inputs,
+)
+from verify.gates.preprocessing import LIMIT as PREPROCESSING_LIMIT
+from verify.gates.preprocessing import NAME as PREPROCESSING_NAME
 from verify.gates.preprocessing import preprocessing_gate
-from verify.gates.structure import Digests, file_digests, mismatch_gate, structure_gate, tensor_problems
+from verify.gates.published import NAME as PUBLISHED_NAME
+from verify.gates.published import limit as published_limit
+from verify.gates.structure import file_digests, mismatch_gate, run_structure, tensor_problems
 from verify.options import Options
 from verify.pair import Pair, read_pair
 from verify.recipes.choose import ChosenRecipe, choose_recipe
-from verify.result import Result, conclude
+from verify.result import Result, conclude_run
+from verify.store.coverage import listing
 from verify.store.resume import open_run
 from verify.store.rows import ImageRow, RunFacts
 from verify.store.run_store import RunStore
-from verify.why.explain import WhyReport, explain
+from verify.why.explain import WhyReport, explain_accuracy
 from verify.why.question import Question
 from verify.workers.worker import Worker, start_workers
 
@@ -66,34 +86,34 @@ def verify(options: Options) -> Result:
         missing = _not_run(
             {**_forward_limits(options), **_accuracy_limits(chosen)}, "the tensors do not fit the models"
         )
-        return Result(facts.shown, (mismatch_gate(problems), *missing), published=chosen.published)
+        return Result(facts.shown, (mismatch_gate(problems), *missing), recipe=chosen.recipe)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        inputs = parity_inputs(pair.spec, chosen.recipe)
-        gates: tuple[Gate, ...] = (_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
-        diagnosis, found = _diagnose(options, pair, workers, inputs)
+        inputs = parity_inputs(pair.spec, chosen.protocol)
+        gates: tuple[Gate, ...] = (run_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
+        diagnosis, units = _diagnose(options, pair, workers, inputs)
         gates = (*gates, *diagnosis)
-        facts = with_workers(facts, options, workers)
+        facts = _add_workers(facts, options, workers)
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
-            return Result(facts.shown, gates, published=chosen.published, layers=found)
-        plan = options.plan(chosen.recipe, class_indices)
+            return Result(facts.shown, gates, recipe=chosen.recipe, units=units)
+        plan = options.plan(chosen.protocol, class_indices)
         facts = replace(facts, settings=settings_of(chosen, dataset.classes))
-        facts = with_data(facts, dataset, options, plan)
+        facts = _add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
-            store.put_gates((*gates, preprocessing_gate(chosen.recipe)))
-            result = conclude(*_evaluated(dataset, plan, workers, store))
+            store.put_gates((*gates, preprocessing_gate(chosen.protocol)))
+            result = conclude_run(*_evaluated(dataset, plan, workers, store))
         why = _why(options, dataset, plan, workers["torch"], result) if options.why else None
     flipped = {flip.name for flip in result.paired.flips} if result.paired else set()
     blobs = {item.name: item.blob for item in dataset.items if item.name in flipped}
-    return replace(result, layers=found, why=why, blobs=blobs)
+    return replace(result, units=units, why=why, blobs=blobs)
 
 
 def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
     if options.overrides is None:
-        return ChosenRecipe(recipe=options.recipe, published=None, overridden=(), how="given")
+        return ChosenRecipe(protocol=options.protocol, recipe=None, overridden=(), how="given")
     return choose_recipe(
-        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.recipe
+        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.protocol
     )
 
 
@@ -101,7 +121,7 @@ def _class_indices(options: Options, pair: Pair) -> Array | None:
     if options.class_map is None:
         return None
     if options.data is None:
-        raise FerryError(f"{options.class_map}: --class-map is of no use without --data")
+        raise FerryError(f"{options.class_map}: --class-map needs --data")
     return read_class_map(options.class_map, pair.spec.num_classes)
 
 
@@ -115,14 +135,14 @@ def _dataset(options: Options, pair: Pair, class_indices: Array | None) -> Datas
 
 
 def _forward_limits(options: Options) -> dict[str, str]:
-    limits = {parity.FLOAT64_NAME: parity.FLOAT64_LIMIT, parity.FLOAT32_NAME: parity.FLOAT32_LIMIT}
-    limits |= {layers.NAME: layers.LIMIT} if options.layers else {}
-    return limits | ({gradients.NAME: gradients.LIMIT} if options.gradients else {})
+    limits = {FLOAT64_NAME: FLOAT64_LIMIT, FLOAT32_NAME: FLOAT32_LIMIT}
+    limits |= {LAYERS_NAME: LAYERS_LIMIT} if options.layers else {}
+    return limits | ({GRADIENTS_NAME: GRADIENTS_LIMIT} if options.gradients else {})
 
 
 def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
-    limits = {preprocessing.NAME: preprocessing.LIMIT, paired.NAME: paired.LIMIT}
-    return limits | ({published.NAME: published.limit(chosen.published)} if chosen.published else {})
+    limits = {PREPROCESSING_NAME: PREPROCESSING_LIMIT, ACCURACY_NAME: ACCURACY_LIMIT}
+    return limits | ({PUBLISHED_NAME: published_limit(chosen.recipe)} if chosen.recipe else {})
 
 
 def _not_run(limits: Mapping[str, str], why: str) -> tuple[Gate, ...]:
@@ -131,22 +151,16 @@ def _not_run(limits: Mapping[str, str], why: str) -> tuple[Gate, ...]:
 
 def _diagnose(
     options: Options, pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs
-) -> tuple[tuple[Gate, ...], LayerReport | None]:
-    report = layers.run_layers(pair, workers, inputs) if options.layers else None
-    found = (layers.layers_gate(report),) if report else ()
+) -> tuple[tuple[Gate, ...], UnitReport | None]:
+    report = run_layers(pair, workers, inputs) if options.layers else None
+    gates = (layers_gate(report),) if report else ()
     if options.gradients:
-        found = (*found, gradients.gradients_gate(gradients.run_gradients(pair, workers, inputs)))
-    return found, report
-
-
-def _structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:
-    loaded = {name: worker.load(pair.load_job(name, digest=True)) for name, worker in workers.items()}
-    readers = ", ".join(f"{name} by {found.reader}" for name, found in loaded.items())
-    return structure_gate(pair, files, {name: found.digests for name, found in loaded.items()}, readers)
+        gates = (*gates, gradients_gate(run_gradients(pair, workers, inputs)))
+    return gates, report
 
 
 def _evaluated(
-    dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store: RunStore
+    dataset: Dataset, plan: RunPlan, workers: Mapping[str, Worker], store: RunStore
 ) -> tuple[RunFacts, list[Gate], list[ImageRow]]:
     try:
         speed = evaluate(dataset, plan, workers, store)
@@ -156,19 +170,41 @@ def _evaluated(
     return store.run().with_notes(speed=str(speed)), store.gates(), store.rows()
 
 
-def _why(options: Options, dataset: Dataset, plan: Plan, worker: Worker, result: Result) -> WhyReport:
+def _why(options: Options, dataset: Dataset, plan: RunPlan, worker: Worker, result: Result) -> WhyReport:
     expected = options.expect
-    if expected is None and result.published and result.published.recipe == plan.recipe:
-        expected = result.published.top1
+    if expected is None and result.recipe and result.recipe.protocol == plan.protocol:
+        expected = result.recipe.top1
     question = Question(
-        recipe=plan.recipe,
+        protocol=plan.protocol,
         expected=expected,
-        sample=options.why_sample,
+        sample_size=options.why_sample,
         batch_size=plan.batch_size,
-        workers=plan.decoders,
+        threads=plan.decoders,
         class_indices=plan.class_indices,
     )
-    return explain(worker, plan.items(dataset), rows=result.rows, question=question)
+    return explain_accuracy(worker, plan.items(dataset), rows=result.rows, question=question)
+
+
+def _add_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:
+    versions = ", ".join([facts.identity["versions"], *(worker.version for worker in workers.values())])
+    settings = ", ".join(f"{name} {worker.settings}" for name, worker in workers.items())
+    machine = {"device": f"{options.compute.device}: {settings}"}
+    return replace(facts, identity={**facts.identity, "versions": versions}, machine=machine)
+
+
+def _add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan) -> RunFacts:
+    data_facts = dataset.facts()
+    folder = {"data": data_facts.pop("data")}  # its name may be another on every machine
+    identity = {
+        **facts.identity,
+        **data_facts,
+        "images": str(len(dataset.items)),
+        **({"class map": f"sha256 {sha256_of(options.class_map)}"} if options.class_map else {}),
+        "batch size": str(options.batch_size),
+    }
+    shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
+    settings = {**facts.settings, "listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
+    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard}, settings=settings)
 
 
 def convert_sample(folder: Path) -> Path:

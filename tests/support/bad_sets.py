@@ -40,7 +40,7 @@ HINT = "--unlabelled compares predictions without labels"
 ONE = "validation-00000-of-00001.parquet"
 
 
-def with_labels(labels: list[int]) -> list[str]:
+def lines_of(labels: list[int]) -> list[str]:
     return [f"{name} {label}" for name, label in zip(NAMES, labels, strict=True)]
 
 
@@ -78,21 +78,21 @@ def kit(root: Path, **files: str | bytes) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def without_meta(root: Path) -> None:
+def remove_meta(root: Path) -> None:
     devkit(flat(root))
     (root / META).unlink()
 
 
-def without_shard(root: Path, number: int) -> None:
+def remove_shard(root: Path, number: int) -> None:
     parquet(root, shards=3)
     (root / f"data/validation-{number:05}-of-00003.parquet").unlink()
 
 
-def ids_but(*, less: str, more: str) -> list[str]:
+def ids_except(*, less: str, more: str) -> list[str]:
     return sorted({*wordnet_ids(), more} - {less})
 
 
-def linked(root: Path, link: str, target: str) -> None:
+def add_link(root: Path, link: str, target: str) -> None:
     (root / link).symlink_to(root / target, target_is_directory=True)
 
 
@@ -111,7 +111,7 @@ FOLDERS: dict[str, tuple[Made, str]] = {
         f"A missing class folder would shift every later label; {HINT}",
     ),
     "a class folder that is none of the 1000": (
-        lambda root: touch(root, *(f"{name}/x.png" for name in ids_but(less="n15075141", more="n00000001"))),
+        lambda root: touch(root, *(f"{name}/x.png" for name in ids_except(less="n15075141", more="n00000001"))),
         "{root}: class folder n00000001 is none of ILSVRC2012's 1000 classes, and n15075141 is missing; "
         "--classes FILE lists another set's names in label order",
     ),
@@ -140,11 +140,11 @@ FOLDERS: dict[str, tuple[Made, str]] = {
         "--classes sorted declares that sorted order is right",
     ),
     "a class folder twice through a link, 2 classes": (
-        lambda root: linked(touch(root, "0/x.png"), "1", "0"),
+        lambda root: add_link(touch(root, "0/x.png"), "1", "0"),
         "{root}/0: this class folder is another one too, through a link",
     ),
     "a link to a folder in a class folder, 1 class": (
-        lambda root: linked(touch(root, "0/x.png", ".more/y.png"), "0/more", ".more"),
+        lambda root: add_link(touch(root, "0/x.png", ".more/y.png"), "0/more", ".more"),
         "{root}/0/more: links to a folder, which is not followed; put the images themselves there",
     ),
     "a list beside class folders, 2 classes": (
@@ -167,31 +167,31 @@ FOLDERS: dict[str, tuple[Made, str]] = {
 
 LISTS: dict[str, tuple[Made, str]] = {
     "labels that count from 1": (
-        lambda root: listed(flat(root), with_labels([label + 1 for label in LABELS])),
+        lambda root: listed(flat(root), lines_of([label + 1 for label in LABELS])),
         f"{{root}}/val_list.txt: {NAMES[0]} has label 66, and is known to have 65; {COUNT} of {COUNT} known labels "
         "differ. Every label is one too high: they count from 1, and 0 is the first class",
     ),
     "labels in the devkit's order": (
         lambda root: listed(
             flat(root, {f"{folder}/{name}": b"x" for folder in "ab" for name in NAMES}),
-            [f"{folder}/{line}" for folder in "ab" for line in with_labels([int(n) - 1 for n in truth().split()])],
+            [f"{folder}/{line}" for folder in "ab" for line in lines_of([int(n) - 1 for n in truth().split()])],
         ),
         f"{{root}}/val_list.txt: a/{NAMES[0]} has label {int(truth().split()[0]) - 1}, and is known to have 65; "
         f"{2 * COUNT} of {2 * COUNT} known labels differ. The classes are the right ones in another order, as in the "
         "devkit's ground truth: its numbers (ILSVRC2012_ID) become labels by meta.mat, which --devkit reads",
     ),
     "a label lost, so that the later ones move up": (
-        lambda root: listed(flat(root), with_labels([*LABELS[:2], *LABELS[3:], 7])),
+        lambda root: listed(flat(root), lines_of([*LABELS[:2], *LABELS[3:], 7])),
         f"{{root}}/val_list.txt: {NAMES[2]} has label {LABELS[3]}, and is known to have {LABELS[2]}; {COUNT - 2} of "
         f"{COUNT} known labels differ. From the 3. image on each label is that of the next image: one label was lost",
     ),
     "a label too many": (
-        lambda root: listed(flat(root), with_labels([LABELS[0], 7, *LABELS[1:-1]])),
+        lambda root: listed(flat(root), lines_of([LABELS[0], 7, *LABELS[1:-1]])),
         f"{{root}}/val_list.txt: {NAMES[1]} has label 7, and is known to have {LABELS[1]}; {COUNT - 1} of {COUNT} "
         "known labels differ. From the 2. image on each label is that of the image before: one label too many",
     ),
     "labels of other images": (
-        lambda root: listed(flat(root), with_labels([label ^ 5 for label in LABELS[::-1]])),
+        lambda root: listed(flat(root), lines_of([label ^ 5 for label in LABELS[::-1]])),
         f"{{root}}/val_list.txt: {NAMES[0]} has label {LABELS[-1] ^ 5}, and is known to have 65; {COUNT} of {COUNT} "
         "known labels differ. No single mistake explains them: the list belongs to other images",
     ),
@@ -235,7 +235,7 @@ DEVKITS: dict[str, tuple[Made, str]] = {
         "and is zebra.JPEG",
     ),
     "a devkit without meta.mat": (
-        without_meta,
+        remove_meta,
         "{root}: has no meta.mat; the ground truth counts classes in the devkit's own order, and only meta.mat says "
         "which they are",
     ),
@@ -344,11 +344,11 @@ TARS: dict[str, tuple[Made, str]] = {
 
 PARQUETS: dict[str, tuple[Made, str]] = {
     "a shard missing": (
-        lambda root: without_shard(root, 1),
+        lambda root: remove_shard(root, 1),
         "{root}: validation-00001-of-00003.parquet is missing",
     ),
     "the last shard missing": (
-        lambda root: without_shard(root, 2),
+        lambda root: remove_shard(root, 2),
         "{root}: validation-00002-of-00003.parquet is missing",
     ),
     "a shard of another set": (

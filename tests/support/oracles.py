@@ -12,7 +12,7 @@ from twins import carried, random_image, randomised
 
 import models_paddle
 import models_torch
-from convert.archs import ArchSpec
+from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.key_formats import Named, name_officially
 from verify.layers.taps import taps
@@ -63,6 +63,9 @@ def paddle_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str =
 
 
 def units_in_order(spec: ArchSpec) -> list[str]:
-    """As a forward pass runs them; the table has all downsampling layers before the first stage."""
+    """Names of the units as a forward pass runs them.
+
+    The parameter table has all downsampling layers before the first stage.
+    """
     names = [tap.name for tap in taps(spec)] + ["head"]
     return sorted(names, key=lambda name: name.split(".")[1] if "." in name else "" if name == "stem" else "9")

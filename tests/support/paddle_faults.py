@@ -14,15 +14,23 @@ from paddle.nn import functional as F
 import models_paddle
 from convert.archs.convnext import ConvNeXtSpec
 from convert.arrays import Array
-from verify.selftest import paddle_models
-from verify.selftest.paddle_models import Forward, in_float32, rounded
+from verify.selftest.paddle_models import (
+    Forward,
+    build_faulty,
+    is_float32,
+    normalise_with_other_variance,
+    replace_features,
+    replace_forward,
+    rounded,
+    wrap_forward,
+)
 
 Builder = Callable[..., paddle.nn.Layer]
 
 
 def shipped(fault: str) -> Builder:
     """A fault that `verify --selftest` plants as well, "NAME@UNIT"."""
-    return partial(paddle_models.planted, fault)
+    return partial(build_faulty, fault)
 
 
 def plant(edit: Callable[[Any], None]) -> Builder:
@@ -36,9 +44,9 @@ def plant(edit: Callable[[Any], None]) -> Builder:
     return build
 
 
-def around(change: Callable[[Forward, Any], Any], *, when: Callable[[Any], bool] = lambda _: True) -> Builder:
+def plant_forward(change: Callable[[Forward, Any], Any], *, when: Callable[[Any], bool] = lambda _: True) -> Builder:
     """A model of which `change(forward, x)` is the answer to those batches."""
-    return plant(paddle_models.around(change, when))
+    return plant(wrap_forward(change, when))
 
 
 def branch(change: Callable[..., Any], stage: int = 2, block: int = 0) -> Builder:
@@ -65,7 +73,7 @@ def drop_paths_in_training_mode(model: Any) -> None:
             layer.rate, layer.training = 0.5, True
 
 
-def flipped(weight: Any) -> None:
+def flip_kernel(weight: Any) -> None:
     weight.set_value(weight.flip([2, 3]))
 
 
@@ -81,13 +89,13 @@ reflecting_padding = shipped("padding by reflection@stages.0.0")
 norm_before_pooling = shipped("norm and mean exchanged")
 pooling_by_maximum = shipped("pooling by maximum")
 unbiased_variance = plant(
-    lambda model: setattr(model.norm, "forward", types.MethodType(paddle_models.other_variance, model.norm))
+    lambda model: setattr(model.norm, "forward", types.MethodType(normalise_with_other_variance, model.norm))
 )
-kernel_flipped = plant(lambda model: flipped(model.stages[0][0].dwconv.weight))
+kernel_flipped = plant(lambda model: flip_kernel(model.stages[0][0].dwconv.weight))
 drop_path_active = plant(drop_paths_in_training_mode)
 channels_swapped = shipped("channels reversed")
 height_and_width_exchanged = shipped("height and width exchanged")
-rounding_in_float64 = plant(paddle_models.of_end(lambda model, x: rounded(model.norm(x.mean([2, 3])), "float32")))
+rounding_in_float64 = plant(replace_features(lambda model, x: rounded(model.norm(x.mean([2, 3])), "float32")))
 
 
 # Faults of float32 alone.
@@ -101,8 +109,8 @@ def half_precision_weights(
     return models_paddle.build_with(spec, weights, dtype=dtype)
 
 
-half_precision_input = around(lambda forward, x: forward(rounded(x, "float16")), when=in_float32)
-bfloat16_logits = around(lambda forward, x: rounded(forward(x), "bfloat16"), when=in_float32)
+half_precision_input = plant_forward(lambda forward, x: forward(rounded(x, "float16")), when=is_float32)
+bfloat16_logits = plant_forward(lambda forward, x: rounded(forward(x), "bfloat16"), when=is_float32)
 four_decimals = shipped("logits of four decimals")
 
 
@@ -119,35 +127,37 @@ not_a_number_in_the_run = shipped("not a number in the run")
 # Faults that a unit's own output tells apart, for the layers.
 
 
-def in_another_order(model: Any) -> None:
+def reorder_blocks(model: Any) -> None:
     blocks = list(model.stages[2])
     model.stages[2].forward = lambda x: blocks[2](blocks[0](blocks[1](x)))
 
 
-def with_scale_and_shift_exchanged(norm: Any, x: Any) -> Any:
+def normalise_with_scale_and_shift_exchanged(norm: Any, x: Any) -> Any:
     return F.layer_norm(x, x.shape[-1:], norm.bias, norm.weight, norm._epsilon)
 
 
 grn_by_the_spectral_norm = shipped("GRN by the spectral norm@stages.2.1")
 grn_over_the_channels = shipped("GRN over the channels@stages.2.1")
 the_head_transposed = plant(
-    paddle_models.anew(lambda head, x: F.linear(x, head.weight.t(), head.bias), lambda model: model.head)
+    replace_forward(lambda head, x: F.linear(x, head.weight.t(), head.bias), lambda model: model.head)
 )
 a_bias_dropped = shipped("bias of a Linear dropped@stages.2.1")
 an_odd_epsilon = plant(lambda model: setattr(model.stages[1][0].norm, "_epsilon", 3.7e-4))
 norm_tensors_exchanged = plant(
     lambda model: setattr(
-        model.stages[2][2].norm, "forward", types.MethodType(with_scale_and_shift_exchanged, model.stages[2][2].norm)
+        model.stages[2][2].norm,
+        "forward",
+        types.MethodType(normalise_with_scale_and_shift_exchanged, model.stages[2][2].norm),
     )
 )
-blocks_in_another_order = plant(in_another_order)
+blocks_in_another_order = plant(reorder_blocks)
 not_a_number_in_a_block = branch(lambda block, x: x + residual(block, x) * float("nan"))
 one_pixel_doubled = branch(lambda block, x: x + residual(block, x) * (1 + (x == x.max()).astype(x.dtype)))
 a_block_in_half_precision = branch(
-    lambda block, x: x + (rounded(residual(block, x), "float16") if in_float32(x) else residual(block, x))
+    lambda block, x: x + (rounded(residual(block, x), "float16") if is_float32(x) else residual(block, x))
 )
 isotropic_block_without_its_shortcut = plant(
-    lambda model: setattr(model.blocks[1], "forward", types.MethodType(without_gamma, model.blocks[1]))
+    lambda model: setattr(model.blocks[1], "forward", types.MethodType(residual_without_gamma, model.blocks[1]))
 )
 the_rms_norm_as_a_layer_norm = plant(
     lambda model: setattr(
@@ -158,7 +168,7 @@ the_rms_norm_as_a_layer_norm = plant(
 )
 
 
-def without_gamma(block: Any, x: Any) -> Any:
+def residual_without_gamma(block: Any, x: Any) -> Any:
     return residual(block, x, gamma=1.0)
 
 
@@ -174,7 +184,7 @@ branch_detached = branch(lambda block, x: x + residual(block, x).detach(), block
 shortcut_detached = branch(lambda block, x: x.detach() + residual(block, x), block=1)
 a_gamma_frozen = plant(lambda model: setattr(model.stages[2][1].gamma, "stop_gradient", True))
 gelu_gradient_by_tanh = branch(lambda block, x: x + residual(block, x, gelu=gelu_with_the_other_ones_gradient), block=1)
-head_gradient_doubled = around(lambda forward, x: doubled_gradient(forward(x)))
+head_gradient_doubled = plant_forward(lambda forward, x: doubled_gradient(forward(x)))
 
 
 def doubled_gradient(x: Any) -> Any:

@@ -15,16 +15,15 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.checkpoints import write_pdparams
 from convert.state_dict import convert_state_dict
-from verify import run
-from verify.accuracy.evaluate import Plan, evaluate
+from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets import read_dataset
 from verify.gate import Gate
 from verify.gates.paired import paired_gate
 from verify.gates.parity import parity_gates, parity_inputs
-from verify.gates.structure import file_digests, mismatch_gate, tensor_problems
+from verify.gates.structure import file_digests, mismatch_gate, run_structure, tensor_problems
 from verify.pair import Pair, read_pair
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.selftest.weights import distinct_weights
 from verify.store.rows import ImageFacts
 from verify.store.run_store import RunStore
@@ -33,7 +32,7 @@ from verify.workers.worker import Worker
 
 Weights = dict[str, Array]
 
-RECIPE = Recipe(size=64, resize=72)
+PROTOCOL = Protocol(size=64, resize=72)
 BATCH = 5  # images; no divisor of the sets below, so that the last batch is shorter
 CLASSES = 10
 CALM = [5.0, 1.0, 0.0, 0.0, 0.0, 0.0]  # logits of an image on which the frameworks agree
@@ -60,17 +59,17 @@ def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder:
     """What `verify.run.verify` does, with workers that run already and a builder for Paddle's model."""
     if problems := tensor_problems(pair):
         return (mismatch_gate(problems),)
-    structure = run._structure(pair, file_digests(pair), workers)
+    structure = run_structure(pair, file_digests(pair), workers)
     parity = forward_gates(pair, workers, builder=builder)
     with closing(RunStore(None)) as store:
-        plan = Plan(recipe=RECIPE, batch_size=BATCH, decoders=1, compute=Compute(threads=1))
+        plan = RunPlan(protocol=PROTOCOL, batch_size=BATCH, decoders=1, compute=Compute(threads=1))
         evaluate(read_dataset(data, pair.spec.num_classes), plan, workers, store)
         return (structure, *parity, paired_gate(summarise(store.rows())))
 
 
 def forward_gates(pair: Pair, workers: Mapping[str, Worker], *, builder: str = "") -> tuple[Gate, Gate]:
     """The float64 and the float32 gate alone; the float32 models stay loaded."""
-    return parity_gates(pair, workers, parity_inputs(pair.spec, RECIPE), builders={"paddle": builder})
+    return parity_gates(pair, workers, parity_inputs(pair.spec, PROTOCOL), builders={"paddle": builder})
 
 
 def scored(
@@ -92,11 +91,11 @@ def flip_by(margin: float, noise: float, calm: int = 9) -> PairedResult:
     return scored(torch, paddle, [0] * (calm + 1))
 
 
-def change(name: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
+def change_tensor(name: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
     return lambda weights: weights.update({name: edit(weights[name])})
 
 
-def every(edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
+def change_every(edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
     return lambda weights: weights.update({name: edit(tensor) for name, tensor in weights.items()})
 
 
@@ -112,27 +111,29 @@ def swap(weights: Weights, one: str, other: str) -> None:
 
 # In the .pdparams file: tensors that fit the model and are wrong. The structure gate must see every one.
 WRONG_VALUES: dict[str, Callable[[Weights], None]] = {
-    "a depthwise bias zeroed": change("stages.2.1.dwconv.bias", np.zeros_like),
-    "the head's bias zeroed": change("head.bias", np.zeros_like),
+    "a depthwise bias zeroed": change_tensor("stages.2.1.dwconv.bias", np.zeros_like),
+    "the head's bias zeroed": change_tensor("head.bias", np.zeros_like),
     "two norms swapped": lambda w: swap(w, "stages.2.0.norm.weight", "stages.2.1.norm.weight"),
     "two blocks of equal shape swapped": lambda w: swap(w, "stages.2.0.", "stages.2.2."),
-    "the square head not transposed": change("head.weight", lambda w: w.T.copy()),
-    "a pwconv1 reshaped, not transposed": change("stages.2.2.pwconv1.weight", lambda w: w.T.reshape(w.shape)),
-    "LayerScale at its initial value": change("stages.3.0.gamma", lambda w: np.full_like(w, 1e-6)),
-    "one element off by 1e-3": change("stages.1.0.pwconv2.weight", lambda w: w + np.float32(1e-3) * (w == w.max())),
-    "a depthwise kernel flipped": change("stages.0.0.dwconv.weight", lambda w: w[:, :, ::-1, ::-1].copy()),
-    "everything rounded to half precision": every(lambda w: w.astype("float16").astype("float32")),
-    "one tensor's last bits cut": change("norm.weight", lambda w: (w.view("u4") & 0xFFFFFF00).view("f4")),
+    "the square head not transposed": change_tensor("head.weight", lambda w: w.T.copy()),
+    "a pwconv1 reshaped, not transposed": change_tensor("stages.2.2.pwconv1.weight", lambda w: w.T.reshape(w.shape)),
+    "LayerScale at its initial value": change_tensor("stages.3.0.gamma", lambda w: np.full_like(w, 1e-6)),
+    "one element off by 1e-3": change_tensor(
+        "stages.1.0.pwconv2.weight", lambda w: w + np.float32(1e-3) * (w == w.max())
+    ),
+    "a depthwise kernel flipped": change_tensor("stages.0.0.dwconv.weight", lambda w: w[:, :, ::-1, ::-1].copy()),
+    "everything rounded to half precision": change_every(lambda w: w.astype("float16").astype("float32")),
+    "one tensor's last bits cut": change_tensor("norm.weight", lambda w: (w.view("u4") & 0xFFFFFF00).view("f4")),
 }
 
 # In the .pdparams file: tensors that do not fit.
 MISFITS: dict[str, Callable[[Weights], None]] = {
     "a tensor missing": lambda w: w.__delitem__("stages.2.1.gamma"),
     "an unexpected tensor": lambda w: w.update({"stages.2.1.extra": w["norm.bias"]}),
-    "a wrong shape": change("stages.0.0.gamma", lambda w: w[None].copy()),
-    "a Linear weight left in PyTorch's layout": change("stages.0.0.pwconv1.weight", lambda w: w.T.copy()),
-    "a tensor in float64": change("norm.bias", lambda w: w.astype("float64")),
-    "a tensor in half precision": change("norm.bias", lambda w: w.astype("float16")),
-    "a NaN": change("stages.1.0.norm.weight", set_one(np.nan)),
-    "an infinity": change("stages.1.0.norm.weight", set_one(-np.inf)),
+    "a wrong shape": change_tensor("stages.0.0.gamma", lambda w: w[None].copy()),
+    "a Linear weight left in PyTorch's layout": change_tensor("stages.0.0.pwconv1.weight", lambda w: w.T.copy()),
+    "a tensor in float64": change_tensor("norm.bias", lambda w: w.astype("float64")),
+    "a tensor in half precision": change_tensor("norm.bias", lambda w: w.astype("float16")),
+    "a NaN": change_tensor("stages.1.0.norm.weight", set_one(np.nan)),
+    "an infinity": change_tensor("stages.1.0.norm.weight", set_one(-np.inf)),
 }

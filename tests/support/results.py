@@ -14,10 +14,10 @@ from verify.accuracy.scores import Accuracy, McNemar, PairedResult, summarise
 from verify.datasets import BlobError
 from verify.gate import Gate, gate, not_run
 from verify.gates.compare import Comparison
-from verify.gates.layers import LayerDifference, LayerReport
+from verify.gates.layers import UnitDifference, UnitReport
 from verify.gates.paired import paired_gate
-from verify.recipes.protocol import Recipe
-from verify.recipes.recipe import PublishedRecipe
+from verify.recipes.protocol import Protocol
+from verify.recipes.recipe import Recipe
 from verify.result import Result
 from verify.store.rows import ImageRow, Prediction
 from verify.why.explain import WhyReport, WhyRow
@@ -43,11 +43,11 @@ GATES = (
 )
 
 
-PUBLISHED = PublishedRecipe(
+RECIPE = Recipe(
     name="convnext_tiny.fb_in1k",
     arch="convnext_tiny",
     num_classes=1000,
-    recipe=Recipe(),
+    protocol=Protocol(),
     top1=82.1,
     top5=95.9,
     decimals=1,
@@ -84,31 +84,31 @@ def some_rows(count: int = 400, *, classes: int = 20, flips: int = 0, labelled: 
         if number >= flips:
             paddle = replace(torch, confidence=paddle.confidence)
         elif not turned:
-            torch, paddle = (replace(found, logits=(5.0, 4.0)) for found in (torch, paddle))
+            torch, paddle = (replace(prediction, logits=(5.0, 4.0)) for prediction in (torch, paddle))
         name = f"n{label:08}/ILSVRC2012_val_{number:08}.JPEG"
         different = float(10 ** rng.normal(-5.8, 0.2))
         rows.append(ImageRow(name, label if labelled else None, None, different, {"torch": torch, "paddle": paddle}))
     return rows
 
 
-def some_layers(*, depart: bool = False) -> LayerReport:
+def some_units(*, depart: bool = False) -> UnitReport:
     """Twelve blocks in both data types, the sixth of which departs if asked."""
-    layers = []
+    units = []
     for dtype, floor in (("float64", 1e-15), ("float32", 3e-7)):
         for block in range(12):
             wrong = 1e-5 if depart and block >= 5 else 0.0
             cumulative = floor * (1 + block) + wrong
-            forced = floor + (1e-5 if depart and block == 5 else 0.0)
-            layers.append(
-                LayerDifference(f"stages.{block // 3}.{block % 3}", dtype, _found(cumulative), _found(forced))
+            alone = floor + (1e-5 if depart and block == 5 else 0.0)
+            units.append(
+                UnitDifference(f"stages.{block // 3}.{block % 3}", dtype, _comparison(cumulative), _comparison(alone))
             )
-    return LayerReport(tuple(layers), *(("stages.1.2", "an eps of 1e-5 in place of 1e-6") if depart else ("", "")))
+    return UnitReport(tuple(units), *(("stages.1.2", "an eps of 1e-5 in place of 1e-6") if depart else ("", "")))
 
 
 def some_result(rows: list[ImageRow] | None = None, *, gates: tuple[Gate, ...] = GATES, **changes: Any) -> Result:
     """A whole result over those rows."""
     rows = some_rows() if rows is None else rows
-    paired = with_statistics(summarise(rows))
+    paired = add_statistics(summarise(rows))
     names = [f"class number {label}" for label in range(20)]
     result = Result(FACTS, (*gates, paired_gate(paired)), paired, rows, names, command=COMMAND)
     return replace(result, **changes)
@@ -121,16 +121,21 @@ def full_result() -> Result:
         (WhyRow("centre crop at 384", 81.2, -0.9, 0.003, 500, "--resize squash"),), "centre crop it is", 82.1, 81.2
     )
     last = not_run("published accuracy", "no --recipe", "within 0.10 of a 1-decimal source")
-    result = some_result(rows, published=PUBLISHED, layers=some_layers(depart=True), why=why)
+    result = some_result(rows, recipe=RECIPE, units=some_units(depart=True), why=why)
     return replace(result, gates=(*result.gates, last))
 
 
-def with_statistics(paired: PairedResult) -> PairedResult:
-    """With intervals and a test, whose numbers mean nothing here."""
+def add_statistics(paired: PairedResult) -> PairedResult:
+    """The result with intervals and a test, whose numbers mean nothing here."""
     accuracy = {
-        name: Accuracy(found.top1, found.top5, (found.top1 - 1, found.top1 + 1), (found.top5 - 1, found.top5 + 1))
-        for name, found in paired.accuracy.items()
-        if found.top1 is not None and found.top5 is not None
+        name: Accuracy(
+            score.top1,
+            score.top5,
+            (score.top1 - 1, score.top1 + 1),
+            (score.top5 - 1, score.top5 + 1),
+        )
+        for name, score in paired.accuracy.items()
+        if score.top1 is not None and score.top5 is not None
     }
     return replace(paired, accuracy={**paired.accuracy, **accuracy}, mcnemar=McNemar(3, 2, 1.0) if accuracy else None)
 
@@ -150,5 +155,5 @@ def album(result: Result, *broken: str) -> Result:
     return replace(result, blobs={name: Picture(name, name in broken) for name in names})
 
 
-def _found(max_rel: float) -> Comparison:
+def _comparison(max_rel: float) -> Comparison:
     return Comparison(max_rel * 10, max_rel, (0, 1))

@@ -41,12 +41,12 @@ class StandIn:
 
 
 def echo(*_: Any, **__: Any) -> StandIn:
-    """Its logits are the batch's own values, a row an image."""
+    """A model whose logits are the batch's own values, a row an image."""
     return StandIn(lambda batch: batch.reshape([batch.shape[0], -1]).clone())
 
 
 def threads(*_: Any, **__: Any) -> StandIn:
-    """Its logits are the number of threads that the math libraries were told."""
+    """A model whose logits are the number of threads that the math libraries were told."""
     return StandIn(lambda batch: batch * 0 + float(os.environ["OMP_NUM_THREADS"]))
 
 

@@ -57,7 +57,7 @@ def meta_mat() -> bytes:
 
 
 def meta_mat_of(ids: Mapping[str, int]) -> bytes:
-    """One of other classes, or of other numbers."""
+    """A meta.mat of these classes and numbers."""
     rows = [(number, wordnet_id, 0) for wordnet_id, number in ids.items()]
     rows += [(len(rows) + 1 + place, f"n999999{place:02}", 2) for place in range(5)]
     names = [
@@ -138,7 +138,7 @@ def shard(
 
 
 def hugging_face_name(name: str, label: int) -> str:
-    """As its imagenet-1k has it: the class stands behind the number."""
+    """An image's name in Hugging Face's imagenet-1k, where the class stands behind the number."""
     return f"{name.removesuffix('.JPEG')}_{wordnet_ids()[label]}.JPEG"
 
 

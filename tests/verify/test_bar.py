@@ -21,19 +21,19 @@ from convert.archs import get_spec
 BAR = re.compile(r"verify: +\d+%.*\d+/12 \[[\d:]+<[\d:?]+, .*image.*, torch=[\d.]+, paddle=[\d.]+, flips=0\]")
 
 
-def on_a_terminal(command: list[str]) -> str:
+def run_on_a_terminal(command: list[str]) -> str:
     """What a command writes to stderr where that is a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))  # rows, columns
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
-        found = b""
+        written = b""
         with contextlib.suppress(OSError):  # Linux's word for the end of a terminal
             while part := os.read(ours, 4096):
-                found += part
+                written += part
         os.close(ours)
         assert process.wait(60) == 0
-    return found.decode()
+    return written.decode()
 
 
 def test_the_bar_tells_speed_time_left_both_scores_and_flips(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_bar_tells_speed_time_left_both_scores_and_flips(tmp_path: Path) -> 
     data = write_images(tmp_path / "val")
     pair = ["--src", tmp_path / "x.pth", "--dst", tmp_path / "x.pdparams", "--data", data, "--size", 64]
     run = ["--batch-size", 4, "--workers", 1]
-    written = on_a_terminal([sys.executable, "-m", "verify", *map(str, [*pair, *run])])
+    written = run_on_a_terminal([sys.executable, "-m", "verify", *map(str, [*pair, *run])])
 
     assert BAR.search(written), written
     assert "12/12" in written

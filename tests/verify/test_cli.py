@@ -44,7 +44,7 @@ class Run:
 
 
 def verify(folder: Path, *arguments: object) -> Run:
-    """On x.pth, x.pdparams and val in the folder, with its report beside them; batches of 5."""
+    """Runs the command on x.pth and x.pdparams in the folder, in batches of 5, with its report beside them."""
     paths = ["--src", folder / "x.pth", "--dst", folder / "x.pdparams", "--report", folder / "out" / "report"]
     command = [sys.executable, "-m", "verify", "--arch", DIGITS.name, *paths, "--size", 64, *arguments]
     process = subprocess.run(
@@ -142,7 +142,7 @@ def test_the_store_knows_its_run(good: Run) -> None:
 
 @pytest.fixture(scope="module")
 def corrupt(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """With an image that is cut and one that is none, one of them alone in the last batch; the result as JSON."""
+    """A run over images of which one is cut and one is none, alone in the last batch; it printed JSON."""
     folder = tmp_path_factory.mktemp("corrupt")
     write_pair(folder, DIGITS)
     val = write_images(folder / "val", count=14)

@@ -58,9 +58,9 @@ def test_programs_get_every_unit_and_a_pull_request_the_first_that_departs(wrong
     markdown = (folder / "report.md").read_text()
 
     assert (layers["first"], layers["hint"]) == ("stages.2.1", "stages.2.1.dwconv.bias is 0 throughout")
-    assert len(layers["layers"]) == 2 * UNITS
-    assert sorted(layers["layers"][0]) == ["cumulative", "dtype", "forced", "name"]
-    assert "First layer that departs: `stages.2.1`: stages.2.1.dwconv.bias is 0 throughout" in markdown
+    assert len(layers["units"]) == 2 * UNITS
+    assert sorted(layers["units"][0]) == ["alone", "cumulative", "dtype", "name"]
+    assert "First unit that departs: `stages.2.1`: stages.2.1.dwconv.bias is 0 throughout" in markdown
 
 
 def test_files_that_do_not_fit_leave_both_gates_unrun(tmp_path: Path) -> None:

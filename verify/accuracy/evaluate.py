@@ -17,14 +17,14 @@ from convert.errors import FerryError
 from convert.frameworks import FRAMEWORKS
 from verify.datasets import Dataset, Item
 from verify.images.decode import Decoded, stamp
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.store.rows import ImageFacts, top_classes
 from verify.store.run_store import RunStore
 from verify.store.shard import Shard
 from verify.workers.batches import SharedBatch
 from verify.workers.compute import Compute
 from verify.workers.decoders import Decoders
-from verify.workers.messages import ForwardJob
+from verify.workers.messages import BatchRef
 from verify.workers.worker import Worker, forward_both
 
 AHEAD = 2  # batches that are decoded while another is computed
@@ -32,11 +32,11 @@ OVERWRITTEN = "its pixels in memory are not those that were decoded"  # a fault 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """How a data set is run.
 
     Attributes:
-        recipe: how images are prepared.
+        protocol: how images are prepared.
         batch_size: images a forward pass.
         shard: which of the batches.
         decoders: processes that decode.
@@ -44,7 +44,7 @@ class Plan:
         class_indices: (classes,) columns of the logits that are the data set's classes, in label order; None for all.
     """
 
-    recipe: Recipe
+    protocol: Protocol
     batch_size: int = 32
     shard: Shard = field(default_factory=Shard)
     decoders: int = 2
@@ -54,7 +54,7 @@ class Plan:
     def batches(self, images: int) -> Sequence[range]:
         """The shard's batches of positions in a data set of so many images."""
         whole = [range(first, min(first + self.batch_size, images)) for first in range(0, images, self.batch_size)]
-        return self.shard.of(whole)
+        return self.shard.share(whole)
 
     def items(self, dataset: Dataset) -> list[Item]:
         """The shard's images."""
@@ -82,7 +82,7 @@ class Speed:
         return f"{self.seconds:.1f} s for both frameworks, {self.images / self.seconds:.1f} images/s{earlier}"
 
 
-def evaluate(dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store: RunStore) -> Speed:
+def evaluate(dataset: Dataset, plan: RunPlan, workers: Mapping[str, Worker], store: RunStore) -> Speed:
     """Runs the shard's images that the store does not have; each batch is one transaction.
 
     Args:
@@ -110,55 +110,68 @@ def evaluate(dataset: Dataset, plan: Plan, workers: Mapping[str, Worker], store:
         return speed
     start = time.monotonic()
     # Closed here, not when the last reference goes: its processes and memory must not outlive an error.
-    with _Tally(total, speed.before) as tally, closing(_computed(dataset.items, left, plan, workers)) as computed:
+    with (
+        _ProgressBar(total, speed.before) as progress,
+        closing(_compute_batches(dataset.items, left, plan, workers)) as computed,
+    ):
         for facts, logits in computed:
             store.put_batch(facts, logits)
-            tally.add(facts, logits)
+            progress.add(facts, logits)
     return Speed(speed.images, speed.before, time.monotonic() - start)
 
 
-def _computed(
-    items: Sequence[Item], batches: Sequence[range], plan: Plan, workers: Mapping[str, Worker]
+def _compute_batches(
+    items: Sequence[Item], batches: Sequence[range], plan: RunPlan, workers: Mapping[str, Worker]
 ) -> Generator[tuple[list[ImageFacts], dict[str, Array]], None, None]:
-    side = plan.recipe.size
+    side = plan.protocol.size
     with ExitStack() as stack:
         rows = max(map(len, batches))
         slots = [stack.enter_context(SharedBatch(rows * 3 * side * side * 4)) for _ in range(AHEAD + 1)]
-        decoders = stack.enter_context(Decoders(plan.decoders, plan.recipe))
-        ahead: deque[tuple[range, ForwardJob, list[Future[list[Decoded]]]]] = deque()
+        decoders = stack.enter_context(Decoders(plan.decoders, plan.protocol))
+        ahead: deque[tuple[range, BatchRef, list[Future[list[Decoded]]]]] = deque()
         for number in range(len(batches) + AHEAD):
             if number < len(batches):
                 batch = batches[number]
-                job = slots[number % len(slots)].job((len(batch), 3, side, side), "float32")
-                ahead.append((batch, job, decoders.decode(items[batch.start : batch.stop], job)))
+                ref = slots[number % len(slots)].ref((len(batch), 3, side, side), "float32")
+                ahead.append((batch, ref, decoders.decode(items[batch.start : batch.stop], ref)))
             if number >= AHEAD:
-                batch, job, pieces = ahead.popleft()
+                batch, ref, pieces = ahead.popleft()
                 decoded = [image for piece in pieces for image in piece.result()]
                 facts = [_facts(n, items[n], image) for n, image in zip(batch, decoded, strict=True)]
+                stamps = [image.stamp for image in decoded if not image.error]
                 slot = slots[(number - AHEAD) % len(slots)]
-                job, stamps = _closed_up(slot, job, facts), [image.stamp for image in decoded if not image.error]
-                yield _unchanged(facts, _logits(workers, job, plan), [*map(stamp, slot.view(job))], stamps)
+                ref = _drop_unreadable(slot, ref, facts)
+                logits = _logits(workers, ref, plan)
+                stamps_afterwards = [stamp(pixels) for pixels in slot.view(ref)]
+                yield drop_overwritten(facts, logits, stamps, stamps_afterwards)
 
 
 def _facts(number: int, item: Item, decoded: Decoded) -> ImageFacts:
     return ImageFacts(number, item.name, item.label, decoded.width, decoded.height, decoded.mode, decoded.error)
 
 
-def _closed_up(slot: SharedBatch, job: ForwardJob, facts: Sequence[ImageFacts]) -> ForwardJob:
-    """The batch without the rows of images that could not be decoded."""
+def _drop_unreadable(slot: SharedBatch, ref: BatchRef, facts: Sequence[ImageFacts]) -> BatchRef:
+    """Where the batch lies without the rows of images that could not be decoded."""
     good = [row for row, image in enumerate(facts) if not image.error]
     if len(good) == len(facts):
-        return job
-    rows = slot.view(job)
+        return ref
+    rows = slot.view(ref)
     rows[: len(good)] = rows[good]
-    return slot.job((len(good), *job.shape[1:]), job.dtype)
+    return slot.ref((len(good), *ref.shape[1:]), ref.dtype)
 
 
-def _unchanged(
-    facts: list[ImageFacts], logits: dict[str, Array], found: Sequence[int], wanted: Sequence[int]
+def drop_overwritten(
+    facts: list[ImageFacts], logits: dict[str, Array], expected: Sequence[int], actual: Sequence[int]
 ) -> tuple[list[ImageFacts], dict[str, Array]]:
-    """The batch without the images whose pixels, after both models had them, are no longer the decoder's."""
-    same = np.array([one == other for one, other in zip(found, wanted, strict=True)], bool)
+    """The batch without the images whose pixels, after both models had them, are no longer the decoder's.
+
+    Args:
+        facts: of every image of the batch.
+        logits: framework to (N, num_classes), of the images without an error.
+        expected: stamps of those images' pixels as they were decoded.
+        actual: stamps of what lies there after both models had it.
+    """
+    same = np.array([one == other for one, other in zip(expected, actual, strict=True)], bool)
     if same.all():
         return facts, logits
     verdicts = iter(same)
@@ -166,24 +179,24 @@ def _unchanged(
     return facts, {framework: rows[same] for framework, rows in logits.items()}
 
 
-def _logits(workers: Mapping[str, Worker], job: ForwardJob, plan: Plan) -> dict[str, Array]:
-    if not job.shape[0]:
+def _logits(workers: Mapping[str, Worker], batch: BatchRef, plan: RunPlan) -> dict[str, Array]:
+    if not batch.shape[0]:
         return {}
-    logits = forward_both(workers, job, plan.compute)
+    logits = forward_both(workers, batch, plan.compute)
     if plan.class_indices is None:
         return logits
-    return {framework: found[:, plan.class_indices] for framework, found in logits.items()}
+    return {framework: columns[:, plan.class_indices] for framework, columns in logits.items()}
 
 
-class _Tally:
-    """The bar: images a second, time left, running top-1 of both, flips. Use as a context manager."""
+class _ProgressBar:
+    """The bar on a terminal: images a second, time left, both running top-1, flips. Use as a context manager."""
 
     def __init__(self, total: int, before: int) -> None:
         self.bar = tqdm(total=total, initial=before, unit="image", desc="verify", disable=None)
         self.labelled = self.flips = 0
         self.right = dict.fromkeys(FRAMEWORKS, 0)
 
-    def __enter__(self) -> _Tally:
+    def __enter__(self) -> _ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:

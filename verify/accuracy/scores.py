@@ -25,7 +25,7 @@ class Flip:
         torch: PyTorch's best class.
         paddle: Paddle's.
         torch_margin: PyTorch's logit of its best class less that of its second.
-        paddle_margin: likewise.
+        paddle_margin: Paddle's logit of its best class less that of its second.
         max_abs: the largest difference between the frameworks' logits on this image.
         explained: whether rounding can have turned it.
     """
@@ -47,8 +47,8 @@ class Accuracy:
     Attributes:
         top1: per cent whose best class is the label.
         top5: per cent with the label among the best five.
-        top1_interval: Wilson's, of 95 %, in per cent.
-        top5_interval: likewise.
+        top1_interval: Wilson's interval of the top-1, of 95 %, in per cent.
+        top5_interval: Wilson's interval of the top-5.
     """
 
     top1: float | None
@@ -84,15 +84,15 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class PairedResult:
-    """Both frameworks over a data set.
+    """Both frameworks' scores over a data set.
 
     Attributes:
         images: in the set.
         read: that could be decoded and have predictions of both.
-        unreadable: name and reason of each of the others.
+        unreadable: name and reason of each image that could not be read.
         accuracy: by framework.
         agreement: per cent of the read images with the same best class.
-        flips: the others.
+        flips: the read images whose best classes differ.
         noise: the logit difference against which flips are judged.
         max_abs: the largest logit difference over all images; NaN if a logit is not a number.
         mcnemar: the images that one framework alone has right; None without labels.

@@ -16,7 +16,7 @@ class BytesBlob:
     content: bytes
 
     def read(self) -> bytes:
-        """All of it."""
+        """The image's bytes."""
         return self.content
 
 
@@ -31,7 +31,7 @@ class Blob(Protocol):
     """An image's bytes, wherever they lie."""
 
     def read(self) -> bytes:
-        """All bytes.
+        """The image's bytes.
 
         Raises:
             OSError: the file cannot be read.
@@ -47,11 +47,11 @@ class FileBlob:
     path: Path
 
     def read(self) -> bytes:
-        """All bytes of the file. What is no ordinary file is not opened: a pipe would wait for ever."""
-        found = self.path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        """The file's bytes. What is no ordinary file is not opened: a pipe would wait for ever."""
+        status = self.path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise BlobError("is no ordinary file")
-        return _read_range(self.path, 0, found.st_size)
+        return _read_range(self.path, 0, status.st_size)
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ def read_class_map(path: Path, num_classes: int, *, count: int = imagenet.CLASSE
     rows = [line.split() for line in (lines[:-1] if lines[-1] == "" else lines)]
     widths = {len(row) for row in rows}
     if widths == {2}:
-        outputs = _by_id(path, [(row[0], row[1]) for row in rows])
+        outputs = _outputs_by_id(path, [(row[0], row[1]) for row in rows])
     elif widths == {1} and all(imagenet.WORDNET_ID.fullmatch(row[0]) for row in rows):
         if len(rows) != num_classes:
             raise DatasetError(f"{path}: {counted(len(rows), 'WordNet id')}, but the model has {num_classes} classes")
-        outputs = _by_id(path, [(row[0], str(place)) for place, row in enumerate(rows)])
+        outputs = _outputs_by_id(path, [(row[0], str(place)) for place, row in enumerate(rows)])
     elif widths == {1}:
         outputs = [_index(path, line, row[0]) for line, row in enumerate(rows, start=1)]
     else:
@@ -45,7 +45,7 @@ def read_class_map(path: Path, num_classes: int, *, count: int = imagenet.CLASSE
     return _checked(path, outputs, num_classes, count)
 
 
-def _by_id(path: Path, rows: Sequence[tuple[str, str]]) -> list[int]:
+def _outputs_by_id(path: Path, rows: Sequence[tuple[str, str]]) -> list[int]:
     indices: dict[str, int] = {}
     for line, (wordnet_id, text) in enumerate(rows, start=1):
         if not imagenet.WORDNET_ID.fullmatch(wordnet_id):

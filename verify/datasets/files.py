@@ -61,7 +61,7 @@ def name_of(path: Path) -> str:
 
 
 def file_size(path: Path) -> int | None:
-    """In bytes; None if there is no such file, or there cannot be."""
+    """Size of a file in bytes; None if there is no such file, or there cannot be."""
     try:
         return path.stat().st_size if path.is_file() else None
     except (OSError, ValueError):  # a name too long, or one with a NUL

@@ -40,7 +40,7 @@ def class_order(
         return _declared_order(where, names, num_classes, Path(declared), noun)
     ordered = tuple(sorted(names))
     if num_classes > len(ordered) and ordered == imagenet.wordnet_ids():
-        raise DatasetError(f"{where}: {_of_the_thousand(num_classes)}")
+        raise DatasetError(f"{where}: {_explain_thousand_classes(num_classes)}")
     if len(ordered) != num_classes:
         raise DatasetError(
             f"{where}: {counted(len(ordered), noun)}, but the model has {num_classes} classes. "
@@ -75,7 +75,7 @@ def check_labels(where: str, items: Sequence[Item], num_classes: int) -> None:
     wrong = [(item, label) for item, label in known if item.label != label]
     if num_classes > imagenet.CLASSES:
         if known and not wrong:
-            raise DatasetError(f"{where}: {_of_the_thousand(num_classes)}")
+            raise DatasetError(f"{where}: {_explain_thousand_classes(num_classes)}")
         return
     if not wrong:
         return
@@ -87,38 +87,38 @@ def check_labels(where: str, items: Sequence[Item], num_classes: int) -> None:
     )
 
 
-def _of_the_thousand(num_classes: int) -> str:
+def _explain_thousand_classes(num_classes: int) -> str:
     return (
         f"the classes are ImageNet's 1000, and the model has {num_classes:,}; "
         f"--class-map FILE says which of its outputs they are, {UNLABELLED}"
     )
 
 
-def likely_cause(expected: Sequence[int], found: Sequence[int]) -> str:
-    """What makes the found labels of the expected ones, in a sentence.
+def likely_cause(expected: Sequence[int], labels: Sequence[int]) -> str:
+    """What makes a list's labels of the expected ones, in a sentence.
 
     Args:
         expected: the right labels, in the order of the list.
-        found: as many, and not the same.
+        labels: those of the list; as many, and not the same.
     """
-    offsets = {one - other for one, other in zip(found, expected, strict=True)}
-    if len(found) < FEW:
+    offsets = {one - other for one, other in zip(labels, expected, strict=True)}
+    if len(labels) < FEW:
         return "Too few labels are known to tell why"
     if offsets == {1}:
         return "Every label is one too high: they count from 1, and 0 is the first class"
     if len(offsets) == 1:
         return f"Every label is off by {offsets.pop():+d}"
-    first = next(place for place, one in enumerate(found) if one != expected[place])
-    if len(found) - first > FEW:
+    first = next(place for place, one in enumerate(labels) if one != expected[place])
+    if len(labels) - first > FEW:
         where = f"From the {first + 1:,}. image on each label is "
-        if found[first:-1] == expected[first + 1 :]:
+        if labels[first:-1] == expected[first + 1 :]:
             return f"{where}that of the next image: one label was lost"
-        if found[first + 1 :] == expected[first:-1]:
+        if labels[first + 1 :] == expected[first:-1]:
             return f"{where}that of the image before: one label too many"
-    if sum(one == other for one, other in zip(found, expected, strict=True)) * 2 > len(found):
+    if sum(one == other for one, other in zip(labels, expected, strict=True)) * 2 > len(labels):
         return "Most are right: single images or labels were changed"
-    pairs = set(zip(found, expected, strict=True))
-    if len(pairs) == len(set(found)) == len(set(expected)) < len(found):
+    pairs = set(zip(labels, expected, strict=True))
+    if len(pairs) == len(set(labels)) == len(set(expected)) < len(labels):
         return (
             "The classes are the right ones in another order, as in the devkit's ground truth: "
             "its numbers (ILSVRC2012_ID) become labels by meta.mat, which --devkit reads"
@@ -134,9 +134,9 @@ def range_cause(labels: Collection[int], num_classes: int) -> str:
 
 
 def _is_numbered(ordered: Sequence[str]) -> bool:
-    found = [match for name in ordered if (match := NUMBERED.fullmatch(name))]
-    numbers = [number_of(match[2]) for match in found]
-    return len({match[1] for match in found}) == 1 and numbers == list(range(len(ordered)))
+    matches = [match for name in ordered if (match := NUMBERED.fullmatch(name))]
+    numbers = [number_of(match[2]) for match in matches]
+    return len({match[1] for match in matches}) == 1 and numbers == list(range(len(ordered)))
 
 
 def _declared_order(where: str, names: Collection[str], num_classes: int, path: Path, noun: str) -> tuple[str, ...]:

@@ -50,8 +50,8 @@ def read_dataset(root: Path, num_classes: int, *, labelled: bool = True, choice:
     """
     if not root.is_dir() and not root.is_file():
         raise DatasetError(f"{root}: no such folder; --data takes a folder of images, or {TAR_NAME}")
-    readers = _labelled(root, num_classes, choice) if labelled else _unlabelled(root, num_classes)
-    dataset = _chosen(root, readers, choice, labelled=labelled)()
+    readers = _labelled_readers(root, num_classes, choice) if labelled else _unlabelled_readers(root, num_classes)
+    dataset = _choose_reader(root, readers, choice, labelled=labelled)()
     if not dataset.items:
         raise DatasetError(f"{root}: no images; files ending in {', '.join(sorted(EXTENSIONS))} count")
     names: set[str] = set()
@@ -65,12 +65,12 @@ def read_dataset(root: Path, num_classes: int, *, labelled: bool = True, choice:
 Readers = dict[str, Callable[[], Dataset]]
 
 
-def _chosen(root: Path, readers: Readers, choice: Choice, *, labelled: bool) -> Callable[[], Dataset]:
+def _choose_reader(root: Path, readers: Readers, choice: Choice, *, labelled: bool) -> Callable[[], Dataset]:
     if choice.layout and choice.layout not in readers:
-        found = " and ".join(readers) or "no layout that is known"
-        raise DatasetError(f"{root}: --layout {choice.layout} does not lie there, but {found}")
+        layouts = " and ".join(readers) or "no layout that is known"
+        raise DatasetError(f"{root}: --layout {choice.layout} does not lie there, but {layouts}")
     if not readers:
-        raise DatasetError(f"{root}: {_nothing(root, labelled=labelled)}")
+        raise DatasetError(f"{root}: {_explain_nothing_found(root, labelled=labelled)}")
     if not choice.layout and len(readers) > 1:
         raise DatasetError(f"{root}: may be read as {' or as '.join(readers)}; --layout chooses")
     layout = choice.layout or next(iter(readers))
@@ -81,7 +81,7 @@ def _chosen(root: Path, readers: Readers, choice: Choice, *, labelled: bool) -> 
     return readers[layout]
 
 
-def _nothing(root: Path, *, labelled: bool) -> str:
+def _explain_nothing_found(root: Path, *, labelled: bool) -> str:
     if not labelled:
         return f"no images; files ending in {', '.join(sorted(EXTENSIONS))} count"
     if root.is_file() or (root / TAR_NAME).is_file():
@@ -89,7 +89,7 @@ def _nothing(root: Path, *, labelled: bool) -> str:
     return f"has neither class folders nor a {LIST_NAME}, devkit, {TAR_NAME} or parquet set; {UNLABELLED}"
 
 
-def _labelled(root: Path, num_classes: int, choice: Choice) -> Readers:
+def _labelled_readers(root: Path, num_classes: int, choice: Choice) -> Readers:
     readers: Readers = {}
     folder = root if root.is_dir() else root.parent
     archive = root if root.is_file() else root / TAR_NAME
@@ -97,15 +97,15 @@ def _labelled(root: Path, num_classes: int, choice: Choice) -> Readers:
     listed = folder / LIST_NAME
     if archive.is_file():
         if listed.is_file():
-            readers[TAR_LIST] = lambda: _tar_with_list(archive, listed, num_classes)
+            readers[TAR_LIST] = lambda: _read_tar_with_list(archive, listed, num_classes)
         if kit:
-            readers[TAR_DEVKIT] = lambda: _tar_with_devkit(archive, kit, num_classes)
+            readers[TAR_DEVKIT] = lambda: _read_tar_with_devkit(archive, kit, num_classes)
     if root.is_file():
         return readers
     if listed.is_file() and (not archive.is_file() or _lies_loose(folder, num_classes)):
         readers[LIST] = lambda: read_list_folder(root, num_classes)
     if kit and any(is_image(path.name) for path in root.iterdir()):
-        readers[DEVKIT] = lambda: _folder_with_devkit(root, kit, num_classes)
+        readers[DEVKIT] = lambda: _read_folder_with_devkit(root, kit, num_classes)
     shards = bool(find_shards(root))
     if shards:
         readers[PARQUET] = lambda: read_parquet(root, num_classes, classes=choice.classes)
@@ -116,11 +116,11 @@ def _labelled(root: Path, num_classes: int, choice: Choice) -> Readers:
     return readers
 
 
-def _unlabelled(root: Path, num_classes: int) -> Readers:
+def _unlabelled_readers(root: Path, num_classes: int) -> Readers:
     readers: Readers = {}
     archive = root if root.is_file() else root / TAR_NAME
     if archive.is_file():
-        readers[TAR] = lambda: _tar_without_labels(archive)
+        readers[TAR] = lambda: _read_tar_without_labels(archive)
     if root.is_dir():
         files = read_unlabelled(root)
         if files.items or (not archive.is_file() and not find_shards(root)):
@@ -133,32 +133,32 @@ def _unlabelled(root: Path, num_classes: int) -> Readers:
 def _devkit(folder: Path, choice: Choice) -> Devkit | None:
     if choice.devkit:
         return given_devkit(choice.devkit)
-    found = find_devkits(folder)
-    if len(found) > 1:
-        raise DatasetError(f"{folder}: has {' and '.join(str(kit.path) for kit in found)}; --devkit chooses")
-    return found[0] if found else None
+    kits = find_devkits(folder)
+    if len(kits) > 1:
+        raise DatasetError(f"{folder}: has {' and '.join(str(kit.path) for kit in kits)}; --devkit chooses")
+    return kits[0] if kits else None
 
 
 def _lies_loose(folder: Path, num_classes: int) -> bool:
     return any(file_size(folder / entry.name) is not None for entry in read_list(folder / LIST_NAME, num_classes))
 
 
-def _tar_with_list(archive: Path, listed: Path, num_classes: int) -> Dataset:
+def _read_tar_with_list(archive: Path, listed: Path, num_classes: int) -> Dataset:
     images, ignored = read_tar(archive)
     return read_list_archive(archive, listed, num_classes, images=images, ignored=ignored)
 
 
-def _tar_with_devkit(archive: Path, kit: Devkit, num_classes: int) -> Dataset:
+def _read_tar_with_devkit(archive: Path, kit: Devkit, num_classes: int) -> Dataset:
     images, ignored = read_tar(archive)
     return read_with_devkit(archive, kit, num_classes, images=images, ignored=ignored)
 
 
-def _tar_without_labels(archive: Path) -> Dataset:
+def _read_tar_without_labels(archive: Path) -> Dataset:
     images, ignored = read_tar(archive)
     return Dataset(archive, "archive, no labels", tuple(images.values()), ignored=ignored)
 
 
-def _folder_with_devkit(root: Path, kit: Devkit, num_classes: int) -> Dataset:
+def _read_folder_with_devkit(root: Path, kit: Devkit, num_classes: int) -> Dataset:
     files = [path for path in root.iterdir() if not path.is_dir()]
     images: dict[str, Item] = {path.name: file_item(root, path, None) for path in files if is_image(path.name)}
     return read_with_devkit(root, kit, num_classes, images=images, ignored=len(files) - len(images))

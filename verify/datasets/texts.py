@@ -25,7 +25,11 @@ def read_lines(path: Path) -> list[str]:
 
 
 def lines_of(where: str, content: bytes) -> list[str]:
-    """Likewise of bytes that were read already."""
+    """The lines of UTF-8 bytes that were read already, without the white space around them.
+
+    Raises:
+        DatasetError: no UTF-8, or far too long.
+    """
     if len(content) > MAX_TEXT:
         raise DatasetError(f"{where}: has more than {MAX_TEXT:,} bytes, which no list of labels has")
     try:

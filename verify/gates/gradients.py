@@ -31,12 +31,12 @@ class GradientDifference:
     Attributes:
         name: the parameter's in PyTorch.
         comparison: infinite where one framework has no gradient.
-        without: the frameworks in which none reaches the parameter.
+        missing_in: the frameworks in which none reaches the parameter.
     """
 
     name: str
     comparison: Comparison
-    without: tuple[str, ...] = ()
+    missing_in: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -71,12 +71,12 @@ def run_gradients(
         job = GradientJob(shared.put(batch), weights)
         torch, paddle = (workers[framework].stream(job) for framework in FRAMEWORKS)
         with closing(torch), closing(paddle):
-            found = tuple(
+            differences = tuple(
                 _difference(one.name, {"torch": one.array, "paddle": other.array})
                 for one, other in zip(torch, paddle, strict=True)
             )
     _load(pair, workers, "float32", builders)
-    return GradientReport(found)
+    return GradientReport(differences)
 
 
 def gradients_gate(report: GradientReport) -> Gate:
@@ -99,14 +99,14 @@ def _load(pair: Pair, workers: Mapping[str, Worker], dtype: str, builders: Mappi
 def _difference(name: str, gradients: Mapping[str, Array | None]) -> GradientDifference:
     expected, actual = gradients["torch"], gradients["paddle"]
     if expected is None or actual is None:
-        without = tuple(framework for framework, gradient in gradients.items() if gradient is None)
-        return GradientDifference(name, Comparison(math.inf, math.inf, ()), without)
+        missing_in = tuple(framework for framework, gradient in gradients.items() if gradient is None)
+        return GradientDifference(name, Comparison(math.inf, math.inf, ()), missing_in)
     return GradientDifference(name, compare(expected, actual))
 
 
 def _problem(gradient: GradientDifference) -> str:
-    if gradient.without:
-        return f"{gradient.name}: no gradient in {' and '.join(gradient.without)}"
+    if gradient.missing_in:
+        return f"{gradient.name}: no gradient in {' and '.join(gradient.missing_in)}"
     return f"{gradient.name}: max rel {gradient.comparison.max_rel:.1e} at {gradient.comparison.worst}"
 
 

@@ -14,7 +14,7 @@ from convert.frameworks import FRAMEWORKS
 from verify.gate import Gate, gate
 from verify.gates.compare import Comparison, compare
 from verify.gates.parity import ParityInputs
-from verify.layers.cause import Observed, explain
+from verify.layers.cause import Observed, explain_unit
 from verify.layers.taps import taps
 from verify.limits import UNIT_MAX_REL
 from verify.pair import Pair
@@ -29,45 +29,45 @@ LIMIT = "each unit alone: max rel " + ", ".join(f"<= {limit:.0e} in {dtype}" for
 
 
 @dataclass(frozen=True)
-class LayerDifference:
-    """One unit in one dtype; of all batches the largest differences.
+class UnitDifference:
+    """How far one unit differs in one dtype, at most over all batches.
 
     Attributes:
         name: of the module in both models; "features" is what the head's first Linear gets, "head" the logits.
         dtype: "float64" or "float32".
         cumulative: both models ran from the image.
-        forced: Paddle's unit was fed PyTorch's own input to it, so that this is the unit's own error.
+        alone: Paddle's unit was fed PyTorch's own input to it, so that this is the unit's own error.
     """
 
     name: str
     dtype: str
     cumulative: Comparison
-    forced: Comparison
+    alone: Comparison
 
     @property
     def departs(self) -> bool:
         """Whether the unit's own error is above its dtype's limit; True for NaN."""
-        return not self.forced.max_rel <= UNIT_MAX_REL[self.dtype]
+        return not self.alone.max_rel <= UNIT_MAX_REL[self.dtype]
 
 
 @dataclass(frozen=True)
-class LayerReport:
-    """Every unit in float64, then in float32, each in the order in which PyTorch ran them.
+class UnitReport:
+    """The differences of every unit in float64, then in float32, each in the order in which PyTorch ran them.
 
     Attributes:
-        layers: the differences.
+        units: the differences of each.
         first: the first unit that departs in float64 when fed PyTorch's own input; empty if none does.
         hint: what that unit does otherwise; empty if none departs.
     """
 
-    layers: tuple[LayerDifference, ...]
+    units: tuple[UnitDifference, ...]
     first: str
     hint: str
 
 
 def run_layers(
     pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, *, builders: Mapping[str, str] | None = None
-) -> LayerReport:
+) -> UnitReport:
     """Runs both models unit by unit in float64, then in float32, and leaves the float32 models loaded.
 
     A worker holds what one forward pass holds, and the parent two units' outputs at a time, whatever the model's depth.
@@ -78,7 +78,7 @@ def run_layers(
         inputs: the same for both.
         builders: "module:function" by framework, in place of the model packages' own; for planted faults.
     """
-    layers: list[LayerDifference] = []
+    units: list[UnitDifference] = []
     departing: Observed | None = None
     hint = ""
     with SharedBatch(inputs.nbytes) as shared:
@@ -86,28 +86,28 @@ def run_layers(
             for framework in FRAMEWORKS:
                 builder = (builders or {}).get(framework, "")
                 workers[framework].load(pair.load_job(framework, dtype=dtype, builder=builder))
-            found, first = _compare_units(pair, workers, inputs, shared, dtype)
-            layers += found
+            differences, first = _compare_units(pair, workers, inputs, shared, dtype)
+            units += differences
             if dtype == "float64" and first:
                 departing, hint = first, _hint(pair, workers, first)
-    return LayerReport(tuple(layers), departing.unit if departing else "", hint)
+    return UnitReport(tuple(units), departing.name if departing else "", hint)
 
 
-def layers_gate(report: LayerReport) -> Gate:
+def layers_gate(report: UnitReport) -> Gate:
     """Holds when every unit's own error is within its dtype's limit."""
-    departing = [layer for layer in report.layers if layer.departs]
-    units = len({layer.name for layer in report.layers})
+    departing = [unit for unit in report.units if unit.departs]
+    names = {unit.name for unit in report.units}
     largest = {dtype: _largest(report, dtype) for dtype in UNIT_MAX_REL}
     measured = ", ".join(f"max rel {value:.1e} in {dtype}" for dtype, value in largest.items())
     if departing:
-        count = len({layer.name for layer in departing})
-        measured = f"{count} of {counted(units, 'unit')} depart, the first is {departing[0].name}"
+        count = len({unit.name for unit in departing})
+        measured = f"{count} of {counted(len(names), 'unit')} depart, the first is {departing[0].name}"
     lines = [f"{report.first}: {report.hint}" if not report.hint.startswith(report.first) else report.hint]
-    problems = (lines if report.first else []) + [_problem(layer) for layer in departing]
+    problems = (lines if report.first else []) + [_problem(unit) for unit in departing]
     values = {f"max_rel_{dtype}": value for dtype, value in largest.items()}
     return gate(
         NAME,
-        bool(report.layers) and not departing,
+        bool(report.units) and not departing,
         measured,
         LIMIT,
         problems=tuple(problems),
@@ -117,64 +117,64 @@ def layers_gate(report: LayerReport) -> Gate:
     )
 
 
-def layer_rows(report: LayerReport) -> list[list[str]]:
-    """The table for people: its head, then a row a unit; the last cell marks the units that depart."""
+def unit_rows(report: UnitReport) -> list[list[str]]:
+    """The table for people: its head, then a row for each unit; the last cell marks the units that depart."""
     rows = [["unit", *(f"{dtype} {kind}" for dtype in UNIT_MAX_REL for kind in ("cumulative", "alone")), ""]]
-    for name in dict.fromkeys(layer.name for layer in report.layers):
-        both = {layer.dtype: layer for layer in report.layers if layer.name == name}
+    for name in dict.fromkeys(unit.name for unit in report.units):
+        both = {unit.dtype: unit for unit in report.units if unit.name == name}
         cells = [_cell(both.get(dtype)) for dtype in UNIT_MAX_REL]
         mark = "first to depart" if name == report.first else "departs" if _departs(both) else ""
         rows.append([name, *(cell for pair in cells for cell in pair), mark])
     return rows
 
 
-def _departs(layers: Mapping[str, LayerDifference]) -> bool:
-    return any(layer.departs for layer in layers.values())
+def _departs(units: Mapping[str, UnitDifference]) -> bool:
+    return any(unit.departs for unit in units.values())
 
 
-def _cell(layer: LayerDifference | None) -> list[str]:
-    if layer is None:  # the models went apart before it
+def _cell(unit: UnitDifference | None) -> list[str]:
+    if unit is None:  # the models went apart before it
         return ["", ""]
-    return [f"{layer.cumulative.max_rel:.1e}", f"{layer.forced.max_rel:.1e}"]
+    return [f"{unit.cumulative.max_rel:.1e}", f"{unit.alone.max_rel:.1e}"]
 
 
-def _problem(layer: LayerDifference) -> str:
-    at = f" at {layer.forced.worst}" if layer.forced.worst else ""
-    return f"{layer.dtype}  {layer.name}: max rel {layer.forced.max_rel:.1e}{at}"
+def _problem(unit: UnitDifference) -> str:
+    at = f" at {unit.alone.worst}" if unit.alone.worst else ""
+    return f"{unit.dtype}  {unit.name}: max rel {unit.alone.max_rel:.1e}{at}"
 
 
-def _largest(report: LayerReport, dtype: str) -> float:
-    values = [layer.forced.max_rel for layer in report.layers if layer.dtype == dtype]
+def _largest(report: UnitReport, dtype: str) -> float:
+    values = [unit.alone.max_rel for unit in report.units if unit.dtype == dtype]
     return max(values, key=_size, default=math.nan)
 
 
 def _hint(pair: Pair, workers: Mapping[str, Worker], seen: Observed) -> str:
-    held = workers["paddle"].tensors(TensorsJob(tensors_of(pair.spec, seen.unit)))
-    return explain(pair.spec, seen, source=pair.expected, target=held)
+    held = workers["paddle"].tensors(TensorsJob(tensors_of(pair.spec, seen.name)))
+    return explain_unit(pair.spec, seen, source=pair.expected, target=held)
 
 
 def _compare_units(
     pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, shared: SharedBatch, dtype: str
-) -> tuple[list[LayerDifference], Observed | None]:
+) -> tuple[list[UnitDifference], Observed | None]:
     """The differences, and the first unit whose own error is above the limit."""
     worst: dict[tuple[str, bool], Comparison] = {}
     first: tuple[int, Observed] | None = None
     for batch in inputs.batches:
         job = TraceJob(shared.put(batch.astype(dtype)), taps(pair.spec))
-        for forced in (False, True):
-            for place, seen in enumerate(_walk(workers, job, batch, forced=forced)):
-                found, key = _compared(seen), (seen.unit, forced)
-                worst[key] = max(worst.get(key, found), found, key=lambda one: _size(one.max_rel))
-                departs = forced and not found.max_rel <= UNIT_MAX_REL[dtype]
+        for alone in (False, True):
+            for place, seen in enumerate(_walk(workers, job, batch, alone=alone)):
+                comparison, key = _compared(seen), (seen.name, alone)
+                worst[key] = max(worst.get(key, comparison), comparison, key=lambda compared: _size(compared.max_rel))
+                departs = alone and not comparison.max_rel <= UNIT_MAX_REL[dtype]
                 if departs and (first is None or place < first[0]):
                     first = (place, seen)
     names = dict.fromkeys(name for name, _ in worst)
-    layers = [LayerDifference(name, dtype, worst[name, False], worst[name, True]) for name in names]
-    return layers, first[1] if first else None
+    units = [UnitDifference(name, dtype, worst[name, False], worst[name, True]) for name in names]
+    return units, first[1] if first else None
 
 
-def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, forced: bool) -> Iterator[Observed]:
-    """Both models, one unit at a time: PyTorch's first, then Paddle's, for the two never compute at the same time.
+def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, alone: bool) -> Iterator[Observed]:
+    """Runs both models one unit at a time: PyTorch's first, then Paddle's, for the two never compute at the same time.
 
     Ends with the logits, or with the first unit that is not the same in both.
     """
@@ -188,11 +188,11 @@ def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, fo
             if expected.name == OUTPUT or expected.name != actual.name:
                 return
             given = expected.array
-            expected, actual = torch.send(None), paddle.send(given if forced else None)
+            expected, actual = torch.send(None), paddle.send(given if alone else None)
 
 
 def _compared(seen: Observed) -> Comparison:
-    if seen.ran != seen.unit or seen.expected.shape != seen.actual.shape:
+    if seen.ran != seen.name or seen.expected.shape != seen.actual.shape:
         return Comparison(math.inf, math.inf, ())
     return compare(seen.expected, seen.actual)
 

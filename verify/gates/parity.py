@@ -15,7 +15,7 @@ from verify.gates.compare import Comparison, compare
 from verify.images.decode import decode
 from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL, OWN_ERROR_FACTOR
 from verify.pair import Pair
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.sample import IMAGES
 from verify.workers.batches import SharedBatch
 from verify.workers.worker import Worker
@@ -41,14 +41,14 @@ class ParityInputs:
         return max(batch.nbytes for batch in self.batches)
 
 
-def parity_inputs(spec: ArchSpec, recipe: Recipe) -> ParityInputs:
+def parity_inputs(spec: ArchSpec, protocol: Protocol) -> ParityInputs:
     """Seeded noise, and images of the bundled sample where the model takes three channels."""
-    shape = (NOISE_IMAGES, spec.in_chans, recipe.size, recipe.size + EXTRA_WIDTH)
+    shape = (NOISE_IMAGES, spec.in_chans, protocol.size, protocol.size + EXTRA_WIDTH)
     noise = np.random.default_rng(SEED).standard_normal(shape, np.float32).astype(np.float64)
     batches = [noise]
     if spec.in_chans == 3:
         files = sorted(IMAGES.glob("*/*.png"))[:: max(1, len(list(IMAGES.glob("*/*.png"))) // SAMPLE_IMAGES)]
-        decoded = [decode(path, recipe).pixels for path in files[:SAMPLE_IMAGES]]
+        decoded = [decode(path, protocol).pixels for path in files[:SAMPLE_IMAGES]]
         batches.append(np.stack([pixels for pixels in decoded if pixels is not None]).astype(np.float64))
     return ParityInputs(tuple(batches))
 
@@ -73,27 +73,28 @@ def parity_gates(
                 logits[framework, dtype] = _forward(workers[framework], shared, inputs.batches, dtype)
     wide = compare(logits["torch", "float64"], logits["paddle", "float64"])
     narrow = compare(logits["torch", "float32"], logits["paddle", "float32"])
-    own = compare(logits["torch", "float64"], logits["torch", "float32"])
-    return float64_gate(wide), float32_gate(narrow, own)
+    own_error = compare(logits["torch", "float64"], logits["torch", "float32"])
+    return float64_gate(wide), float32_gate(narrow, own_error)
 
 
-def float64_gate(found: Comparison) -> Gate:
+def float64_gate(difference: Comparison) -> Gate:
     """Holds when the models compute the same function; False for NaN."""
-    holds = found.max_rel <= FLOAT64_MAX_REL
-    measured = f"max rel {found.max_rel:.1e}"
-    return gate(FLOAT64_NAME, holds, measured, FLOAT64_LIMIT, max_rel=found.max_rel, max_abs=found.max_abs)
+    holds = difference.max_rel <= FLOAT64_MAX_REL
+    measured = f"max rel {difference.max_rel:.1e}"
+    return gate(FLOAT64_NAME, holds, measured, FLOAT64_LIMIT, max_rel=difference.max_rel, max_abs=difference.max_abs)
 
 
-def float32_gate(found: Comparison, own: Comparison) -> Gate:
+def float32_gate(difference: Comparison, own_error: Comparison) -> Gate:
     """Holds when float32 parts the frameworks no further than it parts the source model from float64.
 
     Args:
-        found: PyTorch's float32 logits against Paddle's.
-        own: PyTorch's float64 logits against its float32 ones.
+        difference: PyTorch's float32 logits against Paddle's.
+        own_error: PyTorch's float64 logits against its float32 ones.
     """
-    holds = found.max_abs <= FLOAT32_MAX_ABS and found.max_abs <= OWN_ERROR_FACTOR * own.max_abs  # False for NaN
-    measured = f"max abs {found.max_abs:.1e}, torch's own error {own.max_abs:.1e}"
-    return gate(FLOAT32_NAME, holds, measured, FLOAT32_LIMIT, max_abs=found.max_abs, own_error=own.max_abs)
+    limits = FLOAT32_MAX_ABS, OWN_ERROR_FACTOR * own_error.max_abs
+    holds = all(difference.max_abs <= limit for limit in limits)  # False for NaN
+    measured = f"max abs {difference.max_abs:.1e}, torch's own error {own_error.max_abs:.1e}"
+    return gate(FLOAT32_NAME, holds, measured, FLOAT32_LIMIT, max_abs=difference.max_abs, own_error=own_error.max_abs)
 
 
 def _forward(worker: Worker, shared: SharedBatch, batches: Sequence[Array], dtype: str) -> Array:

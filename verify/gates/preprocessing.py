@@ -18,7 +18,7 @@ from verify.gate import Gate, gate
 from verify.images.decode import Decoded, decode_item
 from verify.images.encode import Bytes, png_item
 from verify.limits import PIXEL_LEVELS
-from verify.recipes.protocol import SQUASH, Recipe
+from verify.recipes.protocol import SQUASH, Protocol
 
 NAME = "preprocessing"
 LIMIT = f"pixels of two made-up images within {PIXEL_LEVELS} grey levels of the protocol's formulae"
@@ -30,23 +30,23 @@ MAX_EDGE = 1024  # pixels, which bounds the images' size whatever the protocol's
 CUBIC = -0.5  # Pillow's a of the cubic kernel; cv2's is -0.75
 
 Doubles = npt.NDArray[np.float64]
-Decode = Callable[[Item, Recipe], Decoded]
+Decode = Callable[[Item, Protocol], Decoded]
 
 
-def preprocessing_gate(recipe: Recipe, *, decode: Decode = decode_item) -> Gate:
+def preprocessing_gate(protocol: Protocol, *, decode: Decode = decode_item) -> Gate:
     """Holds when images become what the protocol says, whatever the models make of them; False for NaN.
 
     Args:
-        recipe: the protocol.
+        protocol: what images are to become.
         decode: as `decode_item`; another one for planted faults.
     """
-    edge = min(MAX_EDGE, recipe.size if recipe.resize == SQUASH else int(recipe.resize))
+    edge = min(MAX_EDGE, protocol.size if protocol.resize == SQUASH else int(protocol.resize))
     worst, problems = 0.0, []
     for name, shape in {"landscape": LANDSCAPE, "portrait": PORTRAIT}.items():
         pixels = made_up(edge, shape)
-        decoded = decode(png_item(f"made-up {name}", None, pixels), recipe)
+        decoded = decode(png_item(f"made-up {name}", None, pixels), protocol)
         problems += [f"{decoded.error}"] * bool(decoded.error)
-        worst = float(np.maximum(worst, _levels(decoded, expected_pixels(pixels, recipe), recipe)))  # a NaN stays
+        worst = float(np.maximum(worst, _levels(decoded, expected_pixels(pixels, protocol), protocol)))  # a NaN stays
     measured = f"at most {worst:.1f} grey levels"
     return gate(NAME, worst <= PIXEL_LEVELS, measured, LIMIT, problems=tuple(problems), levels=worst)
 
@@ -66,28 +66,28 @@ def made_up(edge: int, shape: tuple[float, float]) -> Bytes:
     return mixed
 
 
-def expected_pixels(pixels: Bytes, recipe: Recipe) -> Doubles:
+def expected_pixels(pixels: Bytes, protocol: Protocol) -> Doubles:
     """What the protocol makes of (H, W, 3) uint8: (3, size, size), normalised, not rounded.
 
     `Resize`, `CenterCrop`, `ToTensor` and `Normalize` of https://pytorch.org/vision/stable/transforms.html.
     """
-    sizes = _resized(pixels.shape[:2], recipe)
+    sizes = _resized(pixels.shape[:2], protocol)
     down, across = (
-        _matrix(old, new, crop=recipe.size, interpolation=recipe.interpolation)
+        _matrix(old, new, crop=protocol.size, interpolation=protocol.interpolation)
         for old, new in zip(pixels.shape, sizes, strict=False)
     )
     # Bytes, which Pillow has between the passes, clip.
     rows = np.clip(np.einsum("hwc,vw->hvc", pixels.astype(np.float64), across, optimize=True), 0, 255)
     cropped = np.clip(np.einsum("hvc,uh->uvc", rows, down, optimize=True), 0, 255)
-    normalised: Doubles = ((cropped / 255 - recipe.mean) / recipe.std).transpose(2, 0, 1)
+    normalised: Doubles = ((cropped / 255 - protocol.mean) / protocol.std).transpose(2, 0, 1)
     return normalised
 
 
-def _resized(shape: tuple[int, ...], recipe: Recipe) -> tuple[int, int]:
+def _resized(shape: tuple[int, ...], protocol: Protocol) -> tuple[int, int]:
     height, width = shape
-    if recipe.resize == SQUASH:
-        return recipe.size, recipe.size
-    edge = int(recipe.resize)
+    if protocol.resize == SQUASH:
+        return protocol.size, protocol.size
+    edge = int(protocol.resize)
     return (edge, edge * width // height) if height < width else (edge * height // width, edge)
 
 
@@ -117,9 +117,9 @@ def _cubic(x: Doubles) -> Doubles:
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
-def _levels(decoded: Decoded, expected: Doubles, recipe: Recipe) -> float:
+def _levels(decoded: Decoded, expected: Doubles, protocol: Protocol) -> float:
     """The largest difference from what is expected, in grey levels; inf for an image that was refused."""
     if decoded.pixels is None or decoded.pixels.shape != expected.shape:
         return math.inf
-    scale = 255 * np.abs(np.array(recipe.std))[:, None, None]
+    scale = 255 * np.abs(np.array(protocol.std))[:, None, None]
     return float((np.abs(decoded.pixels - expected) * scale).max())

@@ -10,6 +10,7 @@ from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
 from verify.gate import Gate, gate
 from verify.pair import Pair
+from verify.workers.worker import Worker
 
 NAME = "structure"
 LIMIT = "same tensors, shapes, dtypes and digests; all finite"
@@ -34,6 +35,19 @@ def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
     """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout."""
     target = {p.torch_name: p.layout.to_torch(pair.target.tensors[p.paddle_name]) for p in pair.spec.params()}
     return {"torch": tensor_digests(pair.expected), "paddle": tensor_digests(target)}
+
+
+def run_structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:
+    """Builds both models, each from its file by its own framework, and judges what they then hold.
+
+    Args:
+        pair: two checkpoints without `tensor_problems`.
+        files: of `file_digests`.
+        workers: both frameworks'.
+    """
+    loaded = {name: worker.load(pair.load_job(name, digest=True)) for name, worker in workers.items()}
+    readers = ", ".join(f"{name} by {model.reader}" for name, model in loaded.items())
+    return structure_gate(pair, files, {name: model.digests for name, model in loaded.items()}, readers)
 
 
 def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) -> Gate:

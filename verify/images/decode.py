@@ -13,7 +13,7 @@ from PIL import Image
 
 from verify.datasets import BlobError, FileBlob, Item
 from verify.images.preprocess import Pixels, preprocess
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 
 # What Pillow raises for files that it cannot decode. DecompressionBombError, for one, is no OSError.
 DECODE_ERRORS = (
@@ -45,7 +45,7 @@ class Decoded:
     Attributes:
         pixels: (3, size, size) float32, normalised; None if the file could not be decoded.
         width: of the file's image, in pixels.
-        height: likewise.
+        height: of the file's image, in pixels.
         mode: Pillow's word for the file's own pixel format ("RGB", "CMYK", "L").
         error: why it could not be decoded; empty otherwise.
         stamp: of the pixels, `stamp`; 0 without any.
@@ -59,7 +59,7 @@ class Decoded:
     stamp: int = 0
 
     def without_pixels(self) -> Decoded:
-        """What else is known of it: little to send between processes."""
+        """The image's facts alone, which are little to send between processes."""
         return replace(self, pixels=None)
 
 
@@ -68,7 +68,7 @@ def stamp(pixels: Pixels) -> int:
     return zlib.crc32(pixels[:, ::STAMPED, ::STAMPED].tobytes())
 
 
-def decode_item(item: Item, recipe: Recipe) -> Decoded:
+def decode_item(item: Item, protocol: Protocol) -> Decoded:
     """Reads and preprocesses one image; one that cannot be decoded is returned as such, never replaced.
 
     As in torchvision's ImageFolder, every mode is converted to RGB by Pillow and EXIF orientation is not applied.
@@ -84,21 +84,21 @@ def decode_item(item: Item, recipe: Recipe) -> Decoded:
         return Decoded(None, error=f"its {item.nbytes:,} bytes do not fit into memory")
     if len(content) != item.nbytes:
         return Decoded(None, error=f"has {len(content):,} bytes, and had {item.nbytes:,} when the set was listed")
-    return _decode(content, item.name, recipe)
+    return _decode(content, item.name, protocol)
 
 
-def decode(path: Path, recipe: Recipe) -> Decoded:
-    """Likewise one file that belongs to no set."""
+def decode(path: Path, protocol: Protocol) -> Decoded:
+    """Reads and preprocesses a file that belongs to no data set, as `decode_item` does an image of one."""
     nbytes = path.stat().st_size if path.is_file() else 0
-    return decode_item(Item(path.name, None, nbytes, FileBlob(path)), recipe)
+    return decode_item(Item(path.name, None, nbytes, FileBlob(path)), protocol)
 
 
-def _decode(content: bytes, name: str, recipe: Recipe) -> Decoded:
+def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
     silence_pillow()
     stream = io.BytesIO(content)
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            pixels = preprocess(image.convert("RGB"), recipe)
+            pixels = preprocess(image.convert("RGB"), protocol)
             return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
     except DECODE_ERRORS as error:
         return Decoded(None, error=" ".join(str(error).replace(repr(stream), repr(name)).split()) or repr(error))

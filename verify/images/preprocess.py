@@ -10,27 +10,27 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from verify.recipes.protocol import SQUASH, Recipe
+from verify.recipes.protocol import SQUASH, Protocol
 
 Pixels = npt.NDArray[np.float32]
 
 MAX_PIXELS = 178_956_970  # of a resized image: what Pillow allows an opened one
 
 
-def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
+def preprocess(image: Image.Image, protocol: Protocol) -> Pixels:
     """An RGB image as (3, size, size) float32, channels first, normalised."""
-    image = _crop(_resize(image, recipe), recipe.size)
+    image = _crop(_resize(image, protocol), protocol.size)
     pixels = np.asarray(image, np.uint8).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in (recipe.mean, recipe.std))
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (protocol.mean, protocol.std))
     return np.ascontiguousarray((pixels - mean) / std)
 
 
-def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
-    resampling = Image.Resampling[recipe.interpolation.upper()]
-    if recipe.resize == SQUASH:
-        return image.resize((recipe.size, recipe.size), resampling)
+def _resize(image: Image.Image, protocol: Protocol) -> Image.Image:
+    resampling = Image.Resampling[protocol.interpolation.upper()]
+    if protocol.resize == SQUASH:
+        return image.resize((protocol.size, protocol.size), resampling)
     short, long = sorted(image.size)
-    scaled = int(recipe.resize), int(int(recipe.resize) * long / short)
+    scaled = int(protocol.resize), int(int(protocol.resize) * long / short)
     size = scaled if image.width <= image.height else scaled[::-1]
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"its {image.width} x {image.height} pixels become {size[0]} x {size[1]} before the crop")

@@ -25,13 +25,13 @@ def resize_without_antialias(pixels: Bytes, size: tuple[int, int], *, interpolat
         interpolation: "bicubic" or "bilinear".
     """
     width, height = size
-    rows = _along(pixels.astype(np.float32), height, interpolation)
-    turned = _along(rows.transpose(1, 0, 2), width, interpolation).transpose(1, 0, 2)
+    rows = _resample_first_axis(pixels.astype(np.float32), height, interpolation)
+    turned = _resample_first_axis(rows.transpose(1, 0, 2), width, interpolation).transpose(1, 0, 2)
     resized: Bytes = np.clip(np.rint(turned), 0, 255).astype(np.uint8)
     return resized
 
 
-def _along(pixels: Floats, length: int, interpolation: str) -> Floats:
+def _resample_first_axis(pixels: Floats, length: int, interpolation: str) -> Floats:
     """The first axis resampled; beyond the edge its last value is repeated."""
     edge = len(pixels)
     centres = [(number + 0.5) * edge / length - 0.5 for number in range(length)]
@@ -45,17 +45,17 @@ def _along(pixels: Floats, length: int, interpolation: str) -> Floats:
 
 
 def _weights(t: Doubles, interpolation: str) -> list[Doubles]:
-    """Of the taps around points that lie t beyond the first of the middle two."""
+    """Weights of the taps around points that lie t beyond the first of the middle two."""
     if interpolation == "bilinear":
         return [1 - t, t]
-    return [_far(t + 1), _near(t), _near(1 - t), _far(2 - t)]
+    return [_outer_kernel(t + 1), _inner_kernel(t), _inner_kernel(1 - t), _outer_kernel(2 - t)]
 
 
-def _near(x: Doubles) -> Doubles:
-    """The cubic kernel at a distance of up to 1."""
+def _inner_kernel(x: Doubles) -> Doubles:
+    """The cubic kernel at a distance from 0 to 1."""
     return ((A + 2) * x - (A + 3)) * x * x + 1
 
 
-def _far(x: Doubles) -> Doubles:
-    """From 1 to 2."""
+def _outer_kernel(x: Doubles) -> Doubles:
+    """The cubic kernel at a distance from 1 to 2."""
     return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A

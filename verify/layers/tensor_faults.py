@@ -8,7 +8,7 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.errors import counted
-from verify.reference.convnext import unit_of
+from verify.reference.convnext import unit_name
 from verify.reference.steps import Weights
 
 SHOWN = 3  # tensors; the structure gate names every one
@@ -23,29 +23,29 @@ def tensor_faults(source: Weights, target: Weights) -> list[str]:
     """
     wrong = [name for name in target if not np.array_equal(source[name], target[name])]
     twins = {name: _twin(source, target[name]) for name in wrong}
-    units = {unit_of(twin) if twin else "" for twin in twins.values()}
+    units = {unit_name(twin) if twin else "" for twin in twins.values()}
     if len(wrong) == len(target) > 1 and len(units) == 1 and "" not in units:
-        return [f"{unit_of(wrong[0])} holds the tensors of {units.pop()}"]
+        return [f"{unit_name(wrong[0])} holds the tensors of {units.pop()}"]
     lines = [f"{name} {_fault(source[name], target[name], twins[name])}" for name in wrong]
     hidden = len(lines) - SHOWN
     more = [f"and {counted(hidden, 'more tensor')}"] if hidden > 0 else []
     return lines[:SHOWN] + more
 
 
-def _twin(source: Weights, found: Array) -> str:
+def _twin(source: Weights, held: Array) -> str:
     """The name of the right tensor that equals it, if one does."""
-    return next((name for name, other in source.items() if np.array_equal(other, found)), "")
+    return next((name for name, other in source.items() if np.array_equal(other, held)), "")
 
 
-def _fault(wanted: Array, found: Array, twin: str) -> str:
-    if found.size > 1 and (found == found.flat[0]).all():
-        return f"is {found.flat[0]:.6g} throughout"
+def _fault(wanted: Array, held: Array, twin: str) -> str:
+    if held.size > 1 and (held == held.flat[0]).all():
+        return f"is {held.flat[0]:.6g} throughout"
     for text, array in _changes(wanted):
-        if np.array_equal(array, found):
+        if np.array_equal(array, held):
             return text
     if twin:
         return f"holds {twin}"
-    return f"differs in {np.count_nonzero(wanted != found):,} of {wanted.size:,} values"
+    return f"differs in {np.count_nonzero(wanted != held):,} of {wanted.size:,} values"
 
 
 def _changes(wanted: Array) -> Iterator[tuple[str, Array]]:

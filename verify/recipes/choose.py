@@ -1,4 +1,4 @@
-"""Which recipe a verification runs by: named, recognised from the checkpoint's name, or put together from values."""
+"""Which protocol a verification runs by: that of a recipe, named or recognised, or one put together from values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.errors import FerryError
-from verify.recipes.protocol import SQUASH, Recipe, official_resize
-from verify.recipes.recipe import PublishedRecipe, get_recipe, recognise_recipe
+from verify.recipes.protocol import SQUASH, Protocol, official_resize
+from verify.recipes.recipe import Recipe, get_recipe, recognise_recipe
 
 if TYPE_CHECKING:
     from convert.archs import ArchSpec
@@ -27,7 +27,7 @@ class WrongProtocol(FerryError):
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Single values that take the place of a recipe's; None leaves the recipe's. As in `Recipe`, but for `crop_pct`.
+    """Single values in place of a recipe's, as in `Protocol` but for `crop_pct`; None leaves the recipe's.
 
     Attributes:
         size: side of the square input, in pixels.
@@ -47,7 +47,7 @@ class Overrides:
 
     @property
     def given(self) -> bool:
-        """Whether there is any."""
+        """Whether any value is given."""
         return any(value is not None for value in astuple(self))
 
 
@@ -56,33 +56,33 @@ class ChosenRecipe:
     """The protocol of a run, and where it comes from.
 
     Attributes:
-        recipe: the protocol.
-        published: the published evaluation that it is, or that it departs from; None if there is none.
+        protocol: how images are prepared.
+        recipe: the published evaluation that it is, or that it departs from; None if there is none.
         overridden: in what it departs, for people.
         how: how it was chosen, for people.
     """
 
-    recipe: Recipe
-    published: PublishedRecipe | None
+    protocol: Protocol
+    recipe: Recipe | None
     overridden: tuple[str, ...]
     how: str
 
     def facts(self) -> dict[str, str]:
-        """What a report says of it."""
-        facts = {"recipe": self.how, "protocol": str(self.recipe)}
+        """What a report says of the protocol and its recipe."""
+        facts = {"recipe": self.how, "protocol": str(self.protocol)}
         if self.overridden:
             facts["protocol"] += f", {not_published(self.overridden)}"
-        if self.published:
-            row = self.published
-            top5 = "" if row.top5 is None else f", top-5 {row.top5:.{row.decimals}f}"
-            facts["published"] = f"top-1 {row.top1:.{row.decimals}f}{top5}, {row.source}"
+        if self.recipe:
+            recipe = self.recipe
+            top5 = "" if recipe.top5 is None else f", top-5 {recipe.top5:.{recipe.decimals}f}"
+            facts["published"] = f"top-1 {recipe.top1:.{recipe.decimals}f}{top5}, {recipe.source}"
         return facts
 
 
 def choose_recipe(
-    named: str, overrides: Overrides, *, checkpoint: Path, spec: ArchSpec, default: Recipe | None = None
+    named: str, overrides: Overrides, *, checkpoint: Path, spec: ArchSpec, default: Protocol | None = None
 ) -> ChosenRecipe:
-    """The recipe for a checkpoint.
+    """The protocol for a checkpoint, and the recipe that it is taken from.
 
     Args:
         named: a recipe's name, or "" to recognise the checkpoint by its file name. That is tried only where no value
@@ -96,45 +96,47 @@ def choose_recipe(
         FerryError: there is no such recipe, it is another checkpoint's, or the values cannot be.
     """
     if named:
-        published = get_recipe(named)
-        _check_fits(published, checkpoint, spec)
-        recipe = named_protocol(published, overrides)
-        changes = differences(recipe, published.recipe)
-        return ChosenRecipe(recipe=recipe, published=published, overridden=changes, how=f"{named}, named by --recipe")
+        recipe = get_recipe(named)
+        _check_fits(recipe, checkpoint, spec)
+        protocol = named_protocol(recipe, overrides)
+        changes = differences(protocol, recipe.protocol)
+        return ChosenRecipe(protocol=protocol, recipe=recipe, overridden=changes, how=f"{named}, named by --recipe")
     if overrides.given:
-        recipe, how = own_protocol(default, overrides), "none: values without --recipe are a protocol of their own"
-        return ChosenRecipe(recipe=recipe, published=None, overridden=(), how=how)
-    if found := recognise_recipe(checkpoint, spec):
-        how = f"{found.name}, recognised from the file's name"
-        return ChosenRecipe(recipe=found.recipe, published=found, overridden=(), how=how)
+        protocol, how = own_protocol(default, overrides), "none: values without --recipe are a protocol of their own"
+        return ChosenRecipe(protocol=protocol, recipe=None, overridden=(), how=how)
+    if recognised := recognise_recipe(checkpoint, spec):
+        how = f"{recognised.name}, recognised from the file's name"
+        return ChosenRecipe(protocol=recognised.protocol, recipe=recognised, overridden=(), how=how)
     how = "none named, none recognised from the file's name"
-    return ChosenRecipe(recipe=default or Recipe(), published=None, overridden=(), how=how)
+    return ChosenRecipe(protocol=default or Protocol(), recipe=None, overridden=(), how=how)
 
 
-def named_protocol(published: PublishedRecipe, overrides: Overrides) -> Recipe:
-    """A recipe with values overridden. Another size alone keeps its squash, or its ratio of short edge to crop.
+def named_protocol(recipe: Recipe, overrides: Overrides) -> Protocol:
+    """A recipe's protocol with values overridden.
+
+    Another size alone keeps its squash, or its ratio of short edge to crop.
 
     Raises:
         WrongProtocol: the values cannot be.
     """
-    base = published.recipe
+    base = recipe.protocol
     if overrides.size is None or base.resize == SQUASH:
         return _merged(base, overrides, resize=base.resize)
     return _merged(base, overrides, resize=overrides.size * int(base.resize) // base.size)
 
 
-def own_protocol(default: Recipe | None, overrides: Overrides) -> Recipe:
+def own_protocol(default: Protocol | None, overrides: Overrides) -> Protocol:
     """A protocol without a recipe. Another size alone takes the authors' resize for it.
 
     Raises:
         WrongProtocol: the values cannot be.
     """
-    base = default or Recipe()
+    base = default or Protocol()
     return _merged(base, overrides, resize=base.resize if overrides.size is None else official_resize(overrides.size))
 
 
-def differences(used: Recipe, published: Recipe) -> tuple[str, ...]:
-    """In what a protocol departs from the published one: "size 288 instead of 224"; empty where it does not."""
+def differences(used: Protocol, published: Protocol) -> tuple[str, ...]:
+    """The values in which a protocol departs from the published one: "size 288 instead of 224"; empty if in none."""
     words = {
         "size": (f"size {used.size}", published.size),
         "resize": (_edge(used), _edge(published).removeprefix("" if used.resize == SQUASH else EDGE)),
@@ -154,16 +156,16 @@ def not_published(changes: tuple[str, ...]) -> str:
     return f"not the published protocol: {', '.join(changes)}"
 
 
-def _check_fits(published: PublishedRecipe, checkpoint: Path, spec: ArchSpec) -> None:
-    if not published.fits(spec):
+def _check_fits(recipe: Recipe, checkpoint: Path, spec: ArchSpec) -> None:
+    if not recipe.fits(spec):
         raise FerryError(
-            f"--recipe {published.name} is of {published.arch} with {published.num_classes} classes, and "
+            f"--recipe {recipe.name} is of {recipe.arch} with {recipe.num_classes} classes, and "
             f"{checkpoint.name} is {spec.name} with {spec.num_classes}; name that one's recipe, or give its protocol "
             "by --size, --resize, --interpolation, --mean and --std"
         )
 
 
-def _merged(base: Recipe, overrides: Overrides, *, resize: int | str) -> Recipe:
+def _merged(base: Protocol, overrides: Overrides, *, resize: int | str) -> Protocol:
     size = base.size if overrides.size is None else overrides.size
     if overrides.crop_pct is not None and overrides.resize is not None:
         raise WrongProtocol("--crop-pct and --resize say the same thing: give one of them")
@@ -198,5 +200,5 @@ def _short_edge(size: int, fraction: float) -> int:
     return int(size / fraction)
 
 
-def _edge(recipe: Recipe) -> str:
-    return SQUASH if recipe.resize == SQUASH else f"{EDGE}{recipe.resize}"
+def _edge(protocol: Protocol) -> str:
+    return SQUASH if protocol.resize == SQUASH else f"{EDGE}{protocol.resize}"

@@ -11,7 +11,7 @@ INTERPOLATIONS = ("bicubic", "bilinear")  # of Pillow, which always antialiases
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Protocol:
     """Resize, centre crop, normalisation.
 
     Defaults are those of the ConvNeXt authors at 224: datasets.py of https://github.com/facebookresearch/ConvNeXt

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convert.errors import FerryError, shown
 from convert.source.pretrained import HUB_FILE, PRETRAINED
-from verify.recipes.protocol import SQUASH, Recipe
+from verify.recipes.protocol import SQUASH, Protocol
 from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ class UnknownRecipe(FerryError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedRecipe:
+class Recipe:
     """The evaluation of one published checkpoint.
 
     Attributes:
         name: timm's name of the checkpoint, with `@288` where it was also evaluated at another size.
         arch: the architecture.
         num_classes: outputs of its head.
-        recipe: the protocol.
+        protocol: how its images are prepared.
         top1: per cent of the images.
-        top5: likewise; None if the source does not say.
+        top5: per cent of the images; None if the source does not say.
         decimals: of top1 in the source.
         source: address of the page or file that states the accuracy.
         images: that the accuracy is over; ImageNet's validation set, whole, unless given.
@@ -46,7 +46,7 @@ class PublishedRecipe:
     name: str
     arch: str
     num_classes: int
-    recipe: Recipe
+    protocol: Protocol
     top1: float
     top5: float | None
     decimals: int
@@ -58,12 +58,12 @@ class PublishedRecipe:
         return (self.arch, self.num_classes) == (spec.name, spec.num_classes)
 
 
-def known_recipes() -> tuple[PublishedRecipe, ...]:
+def known_recipes() -> tuple[Recipe, ...]:
     """Every recipe, in the order of the table."""
     return tuple(RECIPES.values())
 
 
-def get_recipe(name: str) -> PublishedRecipe:
+def get_recipe(name: str) -> Recipe:
     """The recipe of that name.
 
     Raises:
@@ -74,14 +74,14 @@ def get_recipe(name: str) -> PublishedRecipe:
         return RECIPES[name]
     if name in LEFT_OUT:
         raise UnknownRecipe(f"recipe {name} is left out: {LEFT_OUT[name]}")
-    if of_arch := [recipe.name for recipe in RECIPES.values() if recipe.arch == name]:
-        raise UnknownRecipe(f"{name!r} is an architecture; its recipes are {', '.join(of_arch)}")
+    if names := [recipe.name for recipe in RECIPES.values() if recipe.arch == name]:
+        raise UnknownRecipe(f"{name!r} is an architecture; its recipes are {', '.join(names)}")
     close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "--list-recipes prints them all"
     raise UnknownRecipe(f"unknown recipe {shown(name)!r}; {hint}")
 
 
-def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> PublishedRecipe | None:
+def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> Recipe | None:
     """The recipe of a checkpoint that still has the name under which it was published, or None.
 
     Args:
@@ -91,12 +91,12 @@ def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> PublishedRecip
         spec: the checkpoint's own architecture and number of classes, which must be the recipe's.
     """
     stem = _stem(CACHED.sub("", Path(path_or_name).name))
-    recipe = RECIPES.get(_NAMES.get(stem, ""))
+    recipe = RECIPES.get(_NAME_OF_STEM.get(stem, ""))
     return recipe if recipe and recipe.fits(spec) else None
 
 
 def recipe_table() -> str:
-    """Every recipe for a terminal, a line each, and where the accuracies come from."""
+    """The table of every recipe for a terminal, a line each, and where the accuracies come from."""
     keys = {url: key for key, url in SOURCES.items()}
     head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
     rows = [head, *(_cells(row, keys[row.source]) for row in known_recipes())]
@@ -105,38 +105,47 @@ def recipe_table() -> str:
     return "\n".join([*lines, "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
 
 
-def _cells(row: PublishedRecipe, source: str) -> tuple[str, ...]:
-    top1, top5 = (f"{value:.{row.decimals}f}" if value else "" for value in (row.top1, row.top5))
-    recipe = row.recipe
-    return row.name, row.arch, str(recipe.size), str(recipe.resize), recipe.interpolation, top1, top5, source
+def _cells(recipe: Recipe, source: str) -> tuple[str, ...]:
+    top1, top5 = (f"{value:.{recipe.decimals}f}" if value else "" for value in (recipe.top1, recipe.top5))
+    protocol = recipe.protocol
+    return (
+        recipe.name,
+        recipe.arch,
+        str(protocol.size),
+        str(protocol.resize),
+        protocol.interpolation,
+        top1,
+        top5,
+        source,
+    )
 
 
-def _timm() -> Iterator[PublishedRecipe]:
+def _timm_recipes() -> Iterator[Recipe]:
     for line in TIMM.split("\n")[1:-1]:
         name, size, resize, normalisation, top1, top5 = line.split()
-        recipe = _recipe(size, resize, "bicubic", normalisation)
-        yield _published(name, name.partition(".")[0], recipe, top1=top1, top5=top5, source="timm")
+        protocol = _protocol(size, resize, "bicubic", normalisation)
+        yield _recipe(name, name.partition(".")[0], protocol, top1=top1, top5=top5, source="timm")
 
 
-def _others() -> Iterator[PublishedRecipe]:
+def _other_recipes() -> Iterator[Recipe]:
     for line in OTHERS.split("\n")[1:-1]:
         name, arch, size, resize, interpolation, top1, top5, source = line.split()
-        recipe = _recipe(size, resize, interpolation, "imagenet")
-        yield _published(name, arch, recipe, top1=top1, top5=top5, source=source)
+        protocol = _protocol(size, resize, interpolation, "imagenet")
+        yield _recipe(name, arch, protocol, top1=top1, top5=top5, source=source)
 
 
-def _recipe(size: str, resize: str, interpolation: str, normalisation: str) -> Recipe:
+def _protocol(size: str, resize: str, interpolation: str, normalisation: str) -> Protocol:
     mean, std = NORMALISATIONS[normalisation]
     edge = SQUASH if resize == SQUASH else int(resize)
-    return Recipe(size=int(size), resize=edge, interpolation=interpolation, mean=mean, std=std)
+    return Protocol(size=int(size), resize=edge, interpolation=interpolation, mean=mean, std=std)
 
 
-def _published(name: str, arch: str, recipe: Recipe, *, top1: str, top5: str, source: str) -> PublishedRecipe:
-    return PublishedRecipe(
+def _recipe(name: str, arch: str, protocol: Protocol, *, top1: str, top5: str, source: str) -> Recipe:
+    return Recipe(
         name=name,
         arch=arch,
         num_classes=NUM_CLASSES,
-        recipe=recipe,
+        protocol=protocol,
         top1=float(top1),
         top5=None if top5 == "-" else float(top5),
         decimals=len(top1.partition(".")[2]),
@@ -144,7 +153,8 @@ def _published(name: str, arch: str, recipe: Recipe, *, top1: str, top5: str, so
     )
 
 
-def _names() -> Iterator[tuple[str, str]]:
+def recipe_stems() -> Iterator[tuple[str, str]]:
+    """Names that a published file has, without a suffix, each with the recipe's name that it stands for."""
     for name in RECIPES:
         yield name.rpartition("/")[2], name
     for name, row in PRETRAINED.items():
@@ -162,5 +172,5 @@ def _stem(file: str) -> str:
     return file
 
 
-RECIPES: dict[str, PublishedRecipe] = {recipe.name: recipe for recipe in (*_timm(), *_others())}
-_NAMES = dict(_names())
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_timm_recipes(), *_other_recipes())}
+_NAME_OF_STEM = dict(recipe_stems())

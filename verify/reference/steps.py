@@ -2,19 +2,18 @@
 
 A third statement beside the two models, made to be changed: verify/reference/unit.py strings the steps together, and a
 usual
-mistake is a plan with one step altered, left out or exchanged with its neighbour.
+mistake is a unit with one step altered, left out or exchanged with its neighbour.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convert.archs import convnext
+from convert.archs.convnext import Norm
 from convert.arrays import Array
 
 Weights = Mapping[str, Array]
@@ -47,9 +46,9 @@ class _Affine(Step):
         shift: Array | float = weights.get(f"{self.name}.bias", 0.0) if self.bias else 0.0
         return shift
 
-    def _without_bias(self, weights: Weights) -> Iterator[Mistake]:
+    def _dropped_bias(self, weights: Weights) -> Iterator[Mistake]:
         if self.bias and f"{self.name}.bias" in weights:
-            yield f"{self.name}: the bias is dropped", dataclasses.replace(self, bias=False)
+            yield f"{self.name}: the bias is dropped", replace(self, bias=False)
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class Conv(_Affine):
             weight = weight[:, :, ::-1, ::-1] if self.kernel == "flipped" else weight.transpose(0, 1, 3, 2)
         if self.channels == "reversed":
             x = x[..., ::-1]
-        around = (self.padding, self.padding)
-        x = np.pad(x, [(0, 0), around, around, (0, 0)], mode=self.padded_with)  # type: ignore[call-overload] # a name
+        sides = (self.padding, self.padding)
+        x = np.pad(x, [(0, 0), sides, sides, (0, 0)], mode=self.padded_with)  # type: ignore[call-overload] # a name
         height, width = ((size - side) // self.stride + 1 for size in x.shape[1:3])
         total = np.zeros((len(x), height, width, len(weight)))
         for i in range(side):
@@ -81,52 +80,52 @@ class Conv(_Affine):
         return total + self._shift(weights)
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
-        yield from self._without_bias(weights)
+        yield from self._dropped_bias(weights)
         for kernel, what in {"flipped": "flipped", "transposed": "with height and width exchanged"}.items():
-            yield f"{self.name}: the kernel is {what}", dataclasses.replace(self, kernel=kernel)
+            yield f"{self.name}: the kernel is {what}", replace(self, kernel=kernel)
         if self.padding:
             for mode in ("reflect", "edge", "wrap"):
                 text = f"{self.name}: the padding is numpy's '{mode}' in place of zeros"
-                yield text, dataclasses.replace(self, padded_with=mode)
+                yield text, replace(self, padded_with=mode)
         if not self.depthwise:
-            yield f"{self.name}: the input's channels are reversed", dataclasses.replace(self, channels="reversed")
+            yield f"{self.name}: the input's channels are reversed", replace(self, channels="reversed")
 
 
 NORMS = {
-    convnext.Norm.LAYER: "a layer norm",
-    convnext.Norm.RMS: "an RMS norm",
-    convnext.Norm.SIMPLE: "a simple norm",
+    Norm.LAYER: "a layer norm",
+    Norm.RMS: "an RMS norm",
+    Norm.SIMPLE: "a simple norm",
 }
 
 
 @dataclass(frozen=True)
-class Norm(_Affine):
+class NormStep(_Affine):
     """A norm over the channels."""
 
-    kind: convnext.Norm = convnext.Norm.LAYER
+    kind: Norm = Norm.LAYER
     eps: float = 1e-6
     unbiased: bool = False
 
     def run(self, x: Array, weights: Weights) -> Array:
-        if self.kind is convnext.Norm.RMS:
+        if self.kind is Norm.RMS:
             square = (x * x).mean(-1, keepdims=True)
         else:
             square = x.var(-1, ddof=int(self.unbiased), keepdims=True)
-        if self.kind is convnext.Norm.LAYER:
+        if self.kind is Norm.LAYER:
             x = x - x.mean(-1, keepdims=True)
         scaled: Array = x / np.sqrt(square + self.eps) * weights[f"{self.name}.weight"]
         return scaled + self._shift(weights)
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
-        if self.kind is not convnext.Norm.RMS:
-            found, wanted = ("biased", "unbiased") if self.unbiased else ("unbiased", "biased")
-            text = f"{self.name}: the variance is {found} in place of {wanted}"
-            yield text, dataclasses.replace(self, unbiased=not self.unbiased)
-        for kind in convnext.Norm:
+        if self.kind is not Norm.RMS:
+            wrong, right = ("biased", "unbiased") if self.unbiased else ("unbiased", "biased")
+            text = f"{self.name}: the variance is {wrong} in place of {right}"
+            yield text, replace(self, unbiased=not self.unbiased)
+        for kind in Norm:
             if kind is not self.kind:
                 text = f"{self.name}: {NORMS[kind]} in place of {NORMS[self.kind]}"
-                yield text, dataclasses.replace(self, kind=kind, unbiased=kind is convnext.Norm.SIMPLE)
-        yield from self._without_bias(weights)
+                yield text, replace(self, kind=kind, unbiased=kind is Norm.SIMPLE)
+        yield from self._dropped_bias(weights)
         yield from super().mistakes(weights)
 
 
@@ -142,10 +141,10 @@ class Linear(_Affine):
         return product + self._shift(weights)
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
-        yield from self._without_bias(weights)
+        yield from self._dropped_bias(weights)
         out, in_ = weights[f"{self.name}.weight"].shape
         if out == in_:
-            yield f"{self.name}: the square weight is transposed", dataclasses.replace(self, transposed=True)
+            yield f"{self.name}: the square weight is transposed", replace(self, transposed=True)
 
 
 GELUS = {"exact": "the exact one", "tanh": "the tanh approximation", "sigmoid": "the sigmoid approximation"}
@@ -171,7 +170,7 @@ class Gelu(Step):
         for form, what in GELUS.items():
             if form != self.form:
                 text = f"{self.name}: {what} in place of {GELUS[self.form]}"
-                yield text, dataclasses.replace(self, form=form)
+                yield text, replace(self, form=form)
         yield from super().mistakes(weights)
 
 
@@ -202,8 +201,8 @@ class ResponseNorm(Step):
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
         for norm, what in RESPONSES.items():
             if norm != self.norm:
-                yield f"{self.name}: {what} in place of {RESPONSES[self.norm]}", dataclasses.replace(self, norm=norm)
-        yield f"{self.name}: its shortcut is left out", dataclasses.replace(self, shortcut=False)
+                yield f"{self.name}: {what} in place of {RESPONSES[self.norm]}", replace(self, norm=norm)
+        yield f"{self.name}: its shortcut is left out", replace(self, shortcut=False)
         yield from super().mistakes(weights)
 
 
@@ -241,4 +240,4 @@ class Pool(Step):
         return pooled
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:  # noqa: ARG002 - it has no tensors
-        yield f"{self.name}: the maximum in place of the mean", dataclasses.replace(self, form="maximum")
+        yield f"{self.name}: the maximum in place of the mean", replace(self, form="maximum")

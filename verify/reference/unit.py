@@ -1,9 +1,8 @@
-"""A unit of the network as a list of steps, to be run as it is or with one of them changed."""
+"""A unit of the network: a list of steps, to be run as it is or with one of them changed."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convert.arrays import Array
 from verify.reference.steps import Step, Weights
@@ -16,8 +15,8 @@ def _channels_last(x: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a unit computes.
+class Unit:
+    """What a stem, a downsampling layer, a block or a part of the head computes.
 
     Attributes:
         steps: in their order.
@@ -47,19 +46,19 @@ class Plan:
         return entering
 
     def resume(self, index: int, state: Array, x: Array, weights: Weights) -> Array:
-        """As `run`, from the step at that place on, which `state` enters."""
+        """The unit's output, computed from the step at that place on, which `state` enters."""
         y = state
         for step in self.steps[index:]:
             y = step.run(y, weights)
         y = y.transpose(0, 3, 1, 2) if y.ndim == 4 else y
         return x + y if self.shortcut else y
 
-    def with_step(self, index: int, step: Step | None) -> Plan:
-        """Another step at that place, or none."""
+    def with_step(self, index: int, step: Step | None) -> Unit:
+        """The unit with another step at that place, or with none there."""
         between = () if step is None else (step,)
-        return dataclasses.replace(self, steps=(*self.steps[:index], *between, *self.steps[index + 1 :]))
+        return replace(self, steps=(*self.steps[:index], *between, *self.steps[index + 1 :]))
 
-    def exchanged(self, index: int) -> Plan:
-        """The step at that place exchanged with the next one."""
+    def exchanged(self, index: int) -> Unit:
+        """The unit with the step at that place and the next one exchanged."""
         before, (one, other), after = self.steps[:index], self.steps[index : index + 2], self.steps[index + 2 :]
-        return dataclasses.replace(self, steps=(*before, other, one, *after))
+        return replace(self, steps=(*before, other, one, *after))

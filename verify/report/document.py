@@ -11,11 +11,11 @@ from typing import Any
 
 from verify.accuracy.scores import ClassScore, PairedResult
 from verify.gate import Gate
-from verify.recipes.recipe import PublishedRecipe
+from verify.recipes.recipe import Recipe
 from verify.report.phrases import headline
 from verify.result import Result
 
-SCHEMA_VERSION = 2  # 1 had no command, published score, layers, causes or classes
+SCHEMA_VERSION = 3  # 2 called units layers, and the difference of one alone forced
 SCHEMA = Path(__file__).parent / "report.schema.json"
 
 
@@ -34,8 +34,8 @@ def document(result: Result) -> dict[str, Any]:
         "facts": dict(result.facts),
         "gates": [_gate(gate) for gate in result.gates],
         "paired": _paired(result.paired, result.classes) if result.paired else None,
-        "published": _published(result.published) if result.published else None,
-        "layers": asdict(result.layers) if result.layers else None,
+        "published": _published(result.recipe) if result.recipe else None,
+        "layers": asdict(result.units) if result.units else None,
         "why": asdict(result.why) if result.why else None,
     }
 
@@ -61,24 +61,24 @@ def _paired(paired: PairedResult, classes: Sequence[str]) -> dict[str, Any]:
         "images": paired.images,
         "read": paired.read,
         "unreadable": [{"name": name, "error": error} for name, error in paired.unreadable],
-        "accuracy": {framework: asdict(found) for framework, found in paired.accuracy.items()},
+        "accuracy": {framework: asdict(score) for framework, score in paired.accuracy.items()},
         "top1_difference": paired.top1_difference,
         "agreement": paired.agreement,
         "flips": [asdict(flip) for flip in paired.flips],
         "noise": paired.noise,
         "max_abs": paired.max_abs,
         "mcnemar": asdict(paired.mcnemar) if paired.mcnemar else None,
-        "per_class": [_class(found, classes) for found in paired.per_class],
+        "per_class": [_class(score, classes) for score in paired.per_class],
     }
 
 
-def _class(found: ClassScore, classes: Sequence[str]) -> dict[str, Any]:
-    return {**asdict(found), "name": class_name(found.label, classes)}
+def _class(score: ClassScore, classes: Sequence[str]) -> dict[str, Any]:
+    return {**asdict(score), "name": class_name(score.label, classes)}
 
 
-def _published(published: PublishedRecipe) -> dict[str, Any]:
+def _published(recipe: Recipe) -> dict[str, Any]:
     names = ("name", "top1", "top5", "decimals", "source")
-    return {name: getattr(published, name) for name in names}
+    return {name: getattr(recipe, name) for name in names}
 
 
 def _plain(value: Any) -> Any:

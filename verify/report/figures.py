@@ -57,11 +57,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class ClassPoints:
-    """Classes by their accuracy in both frameworks.
+    """The classes by their accuracy in both frameworks.
 
     Attributes:
-        torch: (N,) per cent of each distinct point.
-        paddle: likewise.
+        torch: (N,) per cent that torch has right at each distinct point.
+        paddle: (N,) per cent that Paddle has right there.
         counts: (N,) classes at the point.
         different: classes whose accuracy is not the same.
     """
@@ -73,7 +73,7 @@ class ClassPoints:
 
 
 def difference_histogram(rows: Iterable[ImageRow]) -> Histogram | None:
-    """Of the largest logit difference of each image that was read; None if there are none."""
+    """The histogram of each read image's largest logit difference; None if no image was read."""
     differences = np.array([row.max_abs for row in rows if row.read], np.float64)
     if not differences.size:
         return None
@@ -91,7 +91,7 @@ def difference_histogram(rows: Iterable[ImageRow]) -> Histogram | None:
 
 
 def confidence_grid(rows: Iterable[ImageRow]) -> Grid | None:
-    """Of the images whose confidence is known in both frameworks; None if there are none."""
+    """The grid of the images whose confidence is known in both frameworks; None if there are none."""
     pairs = [[row.predictions[name].confidence for name in ("torch", "paddle")] for row in rows if row.read]
     known = np.array(pairs, np.float64).reshape(-1, 2)
     known = known[np.isfinite(known).all(axis=1)]
@@ -106,11 +106,11 @@ def confidence_grid(rows: Iterable[ImageRow]) -> Grid | None:
 
 
 def class_points(classes: Sequence[ClassScore]) -> ClassPoints | None:
-    """Of the classes that have images; None if there are none."""
+    """The points of the classes that have images; None if there are none."""
     points = Counter(
-        (100 * found.torch_right / found.images, 100 * found.paddle_right / found.images)
-        for found in classes
-        if found.images
+        (100 * score.torch_right / score.images, 100 * score.paddle_right / score.images)
+        for score in classes
+        if score.images
     )
     if not points:
         return None

@@ -22,7 +22,7 @@ WORDS = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.NOT_RUN: "n
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreRow:
     """A line of the table of scores, as text."""
 
     name: str
@@ -81,18 +81,18 @@ def _finalize(value: object) -> object:
     return visible(value) if type(value) is str else value
 
 
-def _scores(result: Result, paired: PairedResult) -> Iterator[Score]:
+def _scores(result: Result, paired: PairedResult) -> Iterator[ScoreRow]:
     for framework in FRAMEWORKS:
-        found = paired.accuracy[framework]
-        between = interval(found.top1_interval), interval(found.top5_interval)
+        accuracy = paired.accuracy[framework]
+        between = interval(accuracy.top1_interval), interval(accuracy.top5_interval)
         images = f"{paired.read:,}"
-        yield Score(LABELS[framework], score(found.top1), between[0], score(found.top5), between[1], images)
+        yield ScoreRow(LABELS[framework], score(accuracy.top1), between[0], score(accuracy.top5), between[1], images)
     torch, paddle = (paired.accuracy[framework] for framework in FRAMEWORKS)
     differences = [_difference(torch.top1, paddle.top1), _difference(torch.top5, paddle.top5)]
-    yield Score("Paddle less torch", differences[0], "", differences[1], "", "")
-    if published := result.published:
-        top5 = "not published" if published.top5 is None else f"{published.top5:.{published.decimals}f}"
-        yield Score(f"published, {published.name}", f"{published.top1:.{published.decimals}f}", "", top5, "", "")
+    yield ScoreRow("Paddle less torch", differences[0], "", differences[1], "", "")
+    if recipe := result.recipe:
+        top5 = "not published" if recipe.top5 is None else f"{recipe.top5:.{recipe.decimals}f}"
+        yield ScoreRow(f"published, {recipe.name}", f"{recipe.top1:.{recipe.decimals}f}", "", top5, "", "")
 
 
 def _difference(torch: float | None, paddle: float | None) -> str:
@@ -108,41 +108,46 @@ def _plots(result: Result) -> Iterator[Plot]:
         "Logit differences": plots.difference_plot(result.rows),
         "Agreement of confidence": plots.confidence_plot(result.rows),
         "Accuracy by class": plots.class_plot(result.paired.per_class) if result.paired else None,
-        "Differences by layer": plots.layer_plot(result.layers) if result.layers else None,
+        "Differences by unit": plots.unit_plot(result.units) if result.units else None,
     }
-    for title, found in drawn.items():
-        if found:
+    for title, plot in drawn.items():
+        if plot:
             # Our own drawing; ElementTree has escaped what text there is in it.
-            yield Plot(title, Markup(found[0]), found[1])  # noqa: S704
+            yield Plot(title, Markup(plot[0]), plot[1])  # noqa: S704
 
 
 def _classes(paired: PairedResult, names: Sequence[str]) -> list[Mapping[str, str]]:
-    different = [found for found in paired.per_class if found.torch_right != found.paddle_right]
-    different.sort(key=lambda found: (-abs(found.torch_right - found.paddle_right) / found.images, found.label))
+    different = [row for row in paired.per_class if row.torch_right != row.paddle_right]
+    different.sort(
+        key=lambda row: (
+            -abs(row.torch_right - row.paddle_right) / row.images,
+            row.label,
+        )
+    )
     return [
         {
-            "label": str(found.label),
-            "name": class_name(found.label, names),
-            "images": f"{found.images:,}",
-            "torch": f"{100 * found.torch_right / found.images:.2f}",
-            "paddle": f"{100 * found.paddle_right / found.images:.2f}",
+            "label": str(row.label),
+            "name": class_name(row.label, names),
+            "images": f"{row.images:,}",
+            "torch": f"{100 * row.torch_right / row.images:.2f}",
+            "paddle": f"{100 * row.paddle_right / row.images:.2f}",
         }
-        for found in different[:CLASSES]
+        for row in different[:CLASSES]
     ]
 
 
 def _flips(paired: PairedResult) -> list[Flip]:
-    """Unexplained ones first, then by margin: whoever reads only the first has read the worst."""
+    """The flips, unexplained ones first, then by margin: whoever reads only the first has read the worst."""
     return sorted(paired.flips, key=lambda flip: (flip.explained, -min(flip.torch_margin, flip.paddle_margin)))
 
 
 def _gallery(result: Result, paired: PairedResult) -> list[Mapping[str, object]]:
     rows = {row.name: row for row in result.rows}
-    found: list[Mapping[str, object]] = []
+    items: list[Mapping[str, object]] = []
     for flip in _flips(paired)[:GALLERY]:
         row = rows.get(flip.name)
         sure = {name: row.predictions[name].confidence for name in FRAMEWORKS} if row and row.read else {}
-        found.append(
+        items.append(
             {
                 "flip": flip,
                 "picture": thumbnail(result.blobs.get(flip.name)),
@@ -156,7 +161,7 @@ def _gallery(result: Result, paired: PairedResult) -> list[Mapping[str, object]]
                 ],
             }
         )
-    return found
+    return items
 
 
 def _class(label: int, names: Sequence[str]) -> str:

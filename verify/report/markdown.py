@@ -28,9 +28,9 @@ def as_markdown(result: Result) -> str:
     lines += _table(
         ["gate", "verdict", "measured", "limit"], [[*map(_escaped, row)] for row in gate_rows(result.gates)]
     )
-    if result.layers and result.layers.first:
-        hint = f": {_escaped(visible(result.layers.hint))}" if result.layers.hint else ""
-        lines += ["", f"First layer that departs: {_code(result.layers.first)}{hint}"]
+    if result.units and result.units.first:
+        hint = f": {_escaped(visible(result.units.hint))}" if result.units.hint else ""
+        lines += ["", f"First unit that departs: {_code(result.units.first)}{hint}"]
     if result.why:
         lines += ["", _escaped(visible(result.why.verdict))]
         head, rows = why_table(result.why)
@@ -47,10 +47,10 @@ def _port_table(result: Result, paired: PairedResult) -> list[str]:
     """The row that Paddle's maintainers ask for: the port's score, the reference, the parameters."""
     torch, paddle = (_scores(paired.accuracy[framework]) for framework in FRAMEWORKS)
     references = [f"{torch} (torch, the same {counted(paired.read, 'image')})"]
-    if published := result.published:
-        scores = [published.top1] if published.top5 is None else [published.top1, published.top5]
-        numbers = " / ".join(f"{value:.{published.decimals}f}" for value in scores)
-        references.append(f"{numbers} ({_code(published.name, in_table=True)}, published)")
+    if recipe := result.recipe:
+        scores = [recipe.top1] if recipe.top5 is None else [recipe.top1, recipe.top5]
+        numbers = " / ".join(f"{value:.{recipe.decimals}f}" for value in scores)
+        references.append(f"{numbers} ({_code(recipe.name, in_table=True)}, published)")
     head = ["model", "Paddle top-1 / top-5", "reference top-1 / top-5", "params"]
     model = _code(result.facts.get("arch", "").partition(",")[0], in_table=True)
     return _table(head, [[model, paddle, "<br>".join(references), _parameters(result.gates)]])
@@ -61,8 +61,8 @@ def _scores(accuracy: Accuracy) -> str:
 
 
 def _parameters(gates: Sequence[Gate]) -> str:
-    found = [dict(gate.values).get("parameters") for gate in gates if gate.name == STRUCTURE]
-    return f"{found[0]:,}" if found and isinstance(found[0], int) else ""
+    counts = [dict(gate.values).get("parameters") for gate in gates if gate.name == STRUCTURE]
+    return f"{counts[0]:,}" if counts and isinstance(counts[0], int) else ""
 
 
 def _facts(result: Result) -> list[str]:

@@ -17,7 +17,7 @@ CLASSES_SHOWN = 3  # classes named
 def interval_lines(paired: PairedResult) -> list[str]:
     """The intervals of both top-1; nothing without labels."""
     intervals = {name: paired.accuracy[name].top1_interval for name in FRAMEWORKS}
-    ranges = [f"{name} {found[0]:.2f} to {found[1]:.2f}" for name, found in intervals.items() if found]
+    ranges = [f"{name} {interval[0]:.2f} to {interval[1]:.2f}" for name, interval in intervals.items() if interval]
     return [f"top-1 within (Wilson, 95 %): {', '.join(ranges)}"] if ranges else []
 
 
@@ -29,17 +29,17 @@ def statistics_lines(paired: PairedResult) -> list[str]:
     lines = [
         f"right in torch alone {test.torch_only:,}, in paddle alone {test.paddle_only:,}: McNemar p = {test.p:.2g}",
     ]
-    if apart := sorted((score for score in paired.per_class if _apart(score)), key=_apart, reverse=True):
+    if different := sorted((score for score in paired.per_class if _difference(score)), key=_difference, reverse=True):
         named = ", ".join(
             f"{score.label} ({score.torch_right} and {score.paddle_right} of {score.images} right)"
-            for score in apart[:CLASSES_SHOWN]
+            for score in different[:CLASSES_SHOWN]
         )
-        more = f" and {len(apart) - CLASSES_SHOWN} more" if len(apart) > CLASSES_SHOWN else ""
-        lines.append(f"{counted(len(apart), 'label')} with another accuracy: {named}{more}")
+        more = f" and {len(different) - CLASSES_SHOWN} more" if len(different) > CLASSES_SHOWN else ""
+        lines.append(f"{counted(len(different), 'label')} with another accuracy: {named}{more}")
     return lines
 
 
-def _apart(score: ClassScore) -> int:
+def _difference(score: ClassScore) -> int:
     return abs(score.torch_right - score.paddle_right)
 
 

@@ -82,9 +82,9 @@ def _strip(root: ElementTree.Element) -> None:
 
 
 def _references(element: ElementTree.Element) -> list[str]:
-    found = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
+    names = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
     target = element.attrib.get(f"{XLINK}href", "")
-    return [*found, target.lstrip("#")]
+    return [*names, target.lstrip("#")]
 
 
 def _rewrite(element: ElementTree.Element, prefix: str, used: set[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import Accuracy, PairedResult
-from verify.gates.layers import layer_rows
+from verify.gates.layers import unit_rows
 from verify.report.phrases import (
     flip_line,
     gate_rows,
@@ -27,8 +27,8 @@ def as_text(result: Result) -> str:
     lines += ["", *_table(["gate", "verdict", "measured", "limit"], gate_rows(result.gates))]
     for gate in result.gates:
         lines += _listed(gate.name, gate.problems)
-    if result.layers:
-        head, *rows = layer_rows(result.layers)
+    if result.units:
+        head, *rows = unit_rows(result.units)
         lines += ["", *_table(head, rows)]
     if result.paired:
         lines += ["", *_table(["", "top-1", "top-5", "images"], _accuracy_rows(result.paired)), ""]

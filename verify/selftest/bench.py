@@ -10,7 +10,7 @@ from pathlib import Path
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify import sample
-from verify.accuracy.evaluate import Plan, evaluate
+from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.accuracy.scores import summarise
 from verify.datasets import Dataset, read_dataset
 from verify.gate import Gate, gate
@@ -31,7 +31,7 @@ from verify.workers.worker import Worker
 Workers = Mapping[str, Worker]
 
 DATA_SET = "data set"  # no gate of a report: what is refused there is an error, and no framework is loaded
-MODELS = "verify.selftest.paddle_models:planted"
+MODELS = "verify.selftest.paddle_models:build_faulty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def run_gates(good: KnownGood, plants: Plants, bench: Bench, *, images: bool = T
     pair = good.pair(bench.scratch / "x.pdparams", plants.tensors)
     yield from _checkpoints(pair, good, plants, bench)
     if dataset is not None:
-        yield preprocessing_gate(good.recipe, decode=plants.decode)
+        yield preprocessing_gate(good.protocol, decode=plants.decode)
         yield from _accuracy(dataset, good, plants, bench)
 
 
@@ -104,15 +104,15 @@ def _checkpoints(pair: Pair, good: KnownGood, plants: Plants, bench: Bench) -> I
         "paddle": pair.load_job("paddle", digest=True, builder=builder),
     }
     loaded = {name: bench.workers[name].load(job) for name, job in jobs.items()}
-    yield structure_gate(pair, file_digests(pair), {name: found.digests for name, found in loaded.items()}, "")
-    inputs = parity_inputs(pair.spec, good.recipe)
+    yield structure_gate(pair, file_digests(pair), {name: model.digests for name, model in loaded.items()}, "")
+    inputs = parity_inputs(pair.spec, good.protocol)
     yield from parity_gates(pair, bench.workers, inputs, builders={"paddle": builder})
 
 
 def _accuracy(dataset: Dataset, good: KnownGood, plants: Plants, bench: Bench) -> Iterator[Gate]:
     changed = plants.listed(dataset) if plants.listed else dataset
     workers = plants.workers(bench.workers) if plants.workers else bench.workers
-    plan = Plan(recipe=good.recipe, decoders=1, compute=bench.compute)
+    plan = RunPlan(protocol=good.protocol, decoders=1, compute=bench.compute)
     with closing(RunStore(None)) as store:
         evaluate(changed, plan, workers, store)
         if plants.store:
@@ -120,5 +120,5 @@ def _accuracy(dataset: Dataset, good: KnownGood, plants: Plants, bench: Bench) -
         rows = store.rows()
     paired = summarise(rows)
     yield paired_gate(paired, coverage=coverage_problems(rows, listing(changed.items)))
-    if good.published:
-        yield published_gate(paired, good.published, good.recipe)
+    if good.recipe:
+        yield published_gate(paired, good.recipe, good.protocol)

@@ -57,7 +57,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Selftest:
-    """What the verifier sees.
+    """What the verifier sees of the planted faults.
 
     Attributes:
         untouched: the known good pairs.
@@ -110,38 +110,38 @@ def _sighting(fault: Fault, pairs: Mapping[str, KnownGood], bench: Bench) -> Sig
     return Sighting(fault)
 
 
-def as_text(found: Selftest) -> str:
+def as_text(result: Selftest) -> str:
     """The table for a terminal, a line a fault, and the verdict."""
     head = ("fault", "planted in", "seen first by", "measured against its limit")
-    rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in found.untouched)]
-    rows += [_cells(sighting) for sighting in found.sightings]
+    rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in result.untouched)]
+    rows += [_cells(sighting) for sighting in result.sightings]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", headline(found)])
+    return "\n".join([*lines, "", headline(result)])
 
 
-def headline(found: Selftest) -> str:
+def headline(result: Selftest) -> str:
     """The verdict in one line, and a line for each fault that was missed."""
-    seen = len(found.sightings) - len(found.missed)
-    passed = sum(pair.ok for pair in found.untouched)
-    text = f"{seen} of {len(found.sightings)} faults seen, {passed} of {len(found.untouched)} untouched pairs pass"
-    lines = [f"{'SELFTEST PASSED' if found.ok else 'SELFTEST FAILED'}: {text}, in {found.seconds:.0f} s"]
-    return "\n".join([*lines, *(f"  nobody saw: {name}" for name in found.missed)])
+    seen = len(result.sightings) - len(result.missed)
+    passed = sum(pair.ok for pair in result.untouched)
+    text = f"{seen} of {len(result.sightings)} faults seen, {passed} of {len(result.untouched)} untouched pairs pass"
+    lines = [f"{'SELFTEST PASSED' if result.ok else 'SELFTEST FAILED'}: {text}, in {result.seconds:.0f} s"]
+    return "\n".join([*lines, *(f"  nobody saw: {name}" for name in result.missed)])
 
 
-def as_json(found: Selftest) -> str:
-    """The same for programs. What is not a number is null, as is the factor over a limit of nothing."""
+def as_json(result: Selftest) -> str:
+    """The result for programs, as JSON. What is not a number is null, as is the factor over a limit of nothing."""
     untouched = [
         {
             "pair": pair.name,
             "ok": pair.ok,
             "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.measured} for gate in pair.gates},
         }
-        for pair in found.untouched
+        for pair in result.untouched
     ]
-    document = {"schema_version": SCHEMA_VERSION, "ok": found.ok, "seconds": round(found.seconds, 1)}
-    faults = [_document(sighting) for sighting in found.sightings]
-    return json.dumps({**document, "untouched": untouched, "missed": found.missed, "faults": faults}, indent=2)
+    document = {"schema_version": SCHEMA_VERSION, "ok": result.ok, "seconds": round(result.seconds, 1)}
+    faults = [_document(sighting) for sighting in result.sightings]
+    return json.dumps({**document, "untouched": untouched, "missed": result.missed, "faults": faults}, indent=2)
 
 
 def readme_table(faults: Sequence[Fault] = FAULTS) -> str:
@@ -166,13 +166,13 @@ def _cells(sighting: Sighting) -> tuple[str, str, str, str]:
 
 
 def _document(sighting: Sighting) -> dict[str, str | float | None]:
-    found = sighting.reading
-    times = found.times if found and found.times is not None and math.isfinite(found.times) else None
+    measured = sighting.reading
+    times = measured.times if measured and measured.times is not None and math.isfinite(measured.times) else None
     return {
         "fault": sighting.fault.name,
         "planted_in": sighting.fault.where,
         "expected_gate": sighting.fault.gate,
         "gate": sighting.gate or None,
-        "measured": found.text if found else None,
+        "measured": measured.text if measured else None,
         "times_the_limit": times,
     }

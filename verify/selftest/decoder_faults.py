@@ -16,38 +16,40 @@ from verify.gates.preprocessing import Decode
 from verify.images.decode import Decoded, decode_item
 from verify.images.preprocess import preprocess
 from verify.images.resampling import resize_without_antialias
-from verify.recipes.protocol import SQUASH, Recipe
+from verify.recipes.protocol import SQUASH, Protocol
 
 
-def by(change: Callable[[Recipe], Recipe]) -> Decode:
-    """Another protocol than the one that is asked for."""
-    return lambda item, recipe: decode_item(item, change(recipe))
+def decode_under_another_protocol(change: Callable[[Protocol], Protocol]) -> Decode:
+    """Makes a decoder that works under another protocol than the one that is asked for."""
+    return lambda item, protocol: decode_item(item, change(protocol))
 
 
-def of_pixels(change: Callable[[Array], Array]) -> Decode:
-    def decode(item: Item, recipe: Recipe) -> Decoded:
-        decoded = decode_item(item, recipe)
+def decode_and_change(change: Callable[[Array], Array]) -> Decode:
+    def decode(item: Item, protocol: Protocol) -> Decoded:
+        decoded = decode_item(item, protocol)
         return decoded if decoded.pixels is None else replace(decoded, pixels=change(decoded.pixels))
 
     return decode
 
 
-def without_antialias(item: Item, recipe: Recipe) -> Decoded:
-    """As cv2 resizes."""
+def decode_without_antialias(item: Item, protocol: Protocol) -> Decoded:
+    """Decodes an image with a resize that does not antialias, as cv2 has it."""
     with closing(Image.open(io.BytesIO(item.blob.read()))) as image:
-        edge, (width, height) = int(recipe.resize), image.size
+        edge, (width, height) = int(protocol.resize), image.size
         size = (edge, edge * height // width) if width < height else (edge * width // height, edge)
-        pixels = resize_without_antialias(np.asarray(image), size, interpolation=recipe.interpolation)
-    return Decoded(preprocess(Image.fromarray(pixels), recipe))
+        pixels = resize_without_antialias(np.asarray(image), size, interpolation=protocol.interpolation)
+    return Decoded(preprocess(Image.fromarray(pixels), protocol))
 
 
 DECODERS: dict[str, Decode] = {
-    "BGR": of_pixels(lambda pixels: pixels[::-1]),
-    "mean and std swapped": by(lambda recipe: replace(recipe, mean=recipe.std, std=recipe.mean)),
-    "no mean and std": of_pixels(lambda pixels: pixels * np.float32(0.226) + np.float32(0.449)),
-    "wrong resize": by(lambda recipe: replace(recipe, resize=int(recipe.resize) + 8)),
-    "a squash": by(lambda recipe: replace(recipe, resize=SQUASH)),
-    "wrong interpolation": by(lambda recipe: replace(recipe, interpolation="bilinear")),
-    "no antialiasing": without_antialias,
-    "crop one pixel off": of_pixels(lambda pixels: np.roll(pixels, 1, axis=2)),
+    "BGR": decode_and_change(lambda pixels: pixels[::-1]),
+    "mean and std swapped": decode_under_another_protocol(
+        lambda protocol: replace(protocol, mean=protocol.std, std=protocol.mean)
+    ),
+    "no mean and std": decode_and_change(lambda pixels: pixels * np.float32(0.226) + np.float32(0.449)),
+    "wrong resize": decode_under_another_protocol(lambda protocol: replace(protocol, resize=int(protocol.resize) + 8)),
+    "a squash": decode_under_another_protocol(lambda protocol: replace(protocol, resize=SQUASH)),
+    "wrong interpolation": decode_under_another_protocol(lambda protocol: replace(protocol, interpolation="bilinear")),
+    "no antialiasing": decode_without_antialias,
+    "crop one pixel off": decode_and_change(lambda pixels: np.roll(pixels, 1, axis=2)),
 }

@@ -21,7 +21,7 @@ SAMPLE, V2 = "sample", "V2 twin"
 
 @dataclass(frozen=True)
 class Fault:
-    """One row.
+    """A planted fault: one row of the table.
 
     Attributes:
         name: in words.
@@ -59,7 +59,7 @@ def _run(name: str, plants: Plants, gate: str = paired.NAME, *, where: str = "th
 
 
 def _images(name: str, change: Callable[..., None], gate: str) -> Fault:
-    return _run(name, Plants(folder=run_faults.in_a_copy(change)), gate, where="the images")
+    return _run(name, Plants(folder=run_faults.change_a_copy(change)), gate, where="the images")
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -105,28 +105,29 @@ FAULTS: tuple[Fault, ...] = (
     _images("one class too many", run_faults.add_a_class, DATA_SET),
     _images("a broken image", run_faults.cut_an_image, paired.NAME),
     _images("an image replaced by another class's", run_faults.replace_an_image, published.NAME),
-    _run("an image changed after it was listed", Plants(listed=run_faults.one_has_grown), where="the images"),
+    _run("an image changed after it was listed", Plants(listed=run_faults.grow_after_listing), where="the images"),
     _run(
         "labels shifted by one",
-        Plants(listed=run_faults.relabelled(lambda label: (label + 1) % run_faults.CLASSES)),
+        Plants(listed=run_faults.relabel(lambda label: (label + 1) % run_faults.CLASSES)),
         published.NAME,
         where="the labels",
     ),
     _run(
         "two classes exchanged",
-        Plants(listed=run_faults.relabelled(lambda label: {3: 8, 8: 3}.get(label, label))),
+        Plants(listed=run_faults.relabel(lambda label: {3: 8, 8: 3}.get(label, label))),
         published.NAME,
         where="the labels",
     ),
-    _run("a batch dropped", Plants(store=run_faults.changed_by("DELETE FROM images WHERE id BETWEEN 32 AND 63"))),
-    _run("a batch twice", Plants(workers=run_faults.a_batch_again)),
-    _run("one class's images lost", Plants(store=run_faults.changed_by("DELETE FROM images WHERE label = 7"))),
+    _run("a batch dropped", Plants(store=run_faults.change_store("DELETE FROM images WHERE id BETWEEN 32 AND 63"))),
+    _run("a batch twice", Plants(workers=run_faults.repeat_first_batch)),
+    _run("one class's images lost", Plants(store=run_faults.change_store("DELETE FROM images WHERE label = 7"))),
     _run(
-        "a label in the store changed", Plants(store=run_faults.changed_by("UPDATE images SET label = 3 WHERE id = 0"))
+        "a label in the store changed",
+        Plants(store=run_faults.change_store("UPDATE images SET label = 3 WHERE id = 0")),
     ),
     _run(
         "a framework's predictions lost",
-        Plants(store=run_faults.changed_by("DELETE FROM predictions WHERE image = 40 AND framework = 'paddle'")),
+        Plants(store=run_faults.change_store("DELETE FROM predictions WHERE image = 40 AND framework = 'paddle'")),
     ),
     _run("images in another order for Paddle", Plants(model="images in another order")),
     _run("an image replaced for Paddle", Plants(model="an image replaced")),

@@ -15,12 +15,12 @@ from convert.source.read import read_source
 from convert.state_dict import convert_state_dict
 from verify import sample
 from verify.pair import Pair, read_pair
-from verify.recipes.protocol import Recipe
-from verify.recipes.recipe import PublishedRecipe
+from verify.recipes.protocol import Protocol
+from verify.recipes.recipe import Recipe
 from verify.selftest.tensor_kinds import Tensors
 from verify.selftest.weights import distinct_weights
 
-IMAGENET = Recipe(size=64, resize=72)  # with the usual mean and std; the sample's own are the same halves, either way
+IMAGENET = Protocol(size=64, resize=72)  # with the usual mean and std; the sample's own are the same halves, either way
 
 # Small, with a square head, whose shape hides a transpose that was forgotten, and a response norm.
 V2_TWIN = ConvNeXtSpec(
@@ -37,16 +37,16 @@ class KnownGood:
         spec: the architecture.
         source: PyTorch's checkpoint.
         target: the right tensors in Paddle's layout.
-        recipe: how images are prepared for it.
-        published: the accuracy that it must have; None for weights at random.
+        protocol: how images are prepared for it.
+        recipe: the evaluation whose accuracy it must have; None for weights at random.
     """
 
     name: str
     spec: ArchSpec
     source: Path
     target: Mapping[str, Array]
-    recipe: Recipe
-    published: PublishedRecipe | None = None
+    protocol: Protocol
+    recipe: Recipe | None = None
 
     def pair(self, path: Path, change: Callable[[Mapping[str, Array]], Tensors] | None = None) -> Pair:
         """The pair whose target, written there, has its tensors changed."""
@@ -63,8 +63,8 @@ def sample_pair() -> KnownGood:
         spec=spec,
         source=sample.CHECKPOINT,
         target=convert_state_dict(spec, tensors),
+        protocol=sample.PROTOCOL,
         recipe=sample.RECIPE,
-        published=sample.PUBLISHED,
     )
 
 
@@ -72,4 +72,6 @@ def random_pair(spec: ArchSpec, path: Path, *, seed: int = 0) -> KnownGood:
     """A network of that architecture with distinct weights, whose source is written there."""
     weights = distinct_weights(spec.params(), seed, "float32")
     write_checkpoint(path, weights, framework="torch", force=True, digest=False)
-    return KnownGood(name=spec.name, spec=spec, source=path, target=convert_state_dict(spec, weights), recipe=IMAGENET)
+    return KnownGood(
+        name=spec.name, spec=spec, source=path, target=convert_state_dict(spec, weights), protocol=IMAGENET
+    )

@@ -11,7 +11,7 @@ from convert.archs.spec import ArchSpec
 from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
 
 
-class Part(enum.Enum):
+class PlantedIn(enum.Enum):
     """What a fault is planted in."""
 
     BLOCK = "block"
@@ -25,13 +25,13 @@ class ModelKind:
 
     Attributes:
         name: in verify/selftest/paddle_models.py.
-        part: what has it.
+        planted_in: what has it.
         gate: that sees it first.
         fits: whether it changes anything in that architecture.
     """
 
     name: str
-    part: Part
+    planted_in: PlantedIn
     gate: str = FLOAT64_NAME
     fits: Callable[[ArchSpec], bool] = lambda _: True
 
@@ -39,12 +39,12 @@ class ModelKind:
         """The units of the architecture that can have it; "" is the model itself."""
         if not self.fits(spec):
             return []
-        if self.part is Part.MODEL:
+        if self.planted_in is PlantedIn.MODEL:
             return [""]
-        found = blocks(spec)
-        if self.part is Part.BLOCK:
-            return found
-        stages = [block.rpartition(".")[0] for block in found]
+        names = blocks(spec)
+        if self.planted_in is PlantedIn.BLOCK:
+            return names
+        stages = [block.rpartition(".")[0] for block in names]
         return sorted({stage for stage in stages if stages.count(stage) > 1})
 
 
@@ -67,28 +67,28 @@ def _has_variance(spec: ArchSpec) -> bool:
 
 
 MODEL_KINDS: tuple[ModelKind, ...] = (
-    ModelKind("another eps", Part.BLOCK),
-    ModelKind("unbiased variance", Part.BLOCK, fits=_has_variance),
-    ModelKind("norm left out", Part.BLOCK),
-    ModelKind("tanh GELU", Part.BLOCK),
-    ModelKind("sigmoid GELU", Part.BLOCK),
-    ModelKind("gamma ignored", Part.BLOCK, fits=_has_gamma),
-    ModelKind("shortcut left out", Part.BLOCK),
-    ModelKind("kernel flipped", Part.BLOCK),
-    ModelKind("kernel transposed", Part.BLOCK),
-    ModelKind("bias of a Linear dropped", Part.BLOCK),
-    ModelKind("GRN by the spectral norm", Part.BLOCK, fits=_has_grn),
-    ModelKind("GRN over the channels", Part.BLOCK, fits=_has_grn),
-    ModelKind("GRN without its shortcut", Part.BLOCK, fits=_has_grn),
-    ModelKind("blocks in another order", Part.STAGE),
-    ModelKind("the last norm's eps", Part.MODEL),
-    ModelKind("norm and mean exchanged", Part.MODEL),
-    ModelKind("pooling by maximum", Part.MODEL),
-    ModelKind("the head's bias dropped", Part.MODEL),
-    ModelKind("channels reversed", Part.MODEL),
-    ModelKind("height and width exchanged", Part.MODEL),
+    ModelKind("another eps", PlantedIn.BLOCK),
+    ModelKind("unbiased variance", PlantedIn.BLOCK, fits=_has_variance),
+    ModelKind("norm left out", PlantedIn.BLOCK),
+    ModelKind("tanh GELU", PlantedIn.BLOCK),
+    ModelKind("sigmoid GELU", PlantedIn.BLOCK),
+    ModelKind("gamma ignored", PlantedIn.BLOCK, fits=_has_gamma),
+    ModelKind("shortcut left out", PlantedIn.BLOCK),
+    ModelKind("kernel flipped", PlantedIn.BLOCK),
+    ModelKind("kernel transposed", PlantedIn.BLOCK),
+    ModelKind("bias of a Linear dropped", PlantedIn.BLOCK),
+    ModelKind("GRN by the spectral norm", PlantedIn.BLOCK, fits=_has_grn),
+    ModelKind("GRN over the channels", PlantedIn.BLOCK, fits=_has_grn),
+    ModelKind("GRN without its shortcut", PlantedIn.BLOCK, fits=_has_grn),
+    ModelKind("blocks in another order", PlantedIn.STAGE),
+    ModelKind("the last norm's eps", PlantedIn.MODEL),
+    ModelKind("norm and mean exchanged", PlantedIn.MODEL),
+    ModelKind("pooling by maximum", PlantedIn.MODEL),
+    ModelKind("the head's bias dropped", PlantedIn.MODEL),
+    ModelKind("channels reversed", PlantedIn.MODEL),
+    ModelKind("height and width exchanged", PlantedIn.MODEL),
     # Every block's, as automatic mixed precision does. Rounded once, in one place, a small network's logits may move by
     # less than eight times float32's own error, which the float32 gate lets pass by its definition.
-    ModelKind("half-precision activations", Part.MODEL, FLOAT32_NAME),
-    ModelKind("bfloat16 activations", Part.MODEL, FLOAT32_NAME),
+    ModelKind("half-precision activations", PlantedIn.MODEL, FLOAT32_NAME),
+    ModelKind("bfloat16 activations", PlantedIn.MODEL, FLOAT32_NAME),
 )

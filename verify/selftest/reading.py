@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from verify.gate import Gate
-from verify.gates import paired, preprocessing, published
+from verify.gates.paired import NAME as ACCURACY_NAME
 from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
+from verify.gates.preprocessing import NAME as PREPROCESSING_NAME
+from verify.gates.published import NAME as PUBLISHED_NAME
 from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL, OWN_ERROR_FACTOR, PIXEL_LEVELS
 
 
@@ -26,7 +28,7 @@ class Reading:
 
     @property
     def shown(self) -> str:
-        """With the factor for people: "max rel 3.1e-06, limit 1e-09: 3,100 x"."""
+        """The text with the factor for people: "max rel 3.1e-06, limit 1e-09: 3,100 x"."""
         return self.text if self.times is None else f"{self.text}: {factor(self.times)}"
 
 
@@ -41,32 +43,32 @@ def reading(gate: Gate) -> Reading:
     """What a gate measured, its limit, and how many times that is."""
     values = {key: math.nan if value is None else value for key, value in gate.values}
     if gate.name == FLOAT64_NAME:
-        return _against("max rel", cast("float", values["max_rel"]), FLOAT64_MAX_REL)
+        return _reading_of("max rel", cast("float", values["max_rel"]), FLOAT64_MAX_REL)
     if gate.name == FLOAT32_NAME:
         limit = min(FLOAT32_MAX_ABS, OWN_ERROR_FACTOR * cast("float", values["own_error"]))
-        return _against("max abs", cast("float", values["max_abs"]), limit)
-    if gate.name == preprocessing.NAME:
-        found = cast("float", values["levels"])
-        return Reading(f"{found:.0f} grey levels, limit {PIXEL_LEVELS}", found / PIXEL_LEVELS)
-    if gate.name == paired.NAME and not _within(values["max_abs"]):
-        return _against("logits differ by", cast("float", values["max_abs"]), FLOAT32_MAX_ABS)
-    if gate.name == published.NAME:
-        return _published(cast("float", values["torch_difference"]), cast("float", values["tolerance"]))
-    return Reading(_first(gate.problems), None)
+        return _reading_of("max abs", cast("float", values["max_abs"]), limit)
+    if gate.name == PREPROCESSING_NAME:
+        levels = cast("float", values["levels"])
+        return Reading(f"{levels:.0f} grey levels, limit {PIXEL_LEVELS}", levels / PIXEL_LEVELS)
+    if gate.name == ACCURACY_NAME and not _is_within_limit(values["max_abs"]):
+        return _reading_of("logits differ by", cast("float", values["max_abs"]), FLOAT32_MAX_ABS)
+    if gate.name == PUBLISHED_NAME:
+        return _published_reading(cast("float", values["torch_difference"]), cast("float", values["tolerance"]))
+    return Reading(_first_problem(gate.problems), None)
 
 
-def _against(what: str, found: float, limit: float) -> Reading:
-    return Reading(f"{what} {found:.1e}, limit {limit:.1e}", found / limit)
+def _reading_of(what: str, measured: float, limit: float) -> Reading:
+    return Reading(f"{what} {measured:.1e}, limit {limit:.1e}", measured / limit)
 
 
-def _within(value: float | int | str) -> bool:
+def _is_within_limit(value: float | int | str) -> bool:
     return cast("float", value) <= FLOAT32_MAX_ABS
 
 
-def _published(off: float, tolerance: float) -> Reading:
+def _published_reading(off: float, tolerance: float) -> Reading:
     return Reading(f"top-1 off by {abs(off):.2f} points, limit {tolerance:.2f}", abs(off) / tolerance)
 
 
-def _first(problems: tuple[str, ...]) -> str:
+def _first_problem(problems: tuple[str, ...]) -> str:
     more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
     return " ".join(problems[0].split()) + more

@@ -16,14 +16,14 @@ from verify import sample
 from verify.datasets import Dataset
 from verify.selftest.bench import Workers
 from verify.store.run_store import RunStore
-from verify.workers.messages import ForwardJob
+from verify.workers.messages import BatchRef
 from verify.workers.worker import Worker
 
 CLASSES = 10
 
 
-def in_a_copy(change: Callable[[Path], None]) -> Callable[[Path], Path]:
-    """The bundled images with a change in their folder."""
+def change_a_copy(change: Callable[[Path], None]) -> Callable[[Path], Path]:
+    """Makes the function that copies the bundled images into a folder and changes the copy."""
 
     def folder(scratch: Path) -> Path:
         copy = scratch / "images"
@@ -35,16 +35,16 @@ def in_a_copy(change: Callable[[Path], None]) -> Callable[[Path], Path]:
     return folder
 
 
-def first(root: Path, label: int) -> Path:
+def first_image(root: Path, label: int) -> Path:
     return min((root / str(label)).iterdir())
 
 
 def replace_an_image(root: Path) -> None:
-    shutil.copyfile(first(root, 3), first(root, 8))
+    shutil.copyfile(first_image(root, 3), first_image(root, 8))
 
 
 def cut_an_image(root: Path) -> None:
-    path = first(root, 2)
+    path = first_image(root, 2)
     path.write_bytes(path.read_bytes()[:200])
 
 
@@ -56,48 +56,48 @@ def add_a_class(root: Path) -> None:
     shutil.copytree(root / "7", root / "10")
 
 
-def relabelled(change: Callable[[int], int]) -> Callable[[Dataset], Dataset]:
-    def listed(dataset: Dataset) -> Dataset:
+def relabel(change: Callable[[int], int]) -> Callable[[Dataset], Dataset]:
+    def change_labels(dataset: Dataset) -> Dataset:
         return replace(dataset, items=tuple(replace(item, label=change(item.label or 0)) for item in dataset.items))
 
-    return listed
+    return change_labels
 
 
-def one_has_grown(dataset: Dataset) -> Dataset:
-    """An image whose file changes between its listing and its reading."""
-    one, *others = dataset.items
-    return replace(dataset, items=(replace(one, nbytes=one.nbytes - 1), *others))
+def grow_after_listing(dataset: Dataset) -> Dataset:
+    """Lists one image with a byte less, as if its file had grown between its listing and its reading."""
+    grown, *others = dataset.items
+    return replace(dataset, items=(replace(grown, nbytes=grown.nbytes - 1), *others))
 
 
-def changed_by(*statements: str) -> Callable[[RunStore], None]:
-    """SQL on the run store, after the run."""
+def change_store(*statements: str) -> Callable[[RunStore], None]:
+    """Makes the function that runs SQL on the run store after the run."""
 
-    def store(found: RunStore) -> None:
-        with found.database:
+    def run_statements(store: RunStore) -> None:
+        with store.database:
             for statement in statements:
-                found.database.execute(statement)
+                store.database.execute(statement)
 
-    return store
+    return run_statements
 
 
-class _Overwriting:
-    """A worker before which the second batch's pixels are overwritten by the first's."""
+class _OverwritingWorker:
+    """A worker that overwrites the second batch's pixels with the first's before it computes."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.batches: list[Array] = []
 
-    def forward(self, job: ForwardJob) -> Array:
-        memory = SharedMemory(job.memory)
-        view: Array = np.ndarray(job.shape, job.dtype, buffer=memory.buf)
+    def forward(self, batch: BatchRef) -> Array:
+        memory = SharedMemory(batch.memory)
+        view: Array = np.ndarray(batch.shape, batch.dtype, buffer=memory.buf)
         self.batches.append(view.copy() if not self.batches else view[:0].copy())
         if len(self.batches) == 2:
             view[...] = self.batches[0][: len(view)]
         del view
         memory.close()
-        return self.worker.forward(job)
+        return self.worker.forward(batch)
 
 
-def a_batch_again(workers: Workers) -> Workers:
-    """Both frameworks get the first batch's pixels for the second batch."""
-    return {**workers, "torch": cast("Worker", _Overwriting(workers["torch"]))}
+def repeat_first_batch(workers: Workers) -> Workers:
+    """Gives both frameworks the first batch's pixels for the second batch."""
+    return {**workers, "torch": cast("Worker", _OverwritingWorker(workers["torch"]))}

@@ -47,48 +47,50 @@ class TensorKind:
         """
         faulty = {name: np.array(tensor, order="C") for name, tensor in tensors.items()}
         self.edit(faulty, place, rng)
-        if faulty.keys() == tensors.keys() and all(_same(faulty[name], tensors[name]) for name in tensors):
+        if faulty.keys() == tensors.keys() and all(_is_same(faulty[name], tensors[name]) for name in tensors):
             raise ValueError(f"{self.name} at {place} changes nothing")
         return faulty
 
 
-def _same(one: Array, other: Array) -> bool:
+def _is_same(one: Array, other: Array) -> bool:
     return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
-def _of(test: Callable[[Param], bool]) -> Callable[[ArchSpec], Iterator[Place]]:
+def _places_where(test: Callable[[Param], bool]) -> Callable[[ArchSpec], Iterator[Place]]:
     return lambda spec: ((param.paddle_name,) for param in spec.params() if test(param))
 
 
-def _blocks(spec: ArchSpec) -> Iterator[Place]:
+def _block_pairs(spec: ArchSpec) -> Iterator[Place]:
     """Pairs of blocks of one shape."""
     names = [param.paddle_name for param in spec.params()]
     blocks = [name.removesuffix(".dwconv.bias") for name in names if name.endswith(".dwconv.bias")]
     return ((one, two) for one, two in combinations(blocks, 2) if one.rpartition(".")[0] == two.rpartition(".")[0])
 
 
-def _norms(spec: ArchSpec) -> Iterator[Place]:
+def _norm_pairs(spec: ArchSpec) -> Iterator[Place]:
     """Pairs of norms of one width."""
     norms = [param for param in spec.params() if param.paddle_name.endswith(NORM_WEIGHTS)]
     return ((one.paddle_name, two.paddle_name) for one, two in combinations(norms, 2) if one.shape == two.shape)
 
 
-def _pairs(spec: ArchSpec) -> Iterator[Place]:
+def _scale_and_shift_pairs(spec: ArchSpec) -> Iterator[Place]:
     """Scale and shift of one norm."""
     names = [param.paddle_name for param in spec.params()]
     scales = (name for name in names if name.endswith(NORM_WEIGHTS))
     return ((scale, shift) for scale in scales if (shift := scale.replace("weight", "bias")) in names)
 
 
-def _changed(change: Callable[[Array], Array]) -> Callable[[Tensors, Place, np.random.Generator], None]:
+def _change_tensor(change: Callable[[Array], Array]) -> Callable[[Tensors, Place, np.random.Generator], None]:
     def edit(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
         tensors[place[0]] = np.ascontiguousarray(change(tensors[place[0]]))
 
     return edit
 
 
-def _one(change: Callable[[Array], Array | float]) -> Callable[[Tensors, Place, np.random.Generator], None]:
-    """One element, at random."""
+def _change_one_element(
+    change: Callable[[Array], Array | float],
+) -> Callable[[Tensors, Place, np.random.Generator], None]:
+    """Makes an edit that changes one element, at random."""
 
     def edit(tensors: Tensors, place: Place, rng: np.random.Generator) -> None:
         flat = tensors[place[0]].reshape(-1)
@@ -99,14 +101,14 @@ def _one(change: Callable[[Array], Array | float]) -> Callable[[Tensors, Place, 
 
 
 def _swap(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
-    """Two tensors, or all those of two blocks."""
+    """Exchanges two tensors, or all those of two blocks."""
     one, two = place
     for name in [name for name in tensors if name == one or name.startswith(f"{one}.")]:
         twin = two + name.removeprefix(one)
         tensors[name], tensors[twin] = tensors[twin], tensors[name]
 
 
-def _to(dtype: str) -> Callable[[Array], Array]:
+def _round_to(dtype: str) -> Callable[[Array], Array]:
     def rounded(tensor: Array) -> Array:
         narrow, _ = cast_state_dict({"": tensor}, dtype)
         wide, _ = cast_state_dict(narrow, "float32")
@@ -115,74 +117,84 @@ def _to(dtype: str) -> Callable[[Array], Array]:
     return rounded
 
 
-def _all_to_half(tensors: Tensors, _: Place, __: np.random.Generator) -> None:
-    tensors.update({name: _to("float16")(tensor) for name, tensor in tensors.items()})
+def _round_all_to_half(tensors: Tensors, _: Place, __: np.random.Generator) -> None:
+    tensors.update({name: _round_to("float16")(tensor) for name, tensor in tensors.items()})
 
 
-def _missing(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
+def _drop_tensor(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
     del tensors[place[0]]
 
 
-def _extra(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
+def _add_tensor(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
     tensors[f"{place[0]}_extra"] = tensors[place[0]]
 
 
-def _linear(param: Param) -> bool:
+def _is_linear(param: Param) -> bool:
     return param.layout is Layout.LINEAR
 
 
-def _square(param: Param) -> bool:
-    return _linear(param) and param.shape[0] == param.shape[1]
+def _is_square(param: Param) -> bool:
+    return _is_linear(param) and param.shape[0] == param.shape[1]
 
 
-def _kernel(param: Param) -> bool:
+def _is_kernel(param: Param) -> bool:
     return len(param.shape) == 4 and param.shape[2] > 1
 
 
-def _gamma(param: Param) -> bool:
+def _is_gamma(param: Param) -> bool:
     return param.torch_name.endswith(".gamma") and len(param.shape) == 1
 
 
-_every = _of(lambda _: True)
-_biases = _of(lambda param: param.torch_name.endswith(".bias"))
+_every_tensor = _places_where(lambda _: True)
+_biases = _places_where(lambda param: param.torch_name.endswith(".bias"))
 
 TENSOR_KINDS: tuple[TensorKind, ...] = (
-    TensorKind("two blocks swapped", _blocks, _swap),
-    TensorKind("two norms swapped", _norms, _swap),
-    TensorKind("scale and shift swapped", _pairs, _swap),
-    TensorKind("a square matrix transposed", _of(_square), _changed(lambda w: w.T)),
+    TensorKind("two blocks swapped", _block_pairs, _swap),
+    TensorKind("two norms swapped", _norm_pairs, _swap),
+    TensorKind("scale and shift swapped", _scale_and_shift_pairs, _swap),
+    TensorKind("a square matrix transposed", _places_where(_is_square), _change_tensor(lambda w: w.T)),
     TensorKind(
         "a Linear reshaped, not transposed",
-        _of(lambda param: _linear(param) and not _square(param)),
-        _changed(lambda w: w.T.reshape(w.shape)),
+        _places_where(lambda param: _is_linear(param) and not _is_square(param)),
+        _change_tensor(lambda w: w.T.reshape(w.shape)),
     ),
     TensorKind(
         "a Linear left in PyTorch's layout",
-        _of(lambda param: _linear(param) and not _square(param)),
-        _changed(lambda w: w.T),
+        _places_where(lambda param: _is_linear(param) and not _is_square(param)),
+        _change_tensor(lambda w: w.T),
     ),
-    TensorKind("everything rounded to half", lambda _: iter([()]), _all_to_half),
-    TensorKind("rounded to half", _every, _changed(_to("float16"))),
-    TensorKind("rounded to bfloat16", _every, _changed(_to("bfloat16"))),
-    TensorKind("one element changed by 1e-3", _every, _one(lambda value: value + np.float32(1e-3))),
-    TensorKind("the last bit of one element", _every, _one(lambda value: np.nextafter(value, np.float32(np.inf)))),
-    TensorKind("a bias dropped", _biases, _changed(np.zeros_like)),
-    TensorKind("gamma at its initial value", _of(_gamma), _changed(lambda gamma: np.full_like(gamma, INITIAL_GAMMA))),
-    TensorKind("sign flipped", _every, _changed(np.negative)),
-    TensorKind("a tensor of zeros", _every, _changed(np.zeros_like)),
-    TensorKind("a kernel flipped", _of(_kernel), _changed(lambda w: w[:, :, ::-1, ::-1])),
-    TensorKind("a kernel transposed", _of(_kernel), _changed(lambda w: w.transpose(0, 1, 3, 2))),
+    TensorKind("everything rounded to half", lambda _: iter([()]), _round_all_to_half),
+    TensorKind("rounded to half", _every_tensor, _change_tensor(_round_to("float16"))),
+    TensorKind("rounded to bfloat16", _every_tensor, _change_tensor(_round_to("bfloat16"))),
+    TensorKind(
+        "one element changed by 1e-3", _every_tensor, _change_one_element(lambda value: value + np.float32(1e-3))
+    ),
+    TensorKind(
+        "the last bit of one element",
+        _every_tensor,
+        _change_one_element(lambda value: np.nextafter(value, np.float32(np.inf))),
+    ),
+    TensorKind("a bias dropped", _biases, _change_tensor(np.zeros_like)),
+    TensorKind(
+        "gamma at its initial value",
+        _places_where(_is_gamma),
+        _change_tensor(lambda gamma: np.full_like(gamma, INITIAL_GAMMA)),
+    ),
+    TensorKind("sign flipped", _every_tensor, _change_tensor(np.negative)),
+    TensorKind("a tensor of zeros", _every_tensor, _change_tensor(np.zeros_like)),
+    TensorKind("a kernel flipped", _places_where(_is_kernel), _change_tensor(lambda w: w[:, :, ::-1, ::-1])),
+    TensorKind("a kernel transposed", _places_where(_is_kernel), _change_tensor(lambda w: w.transpose(0, 1, 3, 2))),
     TensorKind(
         "input channels reversed",
-        _of(lambda param: _kernel(param) and param.shape[1] > 1),
-        _changed(lambda w: w[:, ::-1]),
+        _places_where(lambda param: _is_kernel(param) and param.shape[1] > 1),
+        _change_tensor(lambda w: w[:, ::-1]),
     ),
-    TensorKind("a NaN", _every, _one(lambda _: math.nan)),
-    TensorKind("an infinity", _every, _one(lambda _: -math.inf)),
-    TensorKind("a tensor missing", _every, _missing),
-    TensorKind("an extra tensor", _every, _extra),
-    TensorKind("another dtype", _every, _changed(lambda w: w.astype(np.float64))),
-    TensorKind("half precision stored", _every, _changed(lambda w: w.astype(np.float16))),
-    TensorKind("another shape", _every, _changed(lambda w: w[None])),
+    TensorKind("a NaN", _every_tensor, _change_one_element(lambda _: math.nan)),
+    TensorKind("an infinity", _every_tensor, _change_one_element(lambda _: -math.inf)),
+    TensorKind("a tensor missing", _every_tensor, _drop_tensor),
+    TensorKind("an extra tensor", _every_tensor, _add_tensor),
+    TensorKind("another dtype", _every_tensor, _change_tensor(lambda w: w.astype(np.float64))),
+    TensorKind("half precision stored", _every_tensor, _change_tensor(lambda w: w.astype(np.float16))),
+    TensorKind("another shape", _every_tensor, _change_tensor(lambda w: w[None])),
 )
 KINDS = {kind.name: kind for kind in TENSOR_KINDS}

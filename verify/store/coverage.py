@@ -21,10 +21,10 @@ def listing(images: Iterable[Item | ImageRow]) -> str:
 
 def coverage_problems(rows: Sequence[ImageRow], listed: str) -> list[str]:
     """What the rows lack, or have too much, against the `listing` of the images that were to be run."""
-    found = listing(rows)
-    if found == listed:
+    stored = listing(rows)
+    if stored == listed:
         return []
-    (held, _), (wanted, _) = found.split(), listed.split()
+    (held, _), (wanted, _) = stored.split(), listed.split()
     if held != wanted:
         return [f"the run store holds {int(held):,} images, and the data set {int(wanted):,}"]
     return ["names or labels in the run store are not those of the data set, or in another order"]

@@ -45,8 +45,8 @@ def merge(paths: Sequence[Path]) -> Merged:
         gates = [store.gates() for store in stores.values()]
         rows = {path: store.numbered_rows() for path, store in stores.items()}
     _check_same(facts)
-    joined = _joined(rows, facts)
-    return Merged(_facts(facts), _worst(gates), [joined[number] for number in sorted(joined)])
+    joined = _join(rows, facts)
+    return Merged(_facts(facts), _worst_gates(gates), [joined[number] for number in sorted(joined)])
 
 
 def _check_same(facts: Mapping[Path, RunFacts]) -> None:
@@ -64,21 +64,21 @@ def _check_same(facts: Mapping[Path, RunFacts]) -> None:
                 )
 
 
-def _joined(rows: Mapping[Path, Mapping[int, ImageRow]], facts: Mapping[Path, RunFacts]) -> dict[int, ImageRow]:
+def _join(rows: Mapping[Path, Mapping[int, ImageRow]], facts: Mapping[Path, RunFacts]) -> dict[int, ImageRow]:
     joined: dict[int, ImageRow] = {}
     owner: dict[int, Path] = {}
-    for path, found in rows.items():
-        if common := joined.keys() & found.keys():
+    for path, images in rows.items():
+        if common := joined.keys() & images.keys():
             number = min(common)
             raise StoreError(
                 f"{path}: holds {joined[number].name} and {counted(len(common) - 1, 'more image')} that "
                 f"{owner[number]} holds too; name each shard once"
             )
-        joined.update(found)
-        owner.update(dict.fromkeys(found, path))
+        joined.update(images)
+        owner.update(dict.fromkeys(images, path))
     total = int(next(iter(facts.values())).identity["images"])
     if missing := sorted(set(range(total)) - joined.keys()):
-        shards = ", ".join(sorted({found.notes.get("shard", "1/1") for found in facts.values()}))
+        shards = ", ".join(sorted({run.notes.get("shard", "1/1") for run in facts.values()}))
         raise StoreError(
             f"{counted(len(missing), 'image')} of {total:,} in none of the files, the first at position "
             f"{missing[0]:,}; given: {shards}. Add the other shards, and let each run to its end"
@@ -100,12 +100,12 @@ def _distinct(texts: Iterable[str]) -> list[str]:
     return sorted(set(texts))
 
 
-def _worst(found: Sequence[Sequence[Gate]]) -> tuple[Gate, ...]:
-    """Of each gate the worst that any shard found; where none failed, the one whose numbers sort first."""
-    names = list(dict.fromkeys(gate.name for gates in found for gate in gates))
+def _worst_gates(by_shard: Sequence[Sequence[Gate]]) -> tuple[Gate, ...]:
+    """The worst outcome of each gate in any shard; where none failed, the one whose numbers sort first."""
+    names = list(dict.fromkeys(gate.name for gates in by_shard for gate in gates))
     return tuple(
         min(
-            (gate for gates in found for gate in gates if gate.name == name),
+            (gate for gates in by_shard for gate in gates if gate.name == name),
             key=lambda gate: (WORST_FIRST.index(gate.verdict), gate.measured),
         )
         for name in names

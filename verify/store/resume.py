@@ -35,11 +35,11 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
         return store
     path = folder / store_name(shard)
     store = RunStore(path)
-    found = store.run()
-    ours, theirs = _sameness(facts), _sameness(found)
+    stored = store.run()
+    ours, theirs = _sameness(facts), _sameness(stored)
     different = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
-    if found.identity and different:
-        aside = path.with_name(f"{path.stem}.{_digest(found)}.sqlite")
+    if stored.identity and different:
+        aside = path.with_name(f"{path.stem}.{_digest(stored)}.sqlite")
         store.close()
         try:
             path.replace(aside)

@@ -64,14 +64,14 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What was found in an image's file.
+    """What an image's file turned out to be.
 
     Attributes:
         number: the image's position in the data set.
         name: its path under the data set's folder.
         label: its class, or None.
-        width: in pixels.
-        height: in pixels.
+        width: of the file's image, in pixels.
+        height: of the file's image, in pixels.
         mode: Pillow's word for the pixel format.
         error: why it could not be decoded; empty if it could.
     """
@@ -102,16 +102,16 @@ class RunFacts:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def kinds(self) -> dict[str, Mapping[str, str]]:
-        """By the store's word for each kind."""
+        """The facts by the store's word for each kind."""
         return {"identity": self.identity, "machine": self.machine, "note": self.notes, "setting": self.settings}
 
     def with_notes(self, **notes: str) -> RunFacts:
-        """The same with those notes besides."""
+        """These facts with those notes besides."""
         return replace(self, notes={**self.notes, **notes})
 
     @property
     def shown(self) -> dict[str, str]:
-        """As a report lists them."""
+        """The facts that a report lists, in its order."""
         return {**self.identity, **self.machine, **self.notes}
 
 

@@ -72,29 +72,29 @@ class RunStore:
                 self.database.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;")
             if not self.database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 self.database.executescript(SCHEMA)
-            found = self.database.execute("PRAGMA user_version").fetchone()[0]
+            version = self.database.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError as error:
             locked = "locked" in str(error)
             why = "another process is using it; wait for it, or take another --report folder" if locked else error
             raise StoreError(f"{path}: cannot be opened: {why}") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path}: is no run store: {error}; another --report folder gets a new one") from error
-        if found != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             self.database.close()
             raise StoreError(
-                f"{path}: is a run store of version {found}, this is {SCHEMA_VERSION}; "
+                f"{path}: is a run store of version {version}, this is {SCHEMA_VERSION}; "
                 "another --report folder gets a new one"
             )
 
     @classmethod
     def open(cls, path: Path) -> RunStore:
-        """A store that exists. Raises StoreError if it does not."""
+        """Opens a store that exists. Raises StoreError if it does not."""
         if not path.is_file():
             raise StoreError(f"{path}: no such file; name the run stores that `verify --report` wrote")
         return cls(path)
 
     def close(self) -> None:
-        """Lets other processes have it."""
+        """Closes the file, which other processes may then open."""
         self.database.close()
 
     def put_run(self, facts: RunFacts) -> None:
@@ -108,10 +108,10 @@ class RunStore:
 
     def run(self) -> RunFacts:
         """What the run is of; empty in a new store."""
-        found: dict[str, dict[str, str]] = {"identity": {}, "machine": {}, "note": {}, "setting": {}}
+        kinds: dict[str, dict[str, str]] = {"identity": {}, "machine": {}, "note": {}, "setting": {}}
         for key, value, kind in self.database.execute("SELECT key, value, kind FROM run ORDER BY rowid"):
-            found[kind][key] = value
-        return RunFacts(*found.values())
+            kinds[kind][key] = value
+        return RunFacts(*kinds.values())
 
     def put_gates(self, gates: Iterable[Gate]) -> None:
         """The checkpoints' own gates, in place of what stood there."""
@@ -120,7 +120,7 @@ class RunStore:
             self.database.executemany("INSERT INTO gates VALUES (?)", [(_gate_text(gate),) for gate in gates])
 
     def gates(self) -> list[Gate]:
-        """As they were put."""
+        """The checkpoints' own gates, in the order in which they were put."""
         return [_gate(text) for (text,) in self.database.execute("SELECT document FROM gates ORDER BY rowid")]
 
     def numbers(self) -> set[int]:
@@ -137,8 +137,8 @@ class RunStore:
         differences: dict[int, float] = {}
         if read:
             with np.errstate(invalid="ignore"):  # the difference of two infinities is NaN, which the gate sees
-                apart = np.abs(logits["torch"].astype(np.float64) - logits["paddle"].astype(np.float64)).max(axis=1)
-            differences = dict(zip(read, apart.tolist(), strict=True))
+                largest = np.abs(logits["torch"].astype(np.float64) - logits["paddle"].astype(np.float64)).max(axis=1)
+            differences = dict(zip(read, largest.tolist(), strict=True))
         try:
             with self.database:
                 self.database.executemany(
@@ -162,12 +162,12 @@ class RunStore:
         predictions: dict[int, dict[str, Prediction]] = {}
         for image, framework, *values in self.database.execute("SELECT * FROM predictions ORDER BY image, framework"):
             predictions.setdefault(image, {})[framework] = _prediction(values)
-        found = self.database.execute("SELECT id, name, label, error, max_abs FROM images ORDER BY id")
+        images = self.database.execute("SELECT id, name, label, error, max_abs FROM images ORDER BY id")
         return {
             number: ImageRow(
                 name, label, error, float("nan") if max_abs is None else max_abs, predictions.get(number, {})
             )
-            for number, name, label, error, max_abs in found
+            for number, name, label, error, max_abs in images
         }
 
 

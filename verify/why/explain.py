@@ -16,7 +16,7 @@ from convert.errors import FerryError
 from verify.accuracy.statistics import mcnemar_exact
 from verify.datasets import Item
 from verify.store.rows import ImageRow
-from verify.why.conclusion import Score, conclude
+from verify.why.conclusion import Score, conclude_why
 from verify.why.mistakes import hypotheses
 from verify.why.question import Labels, Question
 from verify.why.relabelling import permuted, relabellings
@@ -29,11 +29,11 @@ SEED = 0
 
 @dataclass(frozen=True)
 class WhyRow:
-    """One mistake.
+    """What a mistake says of the accuracy.
 
     Attributes:
-        name: what it would be, in words.
-        top1: the run's top-1 with it set right: that of the whole run, plus the difference.
+        name: the mistake in words.
+        top1: the run's top-1 with the mistake set right: that of the whole run, plus the difference.
         difference: percentage points, against the run, on the same images.
         p: of McNemar's exact test on them.
         images: how many they are: the sample, or for labels all.
@@ -65,7 +65,9 @@ class WhyReport:
     expected: float | None
 
 
-def explain(worker: Worker, items: Sequence[Item], *, rows: Sequence[ImageRow], question: Question) -> WhyReport:
+def explain_accuracy(
+    worker: Worker, items: Sequence[Item], *, rows: Sequence[ImageRow], question: Question
+) -> WhyReport:
     """Scores the usual mistakes and says which one explains the accuracy best.
 
     Args:
@@ -89,12 +91,12 @@ def explain(worker: Worker, items: Sequence[Item], *, rows: Sequence[ImageRow], 
     if expected is not None and abs(top1 - expected) <= SAME_POINTS:
         text = f"top-1 {top1:.2f} is the expected {expected:.2f}: there is nothing to explain"
         return WhyReport((), text, top1, expected)
-    scores = _by_pixels(worker, [items[number] for number in known], question, labels, predicted)
-    scores += _by_labels([rows[number].name for number in known], labels, predicted)
+    scores = _score_protocols(worker, [items[number] for number in known], question, labels, predicted)
+    scores += _score_relabellings([rows[number].name for number in known], labels, predicted)
     base = labels == predicted
-    verdict = conclude(scores, base, expected=expected, asked=question.sample)
-    found = sorted((_row(score, base) for score in scores), key=lambda row: _distance(row.top1, expected))
-    return WhyReport(tuple(found), verdict, top1, expected)
+    verdict = conclude_why(scores, base, expected=expected, sample_size=question.sample_size)
+    ranked = sorted((_row(score, base) for score in scores), key=lambda row: _distance(row.top1, expected))
+    return WhyReport(tuple(ranked), verdict, top1, expected)
 
 
 def choose_sample(labels: Sequence[int], count: int) -> list[int]:
@@ -112,14 +114,14 @@ def choose_sample(labels: Sequence[int], count: int) -> list[int]:
     return sorted(position for _, _, position in sorted(ranked)[:count])
 
 
-def _by_pixels(
+def _score_protocols(
     worker: Worker, items: Sequence[Item], question: Question, labels: Labels, predicted: Labels
 ) -> list[Score]:
-    chosen = choose_sample(labels.tolist(), question.sample)
-    changes = hypotheses(question.recipe)
-    found = predict(worker, [items[position] for position in chosen], changes, question=question)
+    chosen = choose_sample(labels.tolist(), question.sample_size)
+    changes = hypotheses(question.protocol)
+    predictions = predict(worker, [items[position] for position in chosen], changes, question=question)
     scores = []
-    for hypothesis, classes in zip(changes, found, strict=True):
+    for hypothesis, classes in zip(changes, predictions, strict=True):
         best = np.where(classes == UNCHANGED, predicted[chosen], classes)
         right, seen = np.zeros(len(labels), np.bool_), np.zeros(len(labels), np.bool_)
         right[chosen], seen[chosen] = best == labels[chosen], True
@@ -127,7 +129,7 @@ def _by_pixels(
     return scores
 
 
-def _by_labels(names: Sequence[str], labels: Labels, predicted: Labels) -> list[Score]:
+def _score_relabellings(names: Sequence[str], labels: Labels, predicted: Labels) -> list[Score]:
     base, everywhere = labels == predicted, np.ones(len(labels), np.bool_)
     classes = int(max(labels.max(), predicted.max())) + 1
     others = relabellings(names, labels, classes)
@@ -145,7 +147,7 @@ def _row(score: Score, base: npt.NDArray[np.bool_]) -> WhyRow:
         score.name,
         100 * float(base.mean()) + score.difference(base),
         score.difference(base),
-        mcnemar_exact(*score.against(base)),
+        mcnemar_exact(*score.discordant_counts(base)),
         int(score.seen.sum()),
         score.advice,
     )

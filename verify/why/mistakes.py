@@ -1,17 +1,16 @@
-"""The usual mistakes in an evaluation protocol, each as a change from the recipe that was passed."""
+"""The usual mistakes in an evaluation protocol, each as a change from the protocol that was passed."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from verify.images.preprocess import Pixels, preprocess
 from verify.images.resampling import resize_without_antialias
-from verify.recipes.protocol import INTERPOLATIONS, SQUASH, Recipe
+from verify.recipes.protocol import INTERPOLATIONS, SQUASH, Protocol
 
 CROP_FRACTIONS = (0.875, 0.9, 0.95, 0.96, 1.0)
 NORMALISATIONS = {
@@ -26,10 +25,10 @@ NO_OPTION = "verify has no option for it: "
 
 @dataclass(frozen=True, kw_only=True)
 class Treatment:
-    """How an image becomes the models' input: a recipe, and what a recipe cannot say.
+    """How an image becomes the models' input: a protocol, and what a protocol cannot say.
 
     Attributes:
-        recipe: size, resize, interpolation, mean and std.
+        protocol: size, resize, interpolation, mean and std.
         antialias: False resizes as cv2 does.
         paddleclas: the long edge rounded and the crop's offset floored, as PaddleClas does.
         squash_first: resized to (resize, resize) whatever the aspect ratio, then cropped.
@@ -37,7 +36,7 @@ class Treatment:
         bgr: channels in the order blue, green, red.
     """
 
-    recipe: Recipe
+    protocol: Protocol
     antialias: bool = True
     paddleclas: bool = False
     squash_first: bool = False
@@ -60,102 +59,102 @@ class Hypothesis:
     advice: str
 
 
-def hypotheses(recipe: Recipe) -> list[Hypothesis]:
-    """Every usual change from the recipe, none twice and none that changes nothing."""
-    found: dict[Treatment, Hypothesis] = {}
-    for hypothesis in (*_geometries(recipe), *_resamplings(recipe), *_colours(recipe)):
-        found.setdefault(hypothesis.change, hypothesis)
-    found.pop(Treatment(recipe=recipe), None)
-    return list(found.values())
+def hypotheses(protocol: Protocol) -> list[Hypothesis]:
+    """Every usual change from the protocol, none twice and none that changes nothing."""
+    by_change: dict[Treatment, Hypothesis] = {}
+    for hypothesis in (*_geometries(protocol), *_resamplings(protocol), *_colours(protocol)):
+        by_change.setdefault(hypothesis.change, hypothesis)
+    by_change.pop(Treatment(protocol=protocol), None)
+    return list(by_change.values())
 
 
-def _geometries(recipe: Recipe) -> Iterator[Hypothesis]:
-    size = recipe.size
+def _geometries(protocol: Protocol) -> Iterator[Hypothesis]:
+    size = protocol.size
     for fraction in CROP_FRACTIONS:
         edge = int(size / fraction)
-        change = Treatment(recipe=dataclasses.replace(recipe, resize=edge))
+        change = Treatment(protocol=replace(protocol, resize=edge))
         yield Hypothesis(f"short edge {edge}, crop {size} (fraction {fraction:g})", change, f"--resize {edge}")
-    squash = Treatment(recipe=dataclasses.replace(recipe, resize=SQUASH))
+    squash = Treatment(protocol=replace(protocol, resize=SQUASH))
     yield Hypothesis(f"squash to {size}, no crop", squash, f"--resize {SQUASH}")
-    if recipe.resize in (SQUASH, size):  # nothing to crop from, or nothing to round
+    if protocol.resize in (SQUASH, size):  # nothing to crop from, or nothing to round
         return
     yield Hypothesis(
-        f"squash to {recipe.resize}, then crop {size}",
-        Treatment(recipe=recipe, squash_first=True),
+        f"squash to {protocol.resize}, then crop {size}",
+        Treatment(protocol=protocol, squash_first=True),
         f"{NO_OPTION}evaluate the source with a resize that keeps the aspect ratio, and compare with that",
     )
     yield Hypothesis(
         "PaddleClas' rounding of edge and crop",
-        Treatment(recipe=recipe, paddleclas=True),
+        Treatment(protocol=protocol, paddleclas=True),
         f"{NO_OPTION}the number was taken with PaddleClas' ResizeImage and CropImage; compare with torchvision's",
     )
 
 
-def _resamplings(recipe: Recipe) -> Iterator[Hypothesis]:
+def _resamplings(protocol: Protocol) -> Iterator[Hypothesis]:
     for interpolation in INTERPOLATIONS:
-        other = dataclasses.replace(recipe, interpolation=interpolation)
-        yield Hypothesis(interpolation, Treatment(recipe=other), f"--interpolation {interpolation}")
+        other = replace(protocol, interpolation=interpolation)
+        yield Hypothesis(interpolation, Treatment(protocol=other), f"--interpolation {interpolation}")
         words = {"bicubic": "cv2.INTER_CUBIC", "bilinear": "cv2.INTER_LINEAR"}[interpolation]
         yield Hypothesis(
             f"{interpolation} without antialias ({words}, tensors)",
-            Treatment(recipe=other, antialias=False),
+            Treatment(protocol=other, antialias=False),
             f"{NO_OPTION}the number was taken with another resize; evaluate the source with Pillow's",
         )
     yield Hypothesis(
         "EXIF orientation applied",
-        Treatment(recipe=recipe, turned=True),
+        Treatment(protocol=protocol, turned=True),
         f"{NO_OPTION}the number was taken with a reader that turns images (cv2 does); turn the files, or compare "
         "with a reader that does not",
     )
 
 
-def _colours(recipe: Recipe) -> Iterator[Hypothesis]:
+def _colours(protocol: Protocol) -> Iterator[Hypothesis]:
     yield Hypothesis(
         "channels in the order BGR",
-        Treatment(recipe=recipe, bgr=True),
+        Treatment(protocol=protocol, bgr=True),
         f"{NO_OPTION}reverse the input channels of the first convolution in --src (weight[:, ::-1]) and convert again",
     )
     normalisations = dict(NORMALISATIONS)
-    normalisations["mean and std exchanged"] = (recipe.std, recipe.mean)
+    normalisations["mean and std exchanged"] = (protocol.std, protocol.mean)
     normalisations["mean and std as passed, of values from 0 to 255"] = (
-        _each(recipe.mean, 1 / 255),
-        _each(recipe.std, 1 / 255),
+        _scale_each(protocol.mean, 1 / 255),
+        _scale_each(protocol.std, 1 / 255),
     )
     for name, (mean, std) in normalisations.items():
-        if 0.0 in std:  # exchanged with a mean of nought
+        if 0.0 in std:  # exchanged with a mean of 0
             continue
-        change = Treatment(recipe=dataclasses.replace(recipe, mean=mean, std=std))
+        change = Treatment(protocol=replace(protocol, mean=mean, std=std))
         numbers = [" ".join(f"{value:.9g}" for value in values) for values in (mean, std)]
         yield Hypothesis(name, change, f"--mean {numbers[0]} --std {numbers[1]}")
 
 
-def _each(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+def _scale_each(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
     first, second, third = values
     return first * factor, second * factor, third * factor
 
 
 def prepare(image: Image.Image, treatment: Treatment) -> Pixels:
     """An RGB image, already turned where the treatment says so, as (3, size, size) float32."""
-    recipe = treatment.recipe
+    protocol = treatment.protocol
     if treatment.squash_first or treatment.paddleclas or not treatment.antialias:
         image = _crop(_resize(image, treatment), treatment)
-        recipe = dataclasses.replace(recipe, resize=recipe.size)  # nothing is left to resize or to crop
-    pixels = preprocess(image, recipe)
+        protocol = replace(protocol, resize=protocol.size)  # nothing is left to resize or to crop
+    pixels = preprocess(image, protocol)
     return np.ascontiguousarray(pixels[::-1]) if treatment.bgr else pixels
 
 
 def _resize(image: Image.Image, treatment: Treatment) -> Image.Image:
     size = _resized(image.size, treatment)
-    interpolation = treatment.recipe.interpolation
+    interpolation = treatment.protocol.interpolation
     if treatment.antialias:
         return image.resize(size, Image.Resampling[interpolation.upper()])
     return Image.fromarray(resize_without_antialias(np.asarray(image), size, interpolation=interpolation))
 
 
 def _resized(size: tuple[int, int], treatment: Treatment) -> tuple[int, int]:
-    edge = treatment.recipe.resize
+    edge = treatment.protocol.resize
     if isinstance(edge, str):
-        return treatment.recipe.size, treatment.recipe.size
+        return treatment.protocol.size, treatment.protocol.size
     if treatment.squash_first:
         return edge, edge
     if treatment.paddleclas:
@@ -167,7 +166,7 @@ def _resized(size: tuple[int, int], treatment: Treatment) -> tuple[int, int]:
 
 
 def _crop(image: Image.Image, treatment: Treatment) -> Image.Image:
-    side = treatment.recipe.size
+    side = treatment.protocol.size
     room = [edge - side for edge in image.size]
     left, top = (edge // 2 if treatment.paddleclas else round(edge / 2) for edge in room)
     return image.crop((left, top, left + side, top + side))

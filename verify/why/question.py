@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 
 SAMPLE = 500
 
@@ -19,17 +19,17 @@ class Question:
     """What is to be explained.
 
     Attributes:
-        recipe: the protocol of the run.
+        protocol: how the run prepared its images.
         expected: the top-1 that it should have had, in per cent; None looks for whatever raises it.
-        sample: images to score under each protocol.
+        sample_size: images to score under each protocol.
         batch_size: images a forward pass.
-        workers: threads that prepare images.
+        threads: threads that prepare images.
         class_indices: (classes,) columns of the logits that are the data set's classes; None for all.
     """
 
-    recipe: Recipe
+    protocol: Protocol
     expected: float | None = None
-    sample: int = SAMPLE
+    sample_size: int = SAMPLE
     batch_size: int = 32
-    workers: int = 2
+    threads: int = 2
     class_indices: Labels | None = None

@@ -19,7 +19,7 @@ PERMUTED = "labels in another order"
 
 @dataclass(frozen=True)
 class Relabelling:
-    """Other labels.
+    """Other labels for the same images.
 
     Attributes:
         name: what would have been wrong with the labels, in words.
@@ -34,10 +34,10 @@ class Relabelling:
 
 def relabellings(names: Sequence[str], labels: Labels, classes: int) -> list[Relabelling]:
     """Labels off by one, by one line, in the files' or the folders' order; none twice, none that changes nothing."""
-    found: dict[bytes, Relabelling] = {labels.tobytes(): Relabelling("", labels, "")}
+    by_labels: dict[bytes, Relabelling] = {labels.tobytes(): Relabelling("", labels, "")}
     for relabelling in (*_shifts(labels, classes), *_lines(names, labels), *_folders(names, classes)):
-        found.setdefault(relabelling.labels.tobytes(), relabelling)
-    return list(found.values())[1:]
+        by_labels.setdefault(relabelling.labels.tobytes(), relabelling)
+    return list(by_labels.values())[1:]
 
 
 def _shifts(labels: Labels, classes: int) -> Iterator[Relabelling]:
@@ -98,20 +98,20 @@ def permuted(labels: Labels, predicted: Labels) -> Relabelling | None:
     if len(np.unique(labels)) * len(np.unique(predicted)) > MAX_CELLS:
         return None
     half = _halves(labels)
-    found = np.empty_like(labels)
+    mapped = np.empty_like(labels)
     for side in (False, True):
         mapping = _assign(labels[half == side], predicted[half == side])
-        found[half != side] = [mapping.get(int(label), NO_CLASS) for label in labels[half != side]]
+        mapped[half != side] = [mapping.get(int(label), NO_CLASS) for label in labels[half != side]]
     mapping = _assign(labels, predicted)
     moved = [f"{label} is {to}" for label, to in sorted(mapping.items()) if label != to]
     more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
     advice = f"the labels count the classes in another order (label {', '.join(moved[:4])}{more}): val_list.txt takes "
     advice += "the order of the checkpoint's classes, for ImageNet the sorted WordNet ids and not the devkit's numbers"
-    return Relabelling(PERMUTED, found, advice)
+    return Relabelling(PERMUTED, mapped, advice)
 
 
 def _halves(labels: Labels) -> npt.NDArray[np.bool_]:
-    """Whether an image is an odd one of its class."""
+    """True for every second image of each class."""
     seen: dict[int, int] = {}
     odd = np.zeros(len(labels), np.bool_)
     for number, label in enumerate(labels.tolist()):

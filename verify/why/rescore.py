@@ -33,8 +33,8 @@ Classes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A decoded file, as it lies and as its EXIF would turn it."""
+class OpenedImage:
+    """A decoded image, as its file holds it and as its EXIF would turn it."""
 
     flat: Image.Image
     turned: Image.Image
@@ -48,34 +48,37 @@ def predict(
     Raises:
         FerryError: an image that the run could read is gone, or the worker has no memory for a batch.
     """
-    found: list[Classes] = [np.full(len(items), UNCHANGED) for _ in changes]
-    side, most = question.recipe.size, min(question.batch_size, len(items))
+    best: list[Classes] = [np.full(len(items), UNCHANGED) for _ in changes]
+    side, most = question.protocol.size, min(question.batch_size, len(items))
     with (
         SharedBatch(most * 3 * side * side * 4) as shared,
-        ThreadPoolExecutor(question.workers) as pool,
+        ThreadPoolExecutor(question.threads) as pool,
         tqdm(total=len(items) * len(changes), unit="image", desc="why", disable=None) as bar,
     ):
         for start in range(0, len(items), most):
-            opened = list(pool.map(_open, items[start : start + most]))
-            treatments = [Treatment(recipe=question.recipe), *(hypothesis.change for hypothesis in changes)]
+            opened = list(pool.map(open_item, items[start : start + most]))
+            treatments = [Treatment(protocol=question.protocol), *(hypothesis.change for hypothesis in changes)]
             prepared = _prepared(pool, opened, treatments)
             base = next(prepared)
-            for classes, batch in zip(found, prepared, strict=True):
-                changed = [number for number, pixels in enumerate(batch) if _differs(pixels, base[number])]
+            for classes, batch in zip(best, prepared, strict=True):
+                changed = [number for number, image in enumerate(batch) if _differs(image, base[number])]
                 if changed:
-                    job = shared.put(np.stack([pixels for pixels in (batch[i] for i in changed) if pixels is not None]))
-                    classes[[start + number for number in changed]] = _best(worker.forward(job), question)
+                    pixels = np.stack([image for image in (batch[number] for number in changed) if image is not None])
+                    logits = worker.forward(shared.put(pixels))
+                    classes[[start + number for number in changed]] = _best_classes(logits, question)
                 bar.update(len(batch))
-    return found
+    return best
 
 
-def _best(logits: Array, question: Question) -> Classes:
-    chosen: Classes = (logits if question.class_indices is None else logits[:, question.class_indices]).argmax(axis=1)
-    return chosen
+def _best_classes(logits: Array, question: Question) -> Classes:
+    if question.class_indices is not None:
+        logits = logits[:, question.class_indices]
+    best: Classes = logits.argmax(axis=1)
+    return best
 
 
 def _prepared(
-    pool: ThreadPoolExecutor, opened: Sequence[_Opened], treatments: Sequence[Treatment]
+    pool: ThreadPoolExecutor, opened: Sequence[OpenedImage], treatments: Sequence[Treatment]
 ) -> Iterator[list[Pixels | None]]:
     """The images under each treatment in turn; the next is worked on while the worker has the last."""
     ahead: list[Future[Pixels | None]] = []
@@ -86,7 +89,7 @@ def _prepared(
     yield [future.result() for future in ahead]
 
 
-def _prepare(image: _Opened, treatment: Treatment) -> Pixels | None:
+def _prepare(image: OpenedImage, treatment: Treatment) -> Pixels | None:
     try:
         return prepare(image.turned if treatment.turned else image.flat, treatment)
     except ValueError:  # a line of pixels that this resize makes too large, as the run's own did not
@@ -97,7 +100,12 @@ def _differs(pixels: Pixels | None, base: Pixels | None) -> bool:
     return pixels is not None and (base is None or not np.array_equal(pixels, base))
 
 
-def _open(item: Item) -> _Opened:
+def open_item(item: Item) -> OpenedImage:
+    """Reads and decodes one image.
+
+    Raises:
+        FerryError: it can no longer be read.
+    """
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of EXIF, as where the run decodes
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
@@ -105,6 +113,6 @@ def _open(item: Item) -> _Opened:
             flat = turned = image.convert("RGB")
             with contextlib.suppress(*DECODE_ERRORS):  # of broken EXIF, which turns nothing
                 turned = ImageOps.exif_transpose(image).convert("RGB")
-            return _Opened(flat, turned)
+            return OpenedImage(flat, turned)
     except (BlobError, *DECODE_ERRORS) as error:
         raise FerryError(f"{item.name}: could be read in the run, and no longer: {error}") from error

@@ -8,7 +8,7 @@ from types import TracebackType
 import numpy as np
 
 from convert.arrays import Array
-from verify.workers.messages import ForwardJob
+from verify.workers.messages import BatchRef
 
 
 class SharedBatch:
@@ -30,19 +30,19 @@ class SharedBatch:
         self.memory.close()
         self.memory.unlink()
 
-    def put(self, batch: Array) -> ForwardJob:
-        """Copies a batch (N, C, H, W) in; it stays until the next one."""
-        job = self.job(batch.shape, batch.dtype.name)
-        self.view(job)[...] = batch
-        return job
+    def put(self, batch: Array) -> BatchRef:
+        """Copies a batch (N, C, H, W) in, where it stays until the next one."""
+        ref = self.ref(batch.shape, batch.dtype.name)
+        self.view(ref)[...] = batch
+        return ref
 
-    def job(self, shape: tuple[int, ...], dtype: str) -> ForwardJob:
-        """A batch of that shape (N, C, H, W), whatever lies there."""
-        return ForwardJob(self.memory.name, shape, dtype)
+    def ref(self, shape: tuple[int, ...], dtype: str) -> BatchRef:
+        """Where a batch of that shape (N, C, H, W) lies, whatever its values."""
+        return BatchRef(self.memory.name, shape, dtype)
 
-    def view(self, job: ForwardJob) -> Array:
+    def view(self, ref: BatchRef) -> Array:
         """The batch itself, not a copy; let go of it before leaving."""
-        batch: Array = np.ndarray(job.shape, job.dtype, buffer=self.memory.buf)
+        batch: Array = np.ndarray(ref.shape, ref.dtype, buffer=self.memory.buf)
         return batch
 
 
@@ -61,9 +61,9 @@ class Attached:
         for memory in self._memories.values():
             memory.close()
 
-    def view(self, job: ForwardJob) -> Array:
+    def view(self, ref: BatchRef) -> Array:
         """The batch (N, C, H, W) itself, not a copy."""
-        if job.memory not in self._memories:
-            self._memories[job.memory] = SharedMemory(job.memory)
-        batch: Array = np.ndarray(job.shape, job.dtype, buffer=self._memories[job.memory].buf)
+        if ref.memory not in self._memories:
+            self._memories[ref.memory] = SharedMemory(ref.memory)
+        batch: Array = np.ndarray(ref.shape, ref.dtype, buffer=self._memories[ref.memory].buf)
         return batch

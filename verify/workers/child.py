@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -32,11 +31,11 @@ class Child:
         self.name = name
         self.hint = hint
         context = multiprocessing.get_context("spawn")  # a fork would carry the parent's threads' locks along
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-        with _without_interrupts():
+        self.connection, child_end = context.Pipe()
+        self.process = context.Process(target=target, args=(child_end, *arguments), daemon=True)
+        with _ignore_interrupts():
             self.process.start()
-        theirs.close()
+        child_end.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -78,24 +77,24 @@ class Child:
 
 def answer(connection: Connection, handlers: Handlers) -> None:
     """Answers messages by their type until the owner is done, or gone."""
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
+    with suppress(BrokenPipeError, ConnectionResetError, EOFError):
         while True:
             message = connection.recv()
             try:
-                found = handlers[type(message)](message)
+                reply = handlers[type(message)](message)
             except FerryError as error:
-                found = Failed(str(error))
-            connection.send(found)
+                reply = Failed(str(error))
+            connection.send(reply)
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What starts within ignores Ctrl-C: it is the parent's to handle, and it ends the children."""
+def _ignore_interrupts() -> Iterator[None]:
+    """Has what starts within ignore Ctrl-C, which is the parent's to handle; it ends the children."""
     if threading.current_thread() is not threading.main_thread():  # elsewhere signals cannot be set
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

@@ -30,6 +30,6 @@ class Compute:
         return "gpu:0" if device == "gpu" else device
 
     @property
-    def apart(self) -> bool:
+    def has_two_devices(self) -> bool:
         """Whether the frameworks have a device each, and may compute at the same time."""
         return len({self.device_of(framework) for framework in FRAMEWORKS}) > 1

@@ -12,10 +12,10 @@ from types import TracebackType
 
 from verify.datasets import Item
 from verify.images.decode import Decoded, decode_item
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.workers.batches import Attached
 from verify.workers.child import Child, answer
-from verify.workers.messages import ForwardJob
+from verify.workers.messages import BatchRef
 
 PIECE = 4  # images a message: enough to hide the message's cost, few enough to share a batch out evenly
 
@@ -26,15 +26,15 @@ class DecodeJob:
 
     Attributes:
         items: the images.
-        recipe: how they are prepared.
+        protocol: how they are prepared.
         batch: where their pixels go.
-        first: row of the batch that gets the first of them.
+        first_row: row of the batch that gets the first of them.
     """
 
     items: tuple[Item, ...]
-    recipe: Recipe
-    batch: ForwardJob
-    first: int
+    protocol: Protocol
+    batch: BatchRef
+    first_row: int
 
 
 class Decoders:
@@ -42,11 +42,11 @@ class Decoders:
 
     Args:
         count: of processes.
-        recipe: how images are prepared.
+        protocol: how images are prepared.
     """
 
-    def __init__(self, count: int, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, count: int, protocol: Protocol) -> None:
+        self.protocol = protocol
         self._count = count
         self._stack = ExitStack()
         self._free: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
@@ -65,21 +65,21 @@ class Decoders:
         self._threads.shutdown(cancel_futures=True)
         self._stack.close()
 
-    def decode(self, items: Sequence[Item], batch: ForwardJob) -> list[Future[list[Decoded]]]:
+    def decode(self, items: Sequence[Item], batch: BatchRef) -> list[Future[list[Decoded]]]:
         """Starts decoding a batch; what was found comes in the items' order, the pixels go into the batch's rows."""
         jobs = [
-            DecodeJob(tuple(items[first : first + PIECE]), self.recipe, batch, first)
-            for first in range(0, len(items), PIECE)
+            DecodeJob(tuple(items[first_row : first_row + PIECE]), self.protocol, batch, first_row)
+            for first_row in range(0, len(items), PIECE)
         ]
         return [self._threads.submit(self._ask, job) for job in jobs]
 
     def _ask(self, job: DecodeJob) -> list[Decoded]:
         decoder = self._free.get()
         try:
-            found: list[Decoded] = decoder.call(job)
+            images: list[Decoded] = decoder.call(job)
         finally:
             self._free.put(decoder)
-        return found
+        return images
 
 
 class _Decoder(Child):
@@ -97,10 +97,10 @@ def _serve(connection: Connection) -> None:
 
 def _decode(job: DecodeJob, attached: Attached) -> list[Decoded]:
     rows = attached.view(job.batch)
-    found = []
-    for row, item in enumerate(job.items, start=job.first):
-        decoded = decode_item(item, job.recipe)
+    images = []
+    for row, item in enumerate(job.items, start=job.first_row):
+        decoded = decode_item(item, job.protocol)
         if decoded.pixels is not None:
             rows[row] = decoded.pixels
-        found.append(decoded.without_pixels())
-    return found
+        images.append(decoded.without_pixels())
+    return images

@@ -72,8 +72,8 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class ForwardJob:
-    """Asks for the logits of the batch that lies in shared memory.
+class BatchRef:
+    """Where a batch lies in memory that several processes see.
 
     Attributes:
         memory: name of the shared memory.
@@ -84,6 +84,13 @@ class ForwardJob:
     memory: str
     shape: tuple[int, ...]
     dtype: str
+
+
+@dataclass(frozen=True)
+class ForwardJob:
+    """Asks for the logits of a batch."""
+
+    batch: BatchRef
 
 
 @dataclass(frozen=True)
@@ -103,27 +110,27 @@ class Tap:
 
 @dataclass(frozen=True)
 class TraceJob:
-    """Asks for one forward pass, unit by unit. Each `Part` waits for a `GoOn`.
+    """Asks for one forward pass, unit by unit. Each `AnswerPart` waits for a `GoOn`.
 
     Attributes:
         batch: the input.
         taps: where; the model's answer follows them as the unit `OUTPUT`.
     """
 
-    batch: ForwardJob
+    batch: BatchRef
     taps: tuple[Tap, ...]
 
 
 @dataclass(frozen=True)
 class GradientJob:
-    """Asks for the gradient of every parameter, one after the other. Each `Part` waits for a `GoOn`.
+    """Asks for the gradient of every parameter, one after the other. Each `AnswerPart` waits for a `GoOn`.
 
     Attributes:
         batch: the input.
         weights: (N, num_classes); the loss is the sum of the logits times these.
     """
 
-    batch: ForwardJob
+    batch: BatchRef
     weights: Array
 
 
@@ -139,7 +146,7 @@ class TensorsJob:
 
 
 @dataclass(frozen=True)
-class Part:
+class AnswerPart:
     """One array of a longer answer, in PyTorch's layout; None for a gradient that there is not."""
 
     name: str

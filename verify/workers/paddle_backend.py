@@ -44,9 +44,9 @@ class PaddleBackend:
             number = int(self.device.partition(":")[2])
             seen = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
             if seen <= number:
-                found = f"paddle {paddle.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}"
+                said = f"paddle {paddle.__version__} sees {seen or 'no'} GPU{'s' * (seen > 1)}"
                 raise FerryError(
-                    f"--device {compute.device}: {found}; "
+                    f"--device {compute.device}: {said}; "
                     "install paddleferry[gpu] in place of [cpu], or take --device cpu"
                 )
             # As in PyTorch's worker: algorithms that give the same bits every time. Its TF32 has no flag; the worker
@@ -92,9 +92,9 @@ class PaddleBackend:
         return pinned.cuda(int(self.device.partition(":")[2]), False)
 
     def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
-        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+        """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
-        def passed(name: str, tensor: Any) -> Any:
+        def exchange_output(name: str, tensor: Any) -> Any:
             replacement = exchange(name, tensor.numpy())
             return tensor if replacement is None else paddle.to_tensor(replacement)
 
@@ -102,9 +102,13 @@ class PaddleBackend:
         for tap in taps:
             layer = layers[tap.module]
             if tap.before:
-                hooks.append(layer.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+                hooks.append(
+                    layer.register_forward_pre_hook(lambda _, given, name=tap.name: exchange_output(name, given[0]))
+                )
             else:
-                hooks.append(layer.register_forward_post_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+                hooks.append(
+                    layer.register_forward_post_hook(lambda _, __, out, name=tap.name: exchange_output(name, out))
+                )
         try:
             exchange(OUTPUT, self.forward(batch))
         finally:
@@ -128,7 +132,7 @@ class PaddleBackend:
         self.model.clear_gradients(set_to_zero=False)
 
     def tensors(self, job: TensorsJob) -> dict[str, Array]:
-        """The model's own, in PyTorch's layout."""
+        """The model's own tensors, in PyTorch's layout."""
         state_dict, table = self.model.state_dict(), {param.torch_name: param for param in self.spec.params()}
         return {name: table[name].layout.to_torch(state_dict[table[name].paddle_name].numpy()) for name in job.names}
 
@@ -141,8 +145,8 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     tensors = read_checkpoint(job.path).tensors
     if job.container != PADDLE_PICKLE:
         return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
-    found: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
-    return "paddle.load", {name: found[key] for name, key in job.keys.items()}
+    state_dict: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
+    return "paddle.load", {name: state_dict[key] for name, key in job.keys.items()}
 
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:

@@ -40,8 +40,8 @@ def settle_process(framework: str, threads: int) -> dict[str, str]:
 def _is_avx2_without_intel() -> bool:
     with contextlib.suppress(OSError):  # there on Linux alone; elsewhere Paddle has no MKL, or the default stays
         fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines()]
-        found = {name.strip(): value.split() for name, _, value in fields}
-        return found.get("vendor_id", ["GenuineIntel"]) != ["GenuineIntel"] and "avx2" in found.get("flags", [])
+        facts = {name.strip(): value.split() for name, _, value in fields}
+        return facts.get("vendor_id", ["GenuineIntel"]) != ["GenuineIntel"] and "avx2" in facts.get("flags", [])
     return False
 
 

@@ -87,9 +87,9 @@ class TorchBackend:
         return logits
 
     def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
-        """One forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
+        """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
-        def passed(name: str, tensor: Any) -> Any:
+        def exchange_output(name: str, tensor: Any) -> Any:
             replacement = exchange(name, tensor.cpu().numpy())
             return tensor if replacement is None else torch.from_numpy(replacement).to(self.device)
 
@@ -97,9 +97,11 @@ class TorchBackend:
         for tap in taps:
             module = self.model.get_submodule(tap.module)
             if tap.before:
-                hooks.append(module.register_forward_pre_hook(lambda _, given, name=tap.name: passed(name, given[0])))
+                hooks.append(
+                    module.register_forward_pre_hook(lambda _, given, name=tap.name: exchange_output(name, given[0]))
+                )
             else:
-                hooks.append(module.register_forward_hook(lambda _, __, out, name=tap.name: passed(name, out)))
+                hooks.append(module.register_forward_hook(lambda _, __, out, name=tap.name: exchange_output(name, out)))
         try:
             exchange(OUTPUT, self.forward(batch))
         finally:
@@ -121,7 +123,7 @@ class TorchBackend:
         self.model.zero_grad(set_to_none=True)
 
     def tensors(self, job: TensorsJob) -> dict[str, Array]:
-        """The model's own, in PyTorch's layout."""
+        """The model's own tensors, in PyTorch's layout."""
         state_dict = self.model.state_dict()
         return {name: state_dict[name].cpu().numpy() for name in job.names}
 
@@ -130,8 +132,8 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
     if job.container in TORCH_CONTAINERS:
         with contextlib.suppress(pickle.UnpicklingError), torch.serialization.safe_globals([argparse.Namespace]):
-            found = torch.load(job.path, map_location="cpu", weights_only=True)
-            state_dict = found[job.wrapper] if job.wrapper else found
+            content = torch.load(job.path, map_location="cpu", weights_only=True)
+            state_dict = content[job.wrapper] if job.wrapper else content
             return "torch.load", {key: state_dict[key].detach().float().numpy() for key in job.keys.values()}
     # A container that torch.load does not know, or more in it than weights_only allows (a numpy scalar beside the
     # weights): safe all the same, and the report names the reader.

@@ -18,13 +18,14 @@ from verify.workers.batches import Attached
 from verify.workers.child import Child, Handlers, answer
 from verify.workers.compute import Compute
 from verify.workers.messages import (
+    AnswerPart,
+    BatchRef,
     Failed,
     ForwardJob,
     GoOn,
     GradientJob,
     Loaded,
     LoadJob,
-    Part,
     Started,
     TensorsJob,
     TraceJob,
@@ -75,10 +76,10 @@ class Worker(Child):
         loaded: Loaded = self.call(job)
         return loaded
 
-    def forward(self, job: ForwardJob) -> Array:
+    def forward(self, batch: BatchRef) -> Array:
         """Logits (N, num_classes) of the batch in shared memory, in its dtype."""
         self._wait_until_ready()
-        logits: Array = self.call(job)
+        logits: Array = self.call(ForwardJob(batch))
         return logits
 
     def tensors(self, job: TensorsJob) -> dict[str, Array]:
@@ -86,20 +87,20 @@ class Worker(Child):
         tensors: dict[str, Array] = self.call(job)
         return tensors
 
-    def stream(self, job: TraceJob | GradientJob) -> Generator[Part, Array | None, None]:
+    def stream(self, job: TraceJob | GradientJob) -> Generator[AnswerPart, Array | None, None]:
         """The parts of a long answer, one at a time; the worker waits in between.
 
         What is sent into the generator goes to the worker as the part's replacement. Closing it lets the worker end.
         """
-        found = self.call(job)
-        while isinstance(found, Part):
+        part = self.call(job)
+        while isinstance(part, AnswerPart):
             try:
-                replacement = yield found
+                replacement = yield part
             except GeneratorExit:
-                while isinstance(self.call(GoOn()), Part):
+                while isinstance(self.call(GoOn()), AnswerPart):
                     pass
                 raise
-            found = self.call(GoOn(replacement))
+            part = self.call(GoOn(replacement))
 
 
 @contextmanager
@@ -109,12 +110,12 @@ def start_workers(compute: Compute) -> Iterator[dict[str, Worker]]:
         yield {framework: stack.enter_context(Worker(framework, compute)) for framework in BACKENDS}
 
 
-def forward_both(workers: Mapping[str, Worker], job: ForwardJob, compute: Compute) -> dict[str, Array]:
+def forward_both(workers: Mapping[str, Worker], batch: BatchRef, compute: Compute) -> dict[str, Array]:
     """Both frameworks' logits: at the same time where they have a device each, else one after the other."""
-    if not compute.apart:
-        return {framework: worker.forward(job) for framework, worker in workers.items()}
+    if not compute.has_two_devices:
+        return {framework: worker.forward(batch) for framework, worker in workers.items()}
     for worker in workers.values():
-        worker.send(job)
+        worker.send(ForwardJob(batch))
     return {framework: worker.receive() for framework, worker in workers.items()}
 
 
@@ -142,14 +143,14 @@ def _serve(connection: Connection, framework: str, compute: Compute) -> None:
 
 def _answer(connection: Connection, backend: Any) -> None:
     def exchange(name: str, array: Array | None) -> Array | None:
-        connection.send(Part(name, array))
+        connection.send(AnswerPart(name, array))
         reply: GoOn = connection.recv()
         return reply.replacement
 
     with Attached() as attached:
         handlers: Handlers = {
             LoadJob: backend.load,
-            ForwardJob: lambda job: backend.forward(attached.view(job)),
+            ForwardJob: lambda job: backend.forward(attached.view(job.batch)),
             TensorsJob: backend.tensors,
             TraceJob: lambda job: backend.trace(attached.view(job.batch), job.taps, exchange),
             GradientJob: lambda job: backend.gradients(attached.view(job.batch), job.weights, exchange),

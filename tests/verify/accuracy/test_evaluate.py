@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up_images import write_images
-from pairs import BATCH, RECIPE, write_pair
+from pairs import BATCH, PROTOCOL, write_pair
 
 from convert.arrays import Array
 from convert.errors import FerryError
-from verify.accuracy.evaluate import Plan, evaluate
+from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.datasets import Dataset, read_dataset
 from verify.store.resume import open_run
 from verify.store.rows import ImageFacts, RunFacts
@@ -26,7 +26,7 @@ from verify.workers.worker import Worker
 
 pytest_plugins = ["stand_ins"]
 
-PLAN = Plan(recipe=RECIPE, batch_size=BATCH, decoders=2, compute=Compute(threads=1))
+PLAN = RunPlan(protocol=PROTOCOL, batch_size=BATCH, decoders=2, compute=Compute(threads=1))
 IMAGES = 23  # four batches of five and one of three
 FACTS = RunFacts({"target": "x.pdparams"}, {"device": "cpu"}, {})
 
@@ -177,7 +177,7 @@ def test_class_indices_choose_the_columns_of_both_frameworks(dataset: Dataset, l
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_shards_share_the_batches_out_evenly_and_in_order(images: int, count: int) -> None:
     batches = list(replace(PLAN, shard=Shard()).batches(images))
-    parts = [list(Shard(number, count).of(batches)) for number in range(1, count + 1)]
+    parts = [list(Shard(number, count).share(batches)) for number in range(1, count + 1)]
 
     assert sum(parts, []) == batches  # noqa: RUF017 - a handful
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -17,9 +17,9 @@ from verify.datasets import Choice, DatasetError, read_dataset
 def test_it_is_said_what_is_wrong_with(kind: str, tmp_path: Path) -> None:
     make, message = BAD_SETS[kind]
     make(tmp_path / "set")
-    found = re.search(r", (\d+) class", kind)
+    stated = re.search(r", (\d+) class", kind)
     with pytest.raises(DatasetError) as caught:
-        read_dataset(tmp_path / "set", int(found[1]) if found else 1000)
+        read_dataset(tmp_path / "set", int(stated[1]) if stated else 1000)
 
     assert str(caught.value) == message.replace("{root}", str(tmp_path / "set")).replace("{name}", "set")
 

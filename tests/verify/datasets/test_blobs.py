@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from made_up_images import noise
-from pairs import RECIPE
+from pairs import PROTOCOL
 from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -23,10 +23,10 @@ from verify.images.decode import decode_item
 
 TRANSFORM = transforms.Compose(
     [
-        transforms.Resize(RECIPE.resize, interpolation=transforms.InterpolationMode.BICUBIC, antialias=True),
-        transforms.CenterCrop(RECIPE.size),
+        transforms.Resize(PROTOCOL.resize, interpolation=transforms.InterpolationMode.BICUBIC, antialias=True),
+        transforms.CenterCrop(PROTOCOL.size),
         transforms.ToTensor(),
-        transforms.Normalize(RECIPE.mean, RECIPE.std),
+        transforms.Normalize(PROTOCOL.mean, PROTOCOL.std),
     ]
 )
 
@@ -61,7 +61,7 @@ FILES = {
 BROKEN = dict(list(FILES.items())[-3:])
 
 
-def in_parquet(root: Path) -> Dataset:
+def make_parquet(root: Path) -> Dataset:
     rows = [(name, content, None) for name, content in FILES.items()]
     shard(root / "validation-00000-of-00001.parquet", rows)
     return read_dataset(root, 1000, labelled=False)
@@ -70,7 +70,7 @@ def in_parquet(root: Path) -> Dataset:
 PLACES: dict[str, Callable[[Path], Dataset]] = {
     "files": lambda root: read_dataset(devkit(flat(root, FILES)), 1000),
     "an archive": lambda root: read_dataset(devkit(tarred(root, FILES)), 1000),
-    "parquet": in_parquet,
+    "parquet": make_parquet,
 }
 
 
@@ -83,7 +83,7 @@ def test_the_pixels_are_those_of_torchvisions_image_folder_from(place: str, tmp_
 
     assert list(items) == list(FILES)
     for (path, _), (expected, _) in zip(oracle.samples, oracle, strict=True):
-        pixels = decode_item(pickle.loads(pickle.dumps(items[Path(path).name])), RECIPE).pixels  # noqa: S301 - our own
+        pixels = decode_item(pickle.loads(pickle.dumps(items[Path(path).name])), PROTOCOL).pixels  # noqa: S301 - our own
         assert pixels is not None
         assert pixels.tobytes() == expected.numpy().tobytes()
 
@@ -91,7 +91,7 @@ def test_the_pixels_are_those_of_torchvisions_image_folder_from(place: str, tmp_
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_broken_is_named_from(place: str, tmp_path: Path) -> None:
     items = PLACES[place](tmp_path).items
-    errors = {item.name: found.error for item in items if (found := decode_item(item, RECIPE)).pixels is None}
+    errors = {item.name: decoded.error for item in items if (decoded := decode_item(item, PROTOCOL)).pixels is None}
 
     assert errors == {
         "ILSVRC2012_val_00000010.JPEG": "cannot identify image file 'ILSVRC2012_val_00000010.JPEG'",
@@ -110,7 +110,7 @@ def test_a_file_that_changed_since_it_was_listed(tmp_path: Path) -> None:
     item = one_item(tmp_path)
     (tmp_path / "x.JPEG").write_bytes(FILES["ILSVRC2012_val_00000003.JPEG"])
 
-    assert decode_item(item, RECIPE).error == (
+    assert decode_item(item, PROTOCOL).error == (
         f"has {len(FILES['ILSVRC2012_val_00000003.JPEG']):,} bytes, and had {item.nbytes:,} when the set was listed"
     )
 
@@ -119,7 +119,7 @@ def test_a_file_that_went_since_it_was_listed(tmp_path: Path) -> None:
     item = one_item(tmp_path)
     (tmp_path / "x.JPEG").unlink()
 
-    assert decode_item(item, RECIPE).error == "[Errno 2] No such file or directory: 'x.JPEG'"
+    assert decode_item(item, PROTOCOL).error == "[Errno 2] No such file or directory: 'x.JPEG'"
 
 
 def test_an_archive_that_was_cut_since_it_was_listed(tmp_path: Path) -> None:
@@ -127,20 +127,20 @@ def test_an_archive_that_was_cut_since_it_was_listed(tmp_path: Path) -> None:
     assert isinstance(last.blob, TarBlob)
     os.truncate(tmp_path / TAR_NAME, last.blob.offset + 9)
 
-    assert decode_item(last, RECIPE).error == "has 9 bytes, and had 1,500 when the set was listed"
+    assert decode_item(last, PROTOCOL).error == "has 9 bytes, and had 1,500 when the set was listed"
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.JPEG")
 
-    assert decode_item(Item("x.JPEG", 0, 0, FileBlob(tmp_path / "x.JPEG")), RECIPE).error == "is no ordinary file"
+    assert decode_item(Item("x.JPEG", 0, 0, FileBlob(tmp_path / "x.JPEG")), PROTOCOL).error == "is no ordinary file"
 
 
 def test_a_file_of_more_bytes_than_an_image_has(tmp_path: Path) -> None:
     (tmp_path / "x.JPEG").touch()
     os.truncate(tmp_path / "x.JPEG", MAX_BYTES + 1)
 
-    assert decode_item(Item("x.JPEG", 0, MAX_BYTES + 1, FileBlob(tmp_path / "x.JPEG")), RECIPE).error == (
+    assert decode_item(Item("x.JPEG", 0, MAX_BYTES + 1, FileBlob(tmp_path / "x.JPEG")), PROTOCOL).error == (
         "has 1,073,741,825 bytes, more than the 1,073,741,824 that an image may have"
     )
 
@@ -149,13 +149,13 @@ def test_an_image_of_parquet_without_bytes(tmp_path: Path) -> None:
     shard(tmp_path / "validation-00000-of-00001.parquet", [("x.JPEG", None, 0)])
     (item,) = read_dataset(tmp_path, 1000, labelled=False).items
 
-    assert decode_item(item, RECIPE).error == "has no bytes in the parquet set"
+    assert decode_item(item, PROTOCOL).error == "has no bytes in the parquet set"
 
 
 def test_no_program_is_started_for_postscript_named_jpeg(tmp_path: Path) -> None:
     content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
     (tmp_path / "x.JPEG").write_bytes(content)
 
-    found = decode_item(Item("x.JPEG", 0, len(content), FileBlob(tmp_path / "x.JPEG")), RECIPE)
+    decoded = decode_item(Item("x.JPEG", 0, len(content), FileBlob(tmp_path / "x.JPEG")), PROTOCOL)
 
-    assert (found.pixels, found.error) == (None, "cannot identify image file 'x.JPEG'")
+    assert (decoded.pixels, decoded.error) == (None, "cannot identify image file 'x.JPEG'")

@@ -12,7 +12,7 @@ from made_up_images import listing, touch
 from verify.datasets import Choice, Dataset, FileBlob, read_dataset
 
 
-def found(dataset: Dataset) -> list[tuple[str, int | None]]:
+def names_and_labels(dataset: Dataset) -> list[tuple[str, int | None]]:
     return [(item.name, item.label) for item in dataset.items]
 
 
@@ -24,7 +24,7 @@ def test_the_sorted_order_of_the_folders_is_the_label(tmp_path: Path) -> None:
         touch(tmp_path, "n00000002/x.JPEG", "n00000010/b.png", "n00000001/z.jpg", "n00000010/a.webp"), 3
     )
 
-    assert found(dataset) == [
+    assert names_and_labels(dataset) == [
         ("n00000001/z.jpg", 0),
         ("n00000002/x.JPEG", 1),
         ("n00000010/a.webp", 2),
@@ -50,7 +50,7 @@ def test_an_items_blob_is_the_files_content_also_after_pickling(tmp_path: Path) 
 def test_nested_images_belong_to_their_class_folder(tmp_path: Path) -> None:
     dataset = read_dataset(touch(tmp_path, "0/x.png", "0/deep/er/y.png", "1/deep/z.png"), 2)
 
-    assert found(dataset) == [("0/deep/er/y.png", 0), ("0/x.png", 0), ("1/deep/z.png", 1)]
+    assert names_and_labels(dataset) == [("0/deep/er/y.png", 0), ("0/x.png", 0), ("1/deep/z.png", 1)]
 
 
 def test_every_ending_counts_in_any_case(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_litter_is_counted_and_is_no_image(tmp_path: Path) -> None:
     touch(tmp_path, "0/x.JPEG", "1/y.JPEG", "0/._x.JPEG", "0/Thumbs.db", "1/.DS_Store", "1/readme.txt", "LICENSE")
     dataset = read_dataset(tmp_path, 2)
 
-    assert found(dataset) == [("0/x.JPEG", 0), ("1/y.JPEG", 1)]
+    assert names_and_labels(dataset) == [("0/x.JPEG", 0), ("1/y.JPEG", 1)]
     assert dataset.ignored == 5
 
 
@@ -75,7 +75,7 @@ def test_a_hidden_folder_is_no_class(tmp_path: Path) -> None:
 def test_what_lies_in_a_hidden_folder_of_a_class_is_litter(tmp_path: Path) -> None:
     dataset = read_dataset(touch(tmp_path, "0/x.png", "1/y.png", "0/.ipynb_checkpoints/x-checkpoint.png"), 2)
 
-    assert found(dataset) == [("0/x.png", 0), ("1/y.png", 1)]
+    assert names_and_labels(dataset) == [("0/x.png", 0), ("1/y.png", 1)]
     assert dataset.ignored == 1
 
 
@@ -87,7 +87,7 @@ def test_the_order_does_not_depend_on_the_order_of_creation(tmp_path: Path) -> N
     names = ["1/2.png", "0/1.png", "1/1.png", "0/0.png", "0/x/9.png"]
     one, other = touch(tmp_path / "one", *names), touch(tmp_path / "other", *reversed(names))
 
-    assert found(read_dataset(one, 2)) == found(read_dataset(other, 2))
+    assert names_and_labels(read_dataset(one, 2)) == names_and_labels(read_dataset(other, 2))
 
 
 # val_list.txt
@@ -97,21 +97,27 @@ def test_a_list_gives_names_and_labels_in_its_order(tmp_path: Path) -> None:
     touch(tmp_path, "val/2.png", "val/1.png", "not listed.png")
     dataset = read_dataset(listing(tmp_path, "val/2.png 1\nval/1.png 0\n"), 2)
 
-    assert found(dataset) == [("val/2.png", 1), ("val/1.png", 0)]
+    assert names_and_labels(dataset) == [("val/2.png", 1), ("val/1.png", 0)]
     assert (dataset.layout, dataset.classes) == ("val_list.txt", ())
 
 
 def test_a_list_beside_class_folders_is_read_where_it_is_chosen(tmp_path: Path) -> None:
     listing(touch(tmp_path, "0/x.png", "1/y.png"), "0/x.png 1\n1/y.png 0")
 
-    assert found(read_dataset(tmp_path, 2, choice=Choice(layout="val-list"))) == [("0/x.png", 1), ("1/y.png", 0)]
-    assert found(read_dataset(tmp_path, 2, choice=Choice(layout="class-folders"))) == [("0/x.png", 0), ("1/y.png", 1)]
+    assert names_and_labels(read_dataset(tmp_path, 2, choice=Choice(layout="val-list"))) == [
+        ("0/x.png", 1),
+        ("1/y.png", 0),
+    ]
+    assert names_and_labels(read_dataset(tmp_path, 2, choice=Choice(layout="class-folders"))) == [
+        ("0/x.png", 0),
+        ("1/y.png", 1),
+    ]
 
 
 def test_a_list_may_have_blank_lines_spaces_and_windows_line_ends(tmp_path: Path) -> None:
     touch(tmp_path, "a b.png", "c.png")
 
-    assert found(read_dataset(listing(tmp_path, "\r\na b.png 1\r\n   \r\n c.png 0 \r\n"), 2)) == [
+    assert names_and_labels(read_dataset(listing(tmp_path, "\r\na b.png 1\r\n   \r\n c.png 0 \r\n"), 2)) == [
         ("a b.png", 1),
         ("c.png", 0),
     ]
@@ -120,7 +126,7 @@ def test_a_list_may_have_blank_lines_spaces_and_windows_line_ends(tmp_path: Path
 def test_a_list_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
 
-    assert found(read_dataset(listing(tmp_path, "\ufeffa.png 1\n"), 2)) == [("a.png", 1)]
+    assert names_and_labels(read_dataset(listing(tmp_path, "\ufeffa.png 1\n"), 2)) == [("a.png", 1)]
 
 
 # No labels
@@ -130,20 +136,23 @@ def test_without_labels_every_image_under_the_folder_counts(tmp_path: Path) -> N
     touch(tmp_path, "b.png", "sub/a.png", "sub/._a.png", "notes.txt")
     dataset = read_dataset(tmp_path, 1000, labelled=False)
 
-    assert found(dataset) == [("b.png", None), ("sub/a.png", None)]
+    assert names_and_labels(dataset) == [("b.png", None), ("sub/a.png", None)]
     assert (dataset.layout, dataset.ignored) == ("no labels", 2)
 
 
 def test_without_labels_a_list_is_not_read(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
 
-    assert found(read_dataset(listing(tmp_path, "a.png 0\n"), 2, labelled=False)) == [("a.png", None), ("b.png", None)]
+    assert names_and_labels(read_dataset(listing(tmp_path, "a.png 0\n"), 2, labelled=False)) == [
+        ("a.png", None),
+        ("b.png", None),
+    ]
 
 
 def test_without_labels_what_lies_in_a_hidden_folder_is_litter(tmp_path: Path) -> None:
     dataset = read_dataset(touch(tmp_path, "a.png", ".thumbnails/a.png"), 2, labelled=False)
 
-    assert found(dataset) == [("a.png", None)]
+    assert names_and_labels(dataset) == [("a.png", None)]
 
 
 # The fingerprint

@@ -31,9 +31,9 @@ CAUSES: dict[str, tuple[list[int], str]] = {
 
 @pytest.mark.parametrize("fault", CAUSES)
 def test_the_cause_is_told_of_labels_that_are(fault: str) -> None:
-    found, cause = CAUSES[fault]
+    labels, cause = CAUSES[fault]
 
-    assert likely_cause(ALL, found).startswith(cause)
+    assert likely_cause(ALL, labels).startswith(cause)
 
 
 def test_there_are_fifty_images_of_each_class() -> None:
@@ -65,10 +65,10 @@ def test_a_name_tells_the_label(name: str, label: int | None) -> None:
 
 
 def test_the_id_in_a_name_is_that_of_its_label() -> None:
-    found = original("ILSVRC2012_val_00000293_n01440764.JPEG")
+    image = original("ILSVRC2012_val_00000293_n01440764.JPEG")
 
-    assert found is not None
-    assert found.wordnet_id == wordnet_ids()[0]
+    assert image is not None
+    assert image.wordnet_id == wordnet_ids()[0]
 
 
 LARGER = (

@@ -200,10 +200,10 @@ def test_label_names_may_be_declared(tmp_path: Path) -> None:
 def test_rows_without_names_of_their_own_are_named_by_their_place(name: str | None, tmp_path: Path) -> None:
     rows = [(name, content, 0) for content in (b"a", b"b", b"c", b"d")]
     shard(tmp_path / "validation-00000-of-00001.parquet", rows, names=["0"])
-    found = read_dataset(tmp_path, 1).items
+    items = read_dataset(tmp_path, 1).items
 
-    assert len({item.name for item in found}) == 4
-    assert [item.blob.read() for item in found] == [b"a", b"b", b"c", b"d"]
+    assert len({item.name for item in items}) == 4
+    assert [item.blob.read() for item in items] == [b"a", b"b", b"c", b"d"]
 
 
 def test_labels_of_rows_lie_in_their_own_order(tmp_path: Path) -> None:

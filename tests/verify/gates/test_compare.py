@@ -38,11 +38,11 @@ def test_the_share_is_of_what_was_expected() -> None:
 
 @pytest.mark.parametrize(("expected", "actual"), [([1.0, NAN], [1.0, 2.0]), ([1.0, 2.0], [1.0, NAN]), ([NAN], [NAN])])
 def test_a_nan_on_either_side_is_a_nan(expected: list[float], actual: list[float]) -> None:
-    found = compare(np.array(expected), np.array(actual))
+    compared = compare(np.array(expected), np.array(actual))
 
-    assert math.isnan(found.max_abs)
-    assert math.isnan(found.max_rel)
-    assert found.worst == (len(expected) - 1,)
+    assert math.isnan(compared.max_abs)
+    assert math.isnan(compared.max_rel)
+    assert compared.worst == (len(expected) - 1,)
 
 
 def test_an_infinity_before_a_nan_does_not_hide_it() -> None:
@@ -51,10 +51,10 @@ def test_an_infinity_before_a_nan_does_not_hide_it() -> None:
 
 @pytest.mark.parametrize(("expected", "actual"), [([INF, 1.0], [0.0, 1.0]), ([0.0, 1.0], [-INF, 1.0])])
 def test_an_infinity_on_one_side_is_infinitely_far(expected: list[float], actual: list[float]) -> None:
-    found = compare(np.array(expected), np.array(actual))
+    compared = compare(np.array(expected), np.array(actual))
 
-    assert (found.max_abs, found.worst) == (INF, (0,))
-    assert not found.max_rel <= 1.0
+    assert (compared.max_abs, compared.worst) == (INF, (0,))
+    assert not compared.max_rel <= 1.0
 
 
 def test_the_same_infinity_on_both_sides_is_no_agreement() -> None:
@@ -82,7 +82,7 @@ def test_other_shapes_and_empty_ones_cannot_be_compared(expected: tuple[int, ...
 # The gates
 
 
-def off_by(max_abs: float, max_rel: float = 0.0) -> Comparison:
+def comparison(max_abs: float, max_rel: float = 0.0) -> Comparison:
     return Comparison(max_abs, max_rel, (0,))
 
 
@@ -91,7 +91,7 @@ def off_by(max_abs: float, max_rel: float = 0.0) -> Comparison:
     [(0.0, "passed"), (1e-9, "passed"), (1.001e-9, "FAILED"), (INF, "FAILED"), (NAN, "FAILED")],
 )
 def test_the_float64_gate_holds_up_to_1e_9_of_the_largest_logit(max_rel: float, verdict: str) -> None:
-    assert float64_gate(off_by(1.0, max_rel)).verdict.value == verdict
+    assert float64_gate(comparison(1.0, max_rel)).verdict.value == verdict
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_the_float64_gate_holds_up_to_1e_9_of_the_largest_logit(max_rel: float, 
 def test_the_float32_gate_holds_up_to_1e_4_and_8_times_torchs_own_error(
     max_abs: float, own: float, verdict: str
 ) -> None:
-    assert float32_gate(off_by(max_abs), off_by(own)).verdict.value == verdict
+    assert float32_gate(comparison(max_abs), comparison(own)).verdict.value == verdict
 
 
 def test_the_float64_gate_says_what_it_measured() -> None:
-    assert float64_gate(off_by(2.5e-14, 1e-14)) == Gate(
+    assert float64_gate(comparison(2.5e-14, 1e-14)) == Gate(
         "float64 oracle",
         Verdict.PASSED,
         "max rel 1.0e-14",
@@ -125,7 +125,7 @@ def test_the_float64_gate_says_what_it_measured() -> None:
 
 
 def test_the_float32_gate_says_what_it_measured() -> None:
-    assert float32_gate(off_by(1e-6), off_by(2e-6)) == Gate(
+    assert float32_gate(comparison(1e-6), comparison(2e-6)) == Gate(
         "float32 logits",
         Verdict.PASSED,
         "max abs 1.0e-06, torch's own error 2.0e-06",

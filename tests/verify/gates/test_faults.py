@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first_failing_gate(fault: str, folder: Path, workers: dict[str, Worker], data: Path) -> str | None:
-    """Of the gates in their order; None if all hold. An empty fault plants none."""
+    """Name of the first gate that fails; None if all hold. An empty fault plants none."""
     pair = write_pair(folder, edit={**WRONG_VALUES, **MISFITS}.get(fault))
     gates = all_gates(pair, workers, data, builder=f"paddle_faults:{fault}" if fault in BUILDERS else "")
     return next((gate.name for gate in gates if gate.verdict is Verdict.FAILED), None)

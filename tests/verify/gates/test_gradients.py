@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from pairs import RECIPE, forward_gates, write_pair
+from pairs import PROTOCOL, forward_gates, write_pair
 from twins import FAMILIES
 
 from convert.archs.spec import ArchSpec
@@ -37,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 def gradients_of(pair: Pair, workers: dict[str, Worker], *, builder: str = "") -> GradientReport:
-    return run_gradients(pair, workers, parity_inputs(pair.spec, RECIPE), builders={"paddle": builder})
+    return run_gradients(pair, workers, parity_inputs(pair.spec, PROTOCOL), builders={"paddle": builder})
 
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
@@ -55,23 +55,23 @@ def test_every_parameter_of_an_untouched_pair_has_the_same_gradient(
 def test_a_fault_of_the_backward_pass_alone_is_seen(fault: str, tiny: Pair, workers: dict[str, Worker]) -> None:
     builder = f"paddle_faults:{fault}"
     forward = forward_gates(tiny, workers, builder=builder)
-    found = gradients_gate(gradients_of(tiny, workers, builder=builder))
+    gate = gradients_gate(gradients_of(tiny, workers, builder=builder))
 
     assert [gate.verdict.value for gate in forward] == ["passed", "passed"]
-    assert found.verdict.value == "FAILED"
-    assert found.measured == (f"{BACKWARD[fault]} of {ALL} parameters with another gradient")
+    assert gate.verdict.value == "FAILED"
+    assert gate.measured == (f"{BACKWARD[fault]} of {ALL} parameters with another gradient")
 
 
 def test_a_parameter_that_no_gradient_reaches_is_named(tiny: Pair, workers: dict[str, Worker]) -> None:
-    found = gradients_gate(gradients_of(tiny, workers, builder="paddle_faults:a_gamma_frozen"))
+    gate = gradients_gate(gradients_of(tiny, workers, builder="paddle_faults:a_gamma_frozen"))
 
-    assert found.problems == ("stages.2.1.gamma: no gradient in paddle",)
+    assert gate.problems == ("stages.2.1.gamma: no gradient in paddle",)
 
 
 def test_a_fault_of_the_forward_pass_is_seen_too(tiny: Pair, workers: dict[str, Worker]) -> None:
-    found = gradients_gate(gradients_of(tiny, workers, builder="paddle_faults:an_epsilon_of_1e_5"))
+    gate = gradients_gate(gradients_of(tiny, workers, builder="paddle_faults:an_epsilon_of_1e_5"))
 
-    assert found.measured == "72 of 74 parameters with another gradient"
+    assert gate.measured == "72 of 74 parameters with another gradient"
 
 
 def test_the_models_are_ready_for_the_run_afterwards(tiny: Pair, workers: dict[str, Worker]) -> None:
@@ -87,16 +87,16 @@ def difference(max_rel: float) -> GradientDifference:
 
 @pytest.mark.parametrize("max_rel", [math.nan, math.inf, 1.01e-9])
 def test_a_gradient_beyond_the_limit_or_not_finite_fails(max_rel: float) -> None:
-    found = gradients_gate(GradientReport((difference(1e-15), difference(max_rel))))
+    gate = gradients_gate(GradientReport((difference(1e-15), difference(max_rel))))
 
-    assert found.verdict.value == "FAILED"
-    assert found.problems == (f"head.bias: max rel {max_rel:.1e} at (2,)",)
+    assert gate.verdict.value == "FAILED"
+    assert gate.problems == (f"head.bias: max rel {max_rel:.1e} at (2,)",)
 
 
 def test_the_gate_says_the_largest_difference() -> None:
-    found = gradients_gate(GradientReport((difference(1e-15), difference(3e-14))))
+    gate = gradients_gate(GradientReport((difference(1e-15), difference(3e-14))))
 
-    assert (found.measured, found.limit) == (
+    assert (gate.measured, gate.limit) == (
         "2 parameters, max rel 3.0e-14",
         "every parameter's gradient in float64: max rel <= 1e-09",
     )

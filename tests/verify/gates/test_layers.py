@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
-from pairs import RECIPE, WRONG_VALUES, write_pair
+from pairs import PROTOCOL, WRONG_VALUES, write_pair
 from twins import FAMILIES, ISOTROPIC, RMS, V2
 
 from convert.archs.spec import ArchSpec
 from verify.gates.compare import Comparison
-from verify.gates.layers import LayerDifference, LayerReport, layer_rows, layers_gate, run_layers
+from verify.gates.layers import UnitDifference, UnitReport, layers_gate, run_layers, unit_rows
 from verify.gates.parity import parity_inputs
 from verify.limits import UNIT_MAX_REL
 from verify.pair import Pair
@@ -80,34 +80,34 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return write_pair(tmp_path_factory.mktemp("tiny"))
 
 
-def layers_of(pair: Pair, workers: dict[str, Worker], **builders: str) -> LayerReport:
-    return run_layers(pair, workers, parity_inputs(pair.spec, RECIPE), builders=builders)
+def compare_units(pair: Pair, workers: dict[str, Worker], **builders: str) -> UnitReport:
+    return run_layers(pair, workers, parity_inputs(pair.spec, PROTOCOL), builders=builders)
 
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
 def test_no_unit_of_an_untouched_pair_departs(spec: ArchSpec, tmp_path: Path, workers: dict[str, Worker]) -> None:
-    report = layers_of(write_pair(tmp_path, spec), workers)
+    report = compare_units(write_pair(tmp_path, spec), workers)
 
     assert (report.first, report.hint, layers_gate(report).verdict.value) == ("", "", "passed")
-    assert max(layer.forced.max_rel for layer in report.layers if layer.dtype == "float64") < 1e-12
-    assert max(layer.forced.max_rel for layer in report.layers if layer.dtype == "float32") < 1e-5
+    assert max(unit.alone.max_rel for unit in report.units if unit.dtype == "float64") < 1e-12
+    assert max(unit.alone.max_rel for unit in report.units if unit.dtype == "float32") < 1e-5
 
 
 def test_every_unit_is_there_in_the_order_of_the_forward_pass_in_both_dtypes(
     tiny: Pair, workers: dict[str, Worker]
 ) -> None:
-    found = [(layer.dtype, layer.name) for layer in layers_of(tiny, workers).layers]
+    compared = [(unit.dtype, unit.name) for unit in compare_units(tiny, workers).units]
 
     units = [
         *("downsample_layers.0", "stages.0.0", "downsample_layers.1", "stages.1.0", "downsample_layers.2"),
         *("stages.2.0", "stages.2.1", "stages.2.2", "downsample_layers.3", "stages.3.0", "features", "head"),
     ]
-    assert found == [(dtype, name) for dtype in UNIT_MAX_REL for name in units]
+    assert compared == [(dtype, name) for dtype in UNIT_MAX_REL for name in units]
 
 
 @pytest.mark.parametrize("fault", BUILDERS)
 def test_the_faulty_unit_and_its_mistake_are_named(fault: str, tiny: Pair, workers: dict[str, Worker]) -> None:
-    report = layers_of(tiny, workers, paddle=f"paddle_faults:{fault}")
+    report = compare_units(tiny, workers, paddle=f"paddle_faults:{fault}")
 
     assert (report.first, report.hint) == BUILDERS[fault]
     assert layers_gate(report).verdict.value == "FAILED"
@@ -116,20 +116,20 @@ def test_the_faulty_unit_and_its_mistake_are_named(fault: str, tiny: Pair, worke
 @pytest.mark.parametrize("fault", OTHER_FAMILIES)
 def test_the_other_families_mistakes_are_named(fault: str, tmp_path: Path, workers: dict[str, Worker]) -> None:
     spec, unit, hint = OTHER_FAMILIES[fault]
-    report = layers_of(write_pair(tmp_path, spec), workers, paddle=f"paddle_faults:{fault}")
+    report = compare_units(write_pair(tmp_path, spec), workers, paddle=f"paddle_faults:{fault}")
 
     assert (report.first, report.hint) == (unit, hint)
 
 
 @pytest.mark.parametrize("fault", FILES)
 def test_the_wrong_tensor_in_the_file_is_named(fault: str, tmp_path: Path, workers: dict[str, Worker]) -> None:
-    report = layers_of(write_pair(tmp_path, edit=WRONG_VALUES[fault]), workers)
+    report = compare_units(write_pair(tmp_path, edit=WRONG_VALUES[fault]), workers)
 
     assert (report.first, report.hint) == FILES[fault]
 
 
 def test_a_mistake_in_torch_s_model_is_not_laid_to_paddle(tiny: Pair, workers: dict[str, Worker]) -> None:
-    report = layers_of(tiny, workers, torch="torch_faults:an_epsilon_of_1e_5")
+    report = compare_units(tiny, workers, torch="torch_faults:an_epsilon_of_1e_5")
 
     assert report.hint == ("PyTorch's model is not the architecture's: stages.2.1.norm: eps 1e-05 in place of 1e-06")
 
@@ -137,26 +137,26 @@ def test_a_mistake_in_torch_s_model_is_not_laid_to_paddle(tiny: Pair, workers: d
 def test_a_unit_alone_departs_and_those_after_it_only_on_the_way_from_the_image(
     tiny: Pair, workers: dict[str, Worker]
 ) -> None:
-    report = layers_of(tiny, workers, paddle="paddle_faults:gelu_by_tanh")
+    report = compare_units(tiny, workers, paddle="paddle_faults:gelu_by_tanh")
 
-    wide = [layer for layer in report.layers if layer.dtype == "float64"]
-    after = [layer for layer in wide if layer.cumulative.max_rel > UNIT_MAX_REL["float64"]]
-    assert [layer.name for layer in wide if layer.departs] == ["stages.2.0"]
-    assert [layer.name for layer in after] == [layer.name for layer in wide[5:]]
+    wide = [unit for unit in report.units if unit.dtype == "float64"]
+    after = [unit for unit in wide if unit.cumulative.max_rel > UNIT_MAX_REL["float64"]]
+    assert [unit.name for unit in wide if unit.departs] == ["stages.2.0"]
+    assert [unit.name for unit in after] == [unit.name for unit in wide[5:]]
 
 
 def test_a_fault_of_float32_alone_fails_the_gate_without_a_hint(tiny: Pair, workers: dict[str, Worker]) -> None:
-    report = layers_of(tiny, workers, paddle="paddle_faults:a_block_in_half_precision")
+    report = compare_units(tiny, workers, paddle="paddle_faults:a_block_in_half_precision")
 
-    found = layers_gate(report)
+    gate = layers_gate(report)
     assert (report.first, report.hint) == ("", "")
-    assert (found.verdict.value, found.measured) == ("FAILED", "1 of 12 units depart, the first is stages.2.0")
-    assert [problem.split(": max rel")[0] for problem in found.problems] == ["float32  stages.2.0"]
+    assert (gate.verdict.value, gate.measured) == ("FAILED", "1 of 12 units depart, the first is stages.2.0")
+    assert [problem.split(": max rel")[0] for problem in gate.problems] == ["float32  stages.2.0"]
 
 
 def test_the_workers_are_ready_for_the_run_afterwards(tiny: Pair, workers: dict[str, Worker]) -> None:
-    before = layers_of(tiny, workers, paddle="paddle_faults:blocks_in_another_order")
-    after = layers_of(tiny, workers)
+    before = compare_units(tiny, workers, paddle="paddle_faults:blocks_in_another_order")
+    after = compare_units(tiny, workers)
 
     assert (before.first, after.first) == ("stages.2.0", "")
 
@@ -164,40 +164,40 @@ def test_the_workers_are_ready_for_the_run_afterwards(tiny: Pair, workers: dict[
 # The gate and the table
 
 
-def layer(name: str, forced: float, *, dtype: str = "float64") -> LayerDifference:
-    return LayerDifference(name, dtype, Comparison(0.0, 2e-15, (0,)), Comparison(0.0, forced, (0, 3)))
+def unit(name: str, alone: float, *, dtype: str = "float64") -> UnitDifference:
+    return UnitDifference(name, dtype, Comparison(0.0, 2e-15, (0,)), Comparison(0.0, alone, (0, 3)))
 
 
-DEPARTED = LayerReport(
-    (layer("stem", 3e-16), layer("blocks.0", 1e-3), layer("stem", 1e-7, dtype="float32")), "blocks.0", "blocks.0.x: why"
+DEPARTED = UnitReport(
+    (unit("stem", 3e-16), unit("blocks.0", 1e-3), unit("stem", 1e-7, dtype="float32")), "blocks.0", "blocks.0.x: why"
 )
 
 
 def test_the_gate_says_what_departs_and_why() -> None:
-    found = layers_gate(DEPARTED)
+    gate = layers_gate(DEPARTED)
 
-    assert found.measured == "1 of 2 units depart, the first is blocks.0"
-    assert found.limit == "each unit alone: max rel <= 1e-10 in float64, <= 1e-04 in float32"
-    assert found.problems == ("blocks.0.x: why", "float64  blocks.0: max rel 1.0e-03 at (0, 3)")
+    assert gate.measured == "1 of 2 units depart, the first is blocks.0"
+    assert gate.limit == "each unit alone: max rel <= 1e-10 in float64, <= 1e-04 in float32"
+    assert gate.problems == ("blocks.0.x: why", "float64  blocks.0: max rel 1.0e-03 at (0, 3)")
 
 
 def test_the_gate_says_the_largest_differences_where_none_departs() -> None:
-    found = layers_gate(dataclasses.replace(DEPARTED, layers=(DEPARTED.layers[0], DEPARTED.layers[2]), first=""))
+    gate = layers_gate(dataclasses.replace(DEPARTED, units=(DEPARTED.units[0], DEPARTED.units[2]), first=""))
 
-    assert found.measured == "max rel 3.0e-16 in float64, max rel 1.0e-07 in float32"
+    assert gate.measured == "max rel 3.0e-16 in float64, max rel 1.0e-07 in float32"
 
 
-@pytest.mark.parametrize("forced", [math.nan, math.inf, 1.01e-10])
-def test_a_unit_departs_above_the_limit_and_where_it_is_not_finite(forced: float) -> None:
-    assert layer("stem", forced).departs
+@pytest.mark.parametrize("alone", [math.nan, math.inf, 1.01e-10])
+def test_a_unit_departs_above_the_limit_and_where_it_is_not_finite(alone: float) -> None:
+    assert unit("stem", alone).departs
 
 
 def test_a_report_of_no_unit_is_no_pass() -> None:
-    assert layers_gate(LayerReport((), "", "")).verdict.value == "FAILED"
+    assert layers_gate(UnitReport((), "", "")).verdict.value == "FAILED"
 
 
 def test_the_table_marks_the_first_unit_that_departs() -> None:
-    assert layer_rows(DEPARTED) == [
+    assert unit_rows(DEPARTED) == [
         ["unit", "float64 cumulative", "float64 alone", "float32 cumulative", "float32 alone", ""],
         ["stem", "2.0e-15", "3.0e-16", "2.0e-15", "1.0e-07", ""],
         ["blocks.0", "2.0e-15", "1.0e-03", "", "", "first to depart"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pairs import RECIPE, forward_gates, write_pair
+from pairs import PROTOCOL, forward_gates, write_pair
 from twins import GRAY, TINY
 
 from convert.archs.convnext import ConvNeXtSpec
@@ -18,36 +18,36 @@ pytest_plugins = ["stand_ins"]
 
 
 def test_the_inputs_are_noise_that_is_not_square_and_images_of_the_sample() -> None:
-    noise, images = parity_inputs(TINY, RECIPE).batches
+    noise, images = parity_inputs(TINY, PROTOCOL).batches
 
     assert (noise.shape, images.shape) == ((2, 3, 64, 96), (2, 3, 64, 64))
 
 
 def test_a_model_of_one_channel_gets_noise_alone() -> None:
-    (noise,) = parity_inputs(GRAY, RECIPE).batches
+    (noise,) = parity_inputs(GRAY, PROTOCOL).batches
 
     assert noise.shape == (2, 1, 64, 96)
 
 
 def test_the_inputs_are_the_same_every_time() -> None:
-    one, other = parity_inputs(TINY, RECIPE).batches, parity_inputs(TINY, RECIPE).batches
+    one, other = parity_inputs(TINY, PROTOCOL).batches, parity_inputs(TINY, PROTOCOL).batches
 
     assert [batch.tobytes() for batch in one] == [batch.tobytes() for batch in other]
 
 
 def test_float32_holds_every_value_of_the_inputs_exactly() -> None:
-    for batch in parity_inputs(TINY, RECIPE).batches:
+    for batch in parity_inputs(TINY, PROTOCOL).batches:
         assert batch.dtype == np.float64
         assert np.array_equal(batch, batch.astype(np.float32))
 
 
 def test_no_two_of_the_inputs_images_are_alike() -> None:
-    for batch in parity_inputs(TINY, RECIPE).batches:
+    for batch in parity_inputs(TINY, PROTOCOL).batches:
         assert not np.array_equal(batch[0], batch[1])
 
 
 def test_there_is_room_for_the_largest_batch() -> None:
-    inputs = parity_inputs(TINY, RECIPE)
+    inputs = parity_inputs(TINY, PROTOCOL)
 
     assert inputs.nbytes == max(batch.nbytes for batch in inputs.batches)
 

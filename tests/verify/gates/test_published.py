@@ -43,12 +43,12 @@ def rows(torch: int, paddle: int, *, count: int = 50_000, label: int | None = 0)
     ]
 
 
-def of(paired: PairedResult, name: str = TINY.name) -> Gate:
-    return published_gate(paired, get_recipe(name), get_recipe(name).recipe)
+def gate_of(paired: PairedResult, name: str = TINY.name) -> Gate:
+    return published_gate(paired, get_recipe(name), get_recipe(name).protocol)
 
 
 def test_the_published_number_itself_passes() -> None:
-    gate = of(summarise(rows(RIGHT, RIGHT + 1)))
+    gate = gate_of(summarise(rows(RIGHT, RIGHT + 1)))
 
     assert (gate.name, gate.verdict, gate.problems) == ("published accuracy", Verdict.PASSED, ())
     assert gate.measured == "torch 82.066 (+0.000), paddle 82.068 (+0.002)"
@@ -66,7 +66,7 @@ def test_of_three_decimals_25_images_are_the_limit(framework: str, off: int, ver
     right = {"torch": RIGHT, "paddle": RIGHT}
     right[framework] += off
     scores = {name: 100 * count / 50_000 for name, count in right.items()}
-    gate = of(result(scores["torch"], scores["paddle"]))
+    gate = gate_of(result(scores["torch"], scores["paddle"]))
 
     assert gate.verdict is verdict
     said = f"{framework}'s top-1 {scores[framework]:.3f} is {off / 500:+.3f} from the published 82.066"
@@ -87,18 +87,18 @@ def test_of_three_decimals_25_images_are_the_limit(framework: str, off: int, ver
     ],
 )
 def test_one_decimal_has_twice_the_room_and_two_have_not(name: str, top1: float, verdict: Verdict) -> None:
-    assert of(result(top1, top1), name).verdict is verdict
+    assert gate_of(result(top1, top1), name).verdict is verdict
 
 
 def test_the_limit_names_the_number_as_its_source_has_it() -> None:
-    assert of(result(78.7, 78.7), ISOTROPIC.name).limit == "each top-1 within 0.10 of 78.7, every image read"
-    assert of(result(79.7, 78.7), ISOTROPIC.name).problems == (
+    assert gate_of(result(78.7, 78.7), ISOTROPIC.name).limit == "each top-1 within 0.10 of 78.7, every image read"
+    assert gate_of(result(79.7, 78.7), ISOTROPIC.name).problems == (
         "torch's top-1 79.700 is +1.000 from the published 78.7",
     )
 
 
 def test_both_frameworks_are_judged() -> None:
-    assert len(of(summarise(rows(RIGHT - 100, RIGHT - 100))).problems) == 2
+    assert len(gate_of(summarise(rows(RIGHT - 100, RIGHT - 100))).problems) == 2
 
 
 # Faults
@@ -106,23 +106,23 @@ def test_both_frameworks_are_judged() -> None:
 
 def test_an_image_that_could_not_be_read_fails() -> None:
     broken = [*rows(RIGHT, RIGHT, count=49_999), ImageRow("bad.JPEG", 0, "cut", math.nan, {})]
-    gate = of(summarise(broken))
+    gate = gate_of(summarise(broken))
 
     assert (gate.verdict, gate.problems) == (Verdict.FAILED, ("1 of 50,000 images were not read",))
 
 
 def test_labels_shifted_by_one_fail() -> None:
-    assert of(summarise(rows(RIGHT, RIGHT, label=2))).verdict is Verdict.FAILED
+    assert gate_of(summarise(rows(RIGHT, RIGHT, label=2))).verdict is Verdict.FAILED
 
 
 def test_a_logit_that_is_not_a_number_fails() -> None:
-    gate = of(replace(result(82.066, 82.066), max_abs=math.nan))
+    gate = gate_of(replace(result(82.066, 82.066), max_abs=math.nan))
 
     assert (gate.verdict, gate.problems) == (Verdict.FAILED, ("a logit is not a number",))
 
 
 def test_a_score_that_is_not_a_number_fails() -> None:
-    gate = of(result(82.066, math.nan))
+    gate = gate_of(result(82.066, math.nan))
 
     assert (gate.verdict, gate.problems) == (
         Verdict.FAILED,
@@ -131,7 +131,7 @@ def test_a_score_that_is_not_a_number_fails() -> None:
 
 
 def test_a_set_of_which_nothing_could_be_read_fails() -> None:
-    gate = of(result(None, None, read=0))
+    gate = gate_of(result(None, None, read=0))
 
     assert gate.verdict is Verdict.FAILED
     assert gate.problems[-1] == "50,000 of 50,000 images were not read"
@@ -141,21 +141,21 @@ def test_a_set_of_which_nothing_could_be_read_fails() -> None:
 
 
 def test_without_a_published_number_it_does_not_run() -> None:
-    gate = published_gate(result(82.066, 82.066), None, TINY.recipe)
+    gate = published_gate(result(82.066, 82.066), None, TINY.protocol)
 
     assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, "no recipe named or recognised")
     assert gate.limit == "each top-1 within 0.05 of the published one, 0.10 if that has one decimal"
 
 
 def test_without_labels_it_does_not_run() -> None:
-    gate = of(summarise(rows(RIGHT, RIGHT, label=None)))
+    gate = gate_of(summarise(rows(RIGHT, RIGHT, label=None)))
 
     assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, "the images have no labels")
 
 
 @pytest.mark.parametrize("images", [0, 1, 49_999, 50_001])
 def test_over_another_number_of_images_it_does_not_run(images: int) -> None:
-    gate = of(result(82.066, 82.066, images=images, read=images))
+    gate = gate_of(result(82.066, 82.066, images=images, read=images))
 
     assert gate.verdict is Verdict.NOT_RUN
     assert gate.measured == f"{images:,} images, the published number is over 50,000"
@@ -173,6 +173,6 @@ def test_over_another_number_of_images_it_does_not_run(images: int) -> None:
     ],
 )
 def test_with_another_protocol_it_does_not_run(changes: dict[str, Any], said: str) -> None:
-    gate = published_gate(result(82.066, 82.066), TINY, replace(TINY.recipe, **changes))
+    gate = published_gate(result(82.066, 82.066), TINY, replace(TINY.protocol, **changes))
 
     assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, f"not the published protocol: {said}")

@@ -83,10 +83,10 @@ def test_equal_files_and_models_pass_with_their_digest(tmp_path: Path) -> None:
 def test_a_tensor_with_another_value_is_named(tmp_path: Path) -> None:
     pair = write_pair(tmp_path, edit=WRONG_VALUES["one element off by 1e-3"])
     files = file_digests(pair)
-    found = structure_gate(pair, files, files, "")
+    gate = structure_gate(pair, files, files, "")
 
-    assert (found.verdict, found.measured) == (Verdict.FAILED, "1 tensor of 74 with other values")
-    assert found.problems == ("differs  stages.1.0.pwconv2.weight",)
+    assert (gate.verdict, gate.measured) == (Verdict.FAILED, "1 tensor of 74 with other values")
+    assert gate.problems == ("differs  stages.1.0.pwconv2.weight",)
 
 
 def test_a_zero_of_the_other_sign_is_another_value(tmp_path: Path) -> None:

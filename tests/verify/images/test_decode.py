@@ -12,26 +12,26 @@ import numpy as np
 import pytest
 from checkpoint_files import run_python
 from made_up_images import noise
-from pairs import RECIPE
+from pairs import PROTOCOL
 from PIL import Image
 from torchvision.datasets.folder import pil_loader
 
 from verify.images.decode import decode
 from verify.images.preprocess import preprocess
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 
 
 def palette_with(transparency: int | bytes) -> Callable[[Path], None]:
     return lambda path: noise(90, 70).quantize(16).save(path, transparency=transparency)
 
 
-def rotated(path: Path) -> None:
+def write_rotated(path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: a quarter turn
     noise(90, 70).save(path, exif=exif)
 
 
-def with_broken_exif(path: Path) -> None:
+def write_broken_exif(path: Path) -> None:
     noise(90, 70).save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05garbage")
 
 
@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
         "I;16",
     ),
     "a_png.JPEG": (lambda path: noise(90, 70).save(path, format="PNG"), "RGB"),
-    "rotated_by_exif.jpg": (rotated, "RGB"),
+    "rotated_by_exif.jpg": (write_rotated, "RGB"),
     "animated.gif": (lambda path: noise(90, 70).save(path, save_all=True, append_images=[noise(90, 70, 1)]), "P"),
     "lossless.webp": (lambda path: noise(90, 70).save(path, lossless=True), "RGB"),
 }
@@ -62,31 +62,31 @@ KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_a_file_is_read_as_torchvisions_image_folder_reads_it(name: str, tmp_path: Path) -> None:
     write, _ = KINDS[name]
     write(tmp_path / name)
-    pixels = decode(tmp_path / name, RECIPE).pixels
+    pixels = decode(tmp_path / name, PROTOCOL).pixels
 
     assert pixels is not None
-    assert pixels.tobytes() == preprocess(pil_loader(tmp_path / name), RECIPE).tobytes()
+    assert pixels.tobytes() == preprocess(pil_loader(tmp_path / name), PROTOCOL).tobytes()
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_size_and_mode_are_those_of_the_file(name: str, tmp_path: Path) -> None:
     write, mode = KINDS[name]
     write(tmp_path / name)
-    found = decode(tmp_path / name, RECIPE)
+    decoded = decode(tmp_path / name, PROTOCOL)
 
-    assert (found.width, found.height, found.mode, found.error) == (90, 70, mode, "")
+    assert (decoded.width, decoded.height, decoded.mode, decoded.error) == (90, 70, mode, "")
 
 
 # Pillow warns of these, and goes on.
-@pytest.mark.parametrize("write", [palette_with(bytes(range(16))), with_broken_exif], ids=["palette", "exif"])
+@pytest.mark.parametrize("write", [palette_with(bytes(range(16))), write_broken_exif], ids=["palette", "exif"])
 def test_an_odd_file_is_read_without_a_warning(write: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "odd"
-    write(path.with_suffix(".jpg" if write is with_broken_exif else ".png"))
+    write(path.with_suffix(".jpg" if write is write_broken_exif else ".png"))
     (path,) = tmp_path.iterdir()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = preprocess(pil_loader(path), RECIPE).tobytes()
-    pixels = decode(path, RECIPE).pixels
+        expected = preprocess(pil_loader(path), PROTOCOL).tobytes()
+    pixels = decode(path, PROTOCOL).pixels
 
     assert pixels is not None
     assert pixels.tobytes() == expected
@@ -99,9 +99,9 @@ def test_a_large_image_under_pillows_limit_is_read_without_a_warning(tmp_path: P
         warnings.simplefilter("error")
         from PIL import Image
         from verify.images.decode import decode
-        from verify.recipes.protocol import Recipe
+        from verify.recipes.protocol import Protocol
         Image.MAX_IMAGE_PIXELS = 100
-        print(decode(pathlib.Path(sys.argv[1]), Recipe(size=4, resize=5)).pixels.shape)
+        print(decode(pathlib.Path(sys.argv[1]), Protocol(size=4, resize=5)).pixels.shape)
     """
     process = run_python(code, tmp_path / "large.png")
 
@@ -137,9 +137,9 @@ BROKEN = {
 def test_a_broken_file_comes_back_as_an_error(kind: str, tmp_path: Path) -> None:
     content, error = BROKEN[kind]
     (tmp_path / "broken.JPEG").write_bytes(content)
-    found = decode(tmp_path / "broken.JPEG", RECIPE)
+    decoded = decode(tmp_path / "broken.JPEG", PROTOCOL)
 
-    assert (found.pixels, found.error) == (None, error)
+    assert (decoded.pixels, decoded.error) == (None, error)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tif"])
@@ -150,28 +150,28 @@ def test_a_cut_file_comes_back_as_an_error_of_one_line_without_its_folder(
     path = tmp_path / f"cut.{suffix}"
     noise(90, 70).save(path)
     path.write_bytes(path.read_bytes()[: max(9, int(path.stat().st_size * share))])
-    found = decode(path, RECIPE)
+    decoded = decode(path, PROTOCOL)
 
-    assert found.pixels is None
-    assert found.error
-    assert "\n" not in found.error
-    assert str(tmp_path) not in found.error
+    assert decoded.pixels is None
+    assert decoded.error
+    assert "\n" not in decoded.error
+    assert str(tmp_path) not in decoded.error
 
 
 def test_a_file_that_is_gone_comes_back_as_an_error(tmp_path: Path) -> None:
-    assert decode(tmp_path / "gone.png", RECIPE).error == "[Errno 2] No such file or directory: 'gone.png'"
+    assert decode(tmp_path / "gone.png", PROTOCOL).error == "[Errno 2] No such file or directory: 'gone.png'"
 
 
 def test_a_folder_comes_back_as_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
 
-    assert decode(tmp_path / "folder.png", RECIPE).error == "is no ordinary file"
+    assert decode(tmp_path / "folder.png", PROTOCOL).error == "is no ordinary file"
 
 
 def test_a_line_too_long_to_be_scaled_comes_back_as_an_error(tmp_path: Path) -> None:
     width = 2_200_000  # 300 bytes on the disk, 2 GB a row at a short edge of 256
     (tmp_path / "line.png").write_bytes(png_of(width, 1, bytes(1 + width // 8)))
 
-    assert decode(tmp_path / "line.png", Recipe()).error == (
+    assert decode(tmp_path / "line.png", Protocol()).error == (
         "its 2200000 x 1 pixels become 563200000 x 256 before the crop"
     )

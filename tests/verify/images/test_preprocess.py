@@ -9,14 +9,14 @@ from PIL import Image
 from torchvision import transforms
 
 from verify.images.preprocess import preprocess
-from verify.recipes.protocol import SQUASH, Recipe, official_resize
+from verify.recipes.protocol import SQUASH, Protocol, official_resize
 
-RECIPES = {
-    "224 of 256": Recipe(),
-    "64 of 72": Recipe(size=64, resize=72, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-    "odd crop": Recipe(size=64, resize=71, mean=(0.1, 0.2, 0.3), std=(0.7, 0.8, 0.9)),
-    "no crop": Recipe(size=96, resize=96),
-    "squash to 384": Recipe(size=384, resize=SQUASH),
+PROTOCOLS = {
+    "224 of 256": Protocol(),
+    "64 of 72": Protocol(size=64, resize=72, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "odd crop": Protocol(size=64, resize=71, mean=(0.1, 0.2, 0.3), std=(0.7, 0.8, 0.9)),
+    "no crop": Protocol(size=96, resize=96),
+    "squash to 384": Protocol(size=384, resize=SQUASH),
 }
 SIZES = [
     (256, 256),
@@ -36,30 +36,30 @@ SIZES = [
     (2, 1),
     (1, 1),
 ]
-SMALL = RECIPES["64 of 72"]
+SMALL = PROTOCOLS["64 of 72"]
 
 
-def torchvisions(image: Image.Image, recipe: Recipe) -> bytes:
+def torchvisions(image: Image.Image, protocol: Protocol) -> bytes:
     """The bytes of the authors' evaluation transform."""
-    side = (recipe.size, recipe.size) if recipe.resize == SQUASH else recipe.resize
+    side = (protocol.size, protocol.size) if protocol.resize == SQUASH else protocol.resize
     steps = [
         transforms.Resize(side, interpolation=transforms.InterpolationMode.BICUBIC, antialias=True),
-        transforms.CenterCrop(recipe.size),
+        transforms.CenterCrop(protocol.size),
         transforms.ToTensor(),
-        transforms.Normalize(recipe.mean, recipe.std),
+        transforms.Normalize(protocol.mean, protocol.std),
     ]
     return bytes(transforms.Compose(steps)(image).numpy().tobytes())
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_the_pixels_are_torchvisions(size: tuple[int, int], recipe: str) -> None:
+def test_the_pixels_are_torchvisions(size: tuple[int, int], protocol: str) -> None:
     image = noise(*size)
 
-    assert preprocess(image, RECIPES[recipe]).tobytes() == torchvisions(image, RECIPES[recipe])
+    assert preprocess(image, PROTOCOLS[protocol]).tobytes() == torchvisions(image, PROTOCOLS[protocol])
 
 
-def test_the_pixels_are_contiguous_float32_of_the_recipes_size() -> None:
+def test_the_pixels_are_contiguous_float32_of_the_protocols_size() -> None:
     pixels = preprocess(noise(90, 70), SMALL)
 
     assert (pixels.dtype, pixels.shape, pixels.flags.c_contiguous) == (np.dtype(np.float32), (3, 64, 64), True)

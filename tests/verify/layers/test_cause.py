@@ -12,10 +12,10 @@ from twins import FAMILIES, HIDDEN, TINY, V2, random_image
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from verify.layers.cause import Observed, explain
+from verify.layers.cause import Observed, explain_unit
 from verify.layers.tensor_faults import tensor_faults
-from verify.reference.convnext import plan_of, tensors_of
-from verify.reference.unit import Plan
+from verify.reference.convnext import build_unit, tensors_of
+from verify.reference.unit import Unit
 from verify.selftest.weights import distinct_weights
 
 IMAGE = (2, 3, 64, 96)
@@ -24,34 +24,34 @@ IMAGE = (2, 3, 64, 96)
 @functools.cache
 def inputs_of(spec: ArchSpec) -> dict[str, Array]:
     """Every unit's own input, on the way from an image."""
-    weights, x, found = distinct_weights(spec.params()), random_image(IMAGE), {}
-    for unit in units_in_order(spec):
-        found[unit] = x
-        x = plan_of(spec, unit).run(x, weights)
-    return found
+    weights, x, inputs = distinct_weights(spec.params()), random_image(IMAGE), {}
+    for name in units_in_order(spec):
+        inputs[name] = x
+        x = build_unit(spec, name).run(x, weights)
+    return inputs
 
 
-def hint(spec: ArchSpec, unit: str, x: Array, wrong: Plan | Array) -> str:
-    """What is said when Paddle's unit computes another plan, or gives another output."""
+def hint(spec: ArchSpec, name: str, x: Array, wrong: Unit | Array) -> str:
+    """What is said when Paddle's unit has another step, or gives another output."""
     weights = distinct_weights(spec.params())
-    expected = plan_of(spec, unit).run(x, weights)
-    actual = wrong.run(x, weights) if isinstance(wrong, Plan) else wrong
-    target = {name: weights[name] for name in tensors_of(spec, unit)}
-    return explain(spec, Observed(unit, x, expected, actual, unit), source=weights, target=target)
+    expected = build_unit(spec, name).run(x, weights)
+    actual = wrong.run(x, weights) if isinstance(wrong, Unit) else wrong
+    target = {name: weights[name] for name in tensors_of(spec, name)}
+    return explain_unit(spec, Observed(name, x, expected, actual, name), source=weights, target=target)
 
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
 def test_every_mistake_of_every_step_is_told_from_the_others(spec: ArchSpec) -> None:
     weights, count = distinct_weights(spec.params()), 0
-    for unit, x in inputs_of(spec).items():
-        if unit.startswith(
+    for name, x in inputs_of(spec).items():
+        if name.startswith(
             ("stages.0", "stages.1")
         ):  # the later stages' blocks have the same steps and fewer positions
             continue
-        plan = plan_of(spec, unit)
-        for index, step in enumerate(plan.steps):
+        unit = build_unit(spec, name)
+        for index, step in enumerate(unit.steps):
             for text, wrong in step.mistakes(weights):
-                assert hint(spec, unit, x, plan.with_step(index, wrong)) == text
+                assert hint(spec, name, x, unit.with_step(index, wrong)) == text
                 count += 1
 
     assert count > 20
@@ -59,38 +59,38 @@ def test_every_mistake_of_every_step_is_told_from_the_others(spec: ArchSpec) -> 
 
 @pytest.mark.parametrize("eps", [0.0, 1e-12, 1e-8, 1e-5, 1.5e-5, 1e-3, 0.1])
 def test_any_eps_is_found(eps: float) -> None:
-    plan, x = plan_of(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
+    unit, x = build_unit(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
 
-    wrong = plan.with_step(1, type(plan.steps[1])("stages.2.0.norm", eps=eps))  # type: ignore[call-arg]  # the kind of step is known
+    wrong = unit.with_step(1, type(unit.steps[1])("stages.2.0.norm", eps=eps))  # type: ignore[call-arg]  # the kind of step is known
     assert hint(TINY, "stages.2.0", x, wrong) == f"stages.2.0.norm: eps {eps:.3g} in place of 1e-06"
 
 
 def test_an_eps_of_the_response_norm_is_found() -> None:
-    plan, x = plan_of(V2, "stages.2.0"), inputs_of(V2)["stages.2.0"]
+    unit, x = build_unit(V2, "stages.2.0"), inputs_of(V2)["stages.2.0"]
 
-    wrong = plan.with_step(4, type(plan.steps[4])("stages.2.0.grn", eps=1e-4))  # type: ignore[call-arg]  # the kind of step is known
+    wrong = unit.with_step(4, type(unit.steps[4])("stages.2.0.grn", eps=1e-4))  # type: ignore[call-arg]  # the kind of step is known
     assert hint(V2, "stages.2.0", x, wrong) == "stages.2.0.grn: eps 0.0001 in place of 1e-06"
 
 
 def test_a_response_norm_before_its_gelu_is_found() -> None:
-    plan, x = plan_of(V2, "stages.2.0"), inputs_of(V2)["stages.2.0"]
+    unit, x = build_unit(V2, "stages.2.0"), inputs_of(V2)["stages.2.0"]
 
-    text = hint(V2, "stages.2.0", x, plan.exchanged(3))
+    text = hint(V2, "stages.2.0", x, unit.exchanged(3))
     assert text == "stages.2.0.grn before stages.2.0.gelu in place of after it"
 
 
 def test_a_norm_after_the_mean_is_found_where_it_comes_first() -> None:
-    plan, x = plan_of(HIDDEN, "features"), inputs_of(HIDDEN)["features"]
+    unit, x = build_unit(HIDDEN, "features"), inputs_of(HIDDEN)["features"]
 
-    text = hint(HIDDEN, "features", x, plan.exchanged(0))
+    text = hint(HIDDEN, "features", x, unit.exchanged(0))
     assert text == "the mean over height and width before norm_pre in place of after it"
 
 
 def test_two_mistakes_at_once_are_not_called_one() -> None:
-    plan, x = plan_of(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
-    gelu, gamma = plan.steps[3], plan.steps[5]
+    unit, x = build_unit(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
+    gelu, gamma = unit.steps[3], unit.steps[5]
 
-    wrong = plan.with_step(5, None).with_step(3, type(gelu)(gelu.name, form="tanh"))  # type: ignore[call-arg]  # the kind of step is known
+    wrong = unit.with_step(5, None).with_step(3, type(gelu)(gelu.name, form="tanh"))  # type: ignore[call-arg]  # the kind of step is known
     assert gamma.name == "stages.2.0.gamma"
     assert hint(TINY, "stages.2.0", x, wrong) == (
         "no usual mistake reproduces it; 8 of 8 channels differ, at 24 of 24 positions"
@@ -98,8 +98,8 @@ def test_two_mistakes_at_once_are_not_called_one() -> None:
 
 
 def test_the_signature_counts_channels_and_positions() -> None:
-    plan, x = plan_of(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
-    output = plan.run(x, distinct_weights(TINY.params()))
+    unit, x = build_unit(TINY, "stages.2.0"), inputs_of(TINY)["stages.2.0"]
+    output = unit.run(x, distinct_weights(TINY.params()))
     output[1, 3, 0, :2] += 1e-3
 
     assert hint(TINY, "stages.2.0", x, output) == (

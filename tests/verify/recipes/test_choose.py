@@ -15,8 +15,8 @@ from convert.archs import get_spec
 from convert.errors import FerryError
 from verify.cli import main
 from verify.recipes.choose import ChosenRecipe, Overrides, WrongProtocol, choose_recipe
-from verify.recipes.protocol import SQUASH, Recipe
-from verify.recipes.recipe import PublishedRecipe, get_recipe, known_recipes
+from verify.recipes.protocol import SQUASH, Protocol
+from verify.recipes.recipe import Recipe, get_recipe, known_recipes
 
 BASE = get_spec("convnext_base")
 OFFICIAL = Path("convnext_base_22k_1k_384.pth")
@@ -31,7 +31,7 @@ def choose(named: str = "", *, checkpoint: Path = Path("x.pth"), **values: Any) 
 def test_a_named_recipe_is_taken_as_it_stands() -> None:
     chosen = choose(NAME)
 
-    assert (chosen.recipe, chosen.published, chosen.overridden) == (get_recipe(NAME).recipe, get_recipe(NAME), ())
+    assert (chosen.protocol, chosen.recipe, chosen.overridden) == (get_recipe(NAME).protocol, get_recipe(NAME), ())
     assert chosen.facts() == {
         "recipe": f"{NAME}, named by --recipe",
         "protocol": "bicubic, squash to 384, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)",
@@ -40,44 +40,44 @@ def test_a_named_recipe_is_taken_as_it_stands() -> None:
 
 
 def test_a_number_without_top_5_is_said_as_its_source_has_it() -> None:
-    published = get_recipe("convnext_base.fb_in1k_384")
+    recipe = get_recipe("convnext_base.fb_in1k_384")
 
-    assert choose(published.name).facts()["published"] == f"top-1 85.1, {published.source}"
+    assert choose(recipe.name).facts()["published"] == f"top-1 85.1, {recipe.source}"
 
 
 def test_a_checkpoint_with_its_published_name_is_recognised_and_that_is_said() -> None:
     chosen = choose(checkpoint=OFFICIAL)
 
-    assert (chosen.recipe, chosen.published, chosen.overridden) == (get_recipe(NAME).recipe, get_recipe(NAME), ())
+    assert (chosen.protocol, chosen.recipe, chosen.overridden) == (get_recipe(NAME).protocol, get_recipe(NAME), ())
     assert chosen.facts()["recipe"] == f"{NAME}, recognised from the file's name"
 
 
 def test_a_named_recipe_goes_before_the_files_name() -> None:
-    assert choose("convnext_base.fb_in1k@288", checkpoint=OFFICIAL).recipe.size == 288
+    assert choose("convnext_base.fb_in1k@288", checkpoint=OFFICIAL).protocol.size == 288
 
 
 def test_without_a_name_it_is_the_authors_protocol_and_nothing_published() -> None:
     chosen = choose()
 
-    assert (chosen.recipe, chosen.published) == (Recipe(), None)
+    assert (chosen.protocol, chosen.recipe) == (Protocol(), None)
     assert chosen.facts() == {
         "recipe": "none named, none recognised from the file's name",
-        "protocol": str(Recipe()),
+        "protocol": str(Protocol()),
     }
 
 
 def test_values_without_a_recipe_are_a_protocol_of_their_own() -> None:
     chosen = choose(checkpoint=OFFICIAL, size=384)
 
-    assert (chosen.recipe, chosen.published) == (Recipe(size=384, resize=SQUASH), None)
+    assert (chosen.protocol, chosen.recipe) == (Protocol(size=384, resize=SQUASH), None)
     assert chosen.how == "none: values without --recipe are a protocol of their own"
 
 
 def test_a_default_is_what_values_change_where_no_recipe_is_named() -> None:
-    default = Recipe(size=64, resize=72, mean=(0.5, 0.5, 0.5))
+    default = Protocol(size=64, resize=72, mean=(0.5, 0.5, 0.5))
     chosen = choose_recipe("", Overrides(resize=70), checkpoint=OFFICIAL, spec=BASE, default=default)
 
-    assert chosen.recipe == replace(default, resize=70)
+    assert chosen.protocol == replace(default, resize=70)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_is_overridden_is_said(named: str, values: dict[str, Any], overridd
 
     assert chosen.overridden == overridden
     said = f", not the published protocol: {', '.join(overridden)}" if overridden else ""
-    assert chosen.facts()["protocol"] == f"{chosen.recipe}{said}"
+    assert chosen.facts()["protocol"] == f"{chosen.protocol}{said}"
 
 
 @pytest.mark.parametrize(
@@ -120,22 +120,22 @@ def test_what_is_overridden_is_said(named: str, values: dict[str, Any], overridd
     [({}, 256), ({"crop_pct": 0.96}, 233), ({"crop_pct": 1.0}, 224), ({"size": 288, "crop_pct": 1.0}, 288)],
 )
 def test_the_crop_as_a_fraction_is_the_short_edge(values: dict[str, Any], resize: int) -> None:
-    assert choose(**values).recipe.resize == resize
+    assert choose(**values).protocol.resize == resize
 
 
 @pytest.mark.parametrize("row", known_recipes(), ids=lambda row: row.name)
-def test_stating_a_recipes_own_values_overrides_nothing(row: PublishedRecipe) -> None:
-    recipe = row.recipe
+def test_stating_a_recipes_own_values_overrides_nothing(row: Recipe) -> None:
+    protocol = row.protocol
     overrides = Overrides(
-        size=recipe.size,
-        resize=recipe.resize,
-        interpolation=recipe.interpolation,
-        mean=recipe.mean,
-        std=recipe.std,
+        size=protocol.size,
+        resize=protocol.resize,
+        interpolation=protocol.interpolation,
+        mean=protocol.mean,
+        std=protocol.std,
     )
     chosen = choose_recipe(row.name, overrides, checkpoint=Path("x.pth"), spec=get_spec(row.arch))
 
-    assert (chosen.recipe, chosen.overridden) == (recipe, ())
+    assert (chosen.protocol, chosen.overridden) == (protocol, ())
 
 
 def test_a_recipe_of_another_number_of_classes_is_refused() -> None:
@@ -194,7 +194,7 @@ def test_a_run_recognises_its_checkpoint_before_any_model_is_loaded(
     document = json.loads(capsys.readouterr().out)
 
     assert document["facts"]["recipe"] == f"{ZEPTO.name}, recognised from the file's name"
-    assert document["facts"]["protocol"] == str(ZEPTO.recipe)
+    assert document["facts"]["protocol"] == str(ZEPTO.protocol)
     assert [(gate["name"], gate["verdict"]) for gate in document["gates"]][-1] == ("published accuracy", "not run")
     assert document["gates"][-1]["limit"] == "each top-1 within 0.05 of 72.820, every image read"
 

@@ -23,10 +23,10 @@ from convert.errors import FerryError
 from convert.source.cache import fetch
 from convert.source.pretrained import PRETRAINED
 from verify.images.preprocess import preprocess
-from verify.recipes import recipe, table
-from verify.recipes.protocol import SQUASH, Recipe
-from verify.recipes.recipe import RECIPES, PublishedRecipe, get_recipe, known_recipes, recognise_recipe
-from verify.recipes.table import FILES, SOURCES
+from verify.recipes.protocol import SQUASH, Protocol
+from verify.recipes.recipe import RECIPES, Recipe, get_recipe, known_recipes, recipe_stems, recognise_recipe
+from verify.recipes.table import FILES, OTHERS, SOURCES
+from verify.recipes.table import TIMM as TIMM_TABLE
 
 TIMM = [row.name for row in known_recipes() if row.source == SOURCES["timm"]]
 TORCHVISION = [row.name for row in known_recipes() if row.source == SOURCES["torchvision"]]
@@ -86,7 +86,7 @@ def weights(name: str) -> Any:
 
 
 def test_there_are_so_many_recipes_and_no_name_twice() -> None:
-    text = table.TIMM + table.OTHERS
+    text = TIMM_TABLE + OTHERS
     assert len(known_recipes()) == len(text.split("\n")) - 3 == 106
     assert Counter(row.source for row in known_recipes()) == Counter(
         {SOURCES["timm"]: 90, SOURCES["mmpretrain"]: 7, SOURCES["fb"]: 5, SOURCES["torchvision"]: 4}
@@ -95,18 +95,18 @@ def test_there_are_so_many_recipes_and_no_name_twice() -> None:
 
 @pytest.mark.parametrize("name", TIMM)
 def test_a_protocol_is_timms(name: str) -> None:
-    found, row = config(name), get_recipe(name)
-    squash = found["crop_mode"] == "squash"
-    size = found["input_size"][-1]
+    timms, row = config(name), get_recipe(name)
+    squash = timms["crop_mode"] == "squash"
+    size = timms["input_size"][-1]
 
-    assert row.recipe == Recipe(
+    assert row.protocol == Protocol(
         size=size,
-        resize=SQUASH if squash else math.floor(size / found["crop_pct"]),
-        interpolation=found["interpolation"],
-        mean=found["mean"],
-        std=found["std"],
+        resize=SQUASH if squash else math.floor(size / timms["crop_pct"]),
+        interpolation=timms["interpolation"],
+        mean=timms["mean"],
+        std=timms["std"],
     )
-    assert not squash or found["crop_pct"] == 1.0
+    assert not squash or timms["crop_pct"] == 1.0
     cfg = get_pretrained_cfg(name.partition("@")[0])
     assert (row.arch, row.num_classes, row.decimals) == (cfg.architecture, cfg.num_classes, 3)
     assert ("@" in name) == (size != cfg.input_size[-1])
@@ -117,7 +117,7 @@ def test_a_protocol_and_its_accuracy_are_torchvisions(name: str) -> None:
     published, row = weights(name), get_recipe(name)
     transforms = published.transforms()
 
-    assert row.recipe == Recipe(
+    assert row.protocol == Protocol(
         size=transforms.crop_size[0],
         resize=transforms.resize_size[0],
         interpolation=transforms.interpolation.value,
@@ -137,8 +137,8 @@ def test_every_weights_of_torchvision_is_there() -> None:
 
 
 def oracles() -> dict[str, str]:
-    """For each distinct protocol, one recipe that timm or torchvision has."""
-    return {str(get_recipe(name).recipe): name for name in [*TIMM, *TORCHVISION]}
+    """One recipe that timm or torchvision has for each distinct protocol."""
+    return {str(get_recipe(name).protocol): name for name in [*TIMM, *TORCHVISION]}
 
 
 @pytest.mark.parametrize("name", oracles().values())
@@ -149,7 +149,7 @@ def test_the_pixels_of_a_recipe_are_those_of_timms_or_torchvisions_transform(siz
         weights(name).transforms() if name in TORCHVISION else create_transform(**config(name))
     )
 
-    assert preprocess(image, get_recipe(name).recipe).tobytes() == theirs(image).numpy().tobytes()
+    assert preprocess(image, get_recipe(name).protocol).tobytes() == theirs(image).numpy().tobytes()
 
 
 @pytest.mark.parametrize("name", AUTHORS)
@@ -173,19 +173,19 @@ def test_every_published_checkpoint_with_1000_classes_has_a_recipe() -> None:
 
 
 @pytest.mark.parametrize("row", known_recipes(), ids=lambda row: row.name)
-def test_a_recipe_is_one_that_can_be_run(row: PublishedRecipe) -> None:
+def test_a_recipe_is_one_that_can_be_run(row: Recipe) -> None:
     assert row.arch in ARCHS
-    assert row.recipe.resize == SQUASH or int(row.recipe.resize) >= row.recipe.size
+    assert row.protocol.resize == SQUASH or int(row.protocol.resize) >= row.protocol.size
     assert 70 < row.top1 < 90
     assert row.top5 is None or row.top1 < row.top5 < 99
     assert (row.top5 is None) == (row.decimals == 1)
 
 
 def test_a_recipe_in_words_says_all_of_it() -> None:
-    assert str(get_recipe("torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1").recipe) == (
+    assert str(get_recipe("torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1").protocol) == (
         "bilinear, short edge 236, crop 224, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)"
     )
-    assert str(get_recipe("convnext_base.clip_laion2b_augreg_ft_in12k_in1k_384").recipe) == (
+    assert str(get_recipe("convnext_base.clip_laion2b_augreg_ft_in12k_in1k_384").protocol) == (
         "bicubic, squash to 384, mean (0.48145466, 0.4578275, 0.40821073), std (0.26862954, 0.26130258, 0.27577711)"
     )
 
@@ -272,7 +272,7 @@ def test_a_download_in_the_cache_of_convert_is_recognised(tmp_path: Path) -> Non
 
 
 def test_no_file_name_stands_for_two_recipes() -> None:
-    names = list(recipe._names())
+    names = list(recipe_stems())
 
     assert Counter(stem for stem, _ in names).most_common(1)[0][1] == 1
     assert len(names) == 106 + 44 + 14

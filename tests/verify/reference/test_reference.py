@@ -13,7 +13,7 @@ from twins import FAMILIES, TINY, max_rel, random_image
 
 from convert.archs import ARCHS, ArchSpec
 from convert.arrays import Array
-from verify.reference.convnext import plan_of, tensors_of, unit_of
+from verify.reference.convnext import build_unit, tensors_of, unit_name
 from verify.reference.steps import Weights
 from verify.selftest.weights import distinct_weights
 
@@ -31,13 +31,13 @@ TIMMS = [
 
 def chained(spec: ArchSpec, weights: Weights, image: Array) -> Array:
     x = image
-    for unit in units_in_order(spec):
-        x = plan_of(spec, unit).run(x, weights)
+    for name in units_in_order(spec):
+        x = build_unit(spec, name).run(x, weights)
     return x
 
 
 @pytest.mark.parametrize("arch", TIMMS)
-def test_the_chained_plans_answer_as_timm_s_model(arch: str) -> None:
+def test_the_chained_units_answer_as_timm_s_model(arch: str) -> None:
     depths: dict[str, Any] = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
     judged = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=CLASSES, **depths))
 
@@ -46,7 +46,7 @@ def test_the_chained_plans_answer_as_timm_s_model(arch: str) -> None:
 
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
-def test_the_chained_plans_answer_as_our_torch_model(spec: ArchSpec) -> None:
+def test_the_chained_units_answer_as_our_torch_model(spec: ArchSpec) -> None:
     weights = distinct_weights(spec.params())
 
     assert max_rel(chained(spec, weights, random_image(IMAGE)), torch_output(spec, weights)) <= ORACLE
@@ -54,20 +54,20 @@ def test_the_chained_plans_answer_as_our_torch_model(spec: ArchSpec) -> None:
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
 def test_every_tensor_belongs_to_one_unit(spec: ArchSpec) -> None:
-    found = [name for unit in units_in_order(spec) for name in tensors_of(spec, unit)]
+    tensors = [tensor for name in units_in_order(spec) for tensor in tensors_of(spec, name)]
 
-    assert sorted(found) == sorted(param.torch_name for param in spec.params())
+    assert sorted(tensors) == sorted(param.torch_name for param in spec.params())
 
 
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
-def test_every_plan_uses_all_its_tensors(spec: ArchSpec) -> None:
+def test_every_unit_uses_all_its_tensors(spec: ArchSpec) -> None:
     weights = distinct_weights(spec.params())
     x = random_image(IMAGE)
-    for unit in units_in_order(spec):
-        plan = plan_of(spec, unit)
-        right = plan.run(x, weights)
-        for name in tensors_of(spec, unit):
-            assert not np.array_equal(plan.run(x, {**weights, name: weights[name] * 1.5}), right), name
+    for name in units_in_order(spec):
+        unit = build_unit(spec, name)
+        right = unit.run(x, weights)
+        for tensor in tensors_of(spec, name):
+            assert not np.array_equal(unit.run(x, {**weights, tensor: weights[tensor] * 1.5}), right), tensor
         x = right
 
 
@@ -85,9 +85,9 @@ def test_every_plan_uses_all_its_tensors(spec: ArchSpec) -> None:
     ],
 )
 def test_the_unit_of_a_tensor_is_read_off_its_name(tensor: str, unit: str) -> None:
-    assert unit_of(tensor) == unit
+    assert unit_name(tensor) == unit
 
 
 def test_a_unit_that_the_architecture_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^tiny_twin has no unit blocks\.0$"):
-        plan_of(TINY, "blocks.0")
+        build_unit(TINY, "blocks.0")

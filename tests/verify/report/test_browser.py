@@ -127,10 +127,10 @@ def test_nothing_makes_the_page_scroll_sideways(width: int, browser: Browser, fi
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_stands_out_from_what_is_behind_it(scheme: str, browser: Browser, file: Path) -> None:
     page = open_page(browser, file, scheme=scheme)
-    found = page.evaluate(CONTRASTS)
+    contrasts = page.evaluate(CONTRASTS)
 
-    assert len(found) > 100
-    assert [(text, ratio) for text, ratio in found if not ratio >= LEAST_CONTRAST] == []
+    assert len(contrasts) > 100
+    assert [(text, ratio) for text, ratio in contrasts if not ratio >= LEAST_CONTRAST] == []
     page.close()
 
 

@@ -63,13 +63,13 @@ def test_the_form_refuses_another(change: dict[str, Any]) -> None:
 
 
 def nodes(node: dict[str, Any], where: str) -> list[tuple[str, dict[str, Any]]]:
-    found = [(where, node)]
+    paths = [(where, node)]
     for name, child in node.get("properties", {}).items():
-        found += nodes(child, f"{where}.{name}")
+        paths += nodes(child, f"{where}.{name}")
     for key in ("items", "additionalProperties"):
         if isinstance(node.get(key), dict):
-            found += nodes(node[key], f"{where}.{key}")
-    return found
+            paths += nodes(node[key], f"{where}.{key}")
+    return paths
 
 
 def test_a_pull_request_gets_the_table_that_maintainers_ask_for() -> None:
@@ -83,7 +83,7 @@ def test_a_pull_request_gets_the_table_that_maintainers_ask_for() -> None:
         "| `convnext_tiny` | 78.250 / 79.000 | 79.000 / 79.000 (torch, the same 400 images)<br>"
         "82.1 / 95.9 (`convnext_tiny.fb_in1k`, published) | 28,589,128 |",
     ]
-    assert "First layer that departs: `stages.1.2`: an eps of 1e-5 in place of 1e-6" in lines
+    assert "First unit that departs: `stages.1.2`: an eps of 1e-5 in place of 1e-6" in lines
     assert "<details><summary>flips (6)</summary>" in lines
 
 
@@ -199,10 +199,10 @@ def test_a_folder_of_a_report_s_name_is_an_error(tmp_path: Path) -> None:
 
 def test_the_classes_are_counted_as_plain_python_counts_them() -> None:
     rows = some_rows(flips=5)
-    found = summarise(rows).per_class
+    scores = summarise(rows).per_class
 
-    assert sum(score.images for score in found) == len(rows)
-    for score in found:
+    assert sum(score.images for score in scores) == len(rows)
+    for score in scores:
         mine = [row for row in rows if row.label == score.label]
         assert score.paddle_right == sum(row.predictions["paddle"].classes[0] == row.label for row in mine)
         assert score.torch_right == sum(row.predictions["torch"].classes[0] == row.label for row in mine)

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from results import NASTY, album, full_result, some_layers, some_result, some_rows
+from results import NASTY, album, full_result, some_result, some_rows, some_units
 
 from verify.gate import gate
 from verify.report import as_html
@@ -52,9 +52,9 @@ def nasty() -> Result:
     rows = some_rows(flips=3)
     rows[0] = replace(rows[0], name=NASTY)
     failed = gate(NASTY, False, NASTY, NASTY, problems=(NASTY,))
-    layers = replace(some_layers(depart=True), first=NASTY, hint=NASTY)
+    units = replace(some_units(depart=True), first=NASTY, hint=NASTY)
     facts = {"arch": NASTY, NASTY: NASTY}
-    return some_result(rows, gates=(failed,), facts=facts, classes=[NASTY] * 20, command=NASTY, layers=layers)
+    return some_result(rows, gates=(failed,), facts=facts, classes=[NASTY] * 20, command=NASTY, units=units)
 
 
 def test_the_page_says_verdict_scores_gates_and_how_to_repeat_it() -> None:
@@ -67,7 +67,7 @@ def test_the_page_says_verdict_scores_gates_and_how_to_repeat_it() -> None:
         "published, convnext_tiny.fb_in1k 82.1 95.9",
         "float64 oracle passed max rel 1.2e-14 max rel <= 1e-09",
         "published accuracy not run no --recipe",
-        "The first layer that departs is stages.1.2 : an eps of 1e-5 in place of 1e-6",
+        "The first unit that departs is stages.1.2 : an eps of 1e-5 in place of 1e-6",
         "centre crop at 384 81.200 -0.900 0.003 --resize squash",
         "not read n00000003/broken.JPEG: image file is truncated",
         f"data fingerprint {'3d' * 32}",
@@ -118,8 +118,8 @@ def test_fifty_thousand_images_make_a_small_page() -> None:
             name=str(number),
             max_abs=float(1e-7 + 1e-5 * p),
             predictions={
-                name: replace(found, confidence=float(p) + offset)
-                for (name, found), offset in zip(
+                name: replace(prediction, confidence=float(p) + offset)
+                for (name, prediction), offset in zip(
                     rows[number % 2000].predictions.items(), (0.0, float(1e-6 * p**9)), strict=True
                 )
             },
@@ -166,7 +166,7 @@ def test_every_plot_and_table_says_what_it_is() -> None:
         "logit differences",
         "agreement of confidence",
         "accuracy by class",
-        "differences by layer",
+        "differences by unit",
     ]
     assert {plot["role"] for plot in plots} == {"img"}
     assert len(page.tags("caption")) == len(page.tags("table")) == 4
@@ -189,31 +189,31 @@ def test_a_picture_is_a_small_jpeg_of_any_mode(mode: str) -> None:
 def test_the_histogram_counts_every_image_once() -> None:
     rows = some_rows(300)
     rows[:3] = [replace(row, max_abs=value) for row, value in zip(rows, (0.0, np.nan, np.inf), strict=False)]
-    found = difference_histogram(rows)
+    histogram = difference_histogram(rows)
 
-    assert found is not None
-    assert (found.zeros, found.unknown, int(found.counts.sum())) == (1, 2, 297)
+    assert histogram is not None
+    assert (histogram.zeros, histogram.unknown, int(histogram.counts.sum())) == (1, 2, 297)
     inside = [row.max_abs for row in rows[3:]]
-    assert found.median == np.median([0.0, *inside])
-    assert found.counts.tolist() == np.histogram(inside, found.edges)[0].tolist()
+    assert histogram.median == np.median([0.0, *inside])
+    assert histogram.counts.tolist() == np.histogram(inside, histogram.edges)[0].tolist()
 
 
 @pytest.mark.parametrize("value", [1e-12, 1e-7, 1e-4, 1e-3, 1.0, 37.0])
 def test_no_difference_falls_outside_the_histogram(value: float) -> None:
-    found = difference_histogram([replace(some_rows(1)[0], max_abs=value)])
+    histogram = difference_histogram([replace(some_rows(1)[0], max_abs=value)])
 
-    assert found is not None
-    assert int(found.counts.sum()) == 1
+    assert histogram is not None
+    assert int(histogram.counts.sum()) == 1
 
 
 def test_the_grid_of_confidence_counts_every_image_once() -> None:
     rows = some_rows(300)
     rows[0] = replace(rows[0], predictions={name: Prediction((0,), (1.0,), 1.0) for name in ("torch", "paddle")})
     rows[1] = replace(rows[1], predictions={name: Prediction((0,), (1.0,)) for name in ("torch", "paddle")})
-    found = confidence_grid(rows)
+    grid = confidence_grid(rows)
 
-    assert found is not None
-    assert int(found.counts.sum()) == 299
+    assert grid is not None
+    assert int(grid.counts.sum()) == 299
 
 
 def test_classes_of_one_accuracy_are_one_point() -> None:

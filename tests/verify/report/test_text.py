@@ -100,7 +100,7 @@ def test_programs_get_the_whole_result() -> None:
     result = flip_by(margin=1e-6, noise=1e-5)
     document = json.loads(as_json(Result({"arch": "x"}, (PASSED, paired_gate(result)), result)))
 
-    assert (document["schema_version"], document["ok"], document["facts"]) == (2, True, {"arch": "x"})
+    assert (document["schema_version"], document["ok"], document["facts"]) == (3, True, {"arch": "x"})
     assert document["gates"][0] == {
         "name": "structure",
         "verdict": "passed",

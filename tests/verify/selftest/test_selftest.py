@@ -91,24 +91,24 @@ def test_the_table_has_every_fault_that_was_asked_for() -> None:
 
 def test_a_fault_made_invisible_fails_and_is_named() -> None:
     blind = replace(TABLE["a batch dropped"], plants=Plants())
-    found = selftest(Compute(threads=1), [TABLE["a NaN"], blind])
-    lines = as_text(found).splitlines()
+    result = selftest(Compute(threads=1), [TABLE["a NaN"], blind])
+    lines = as_text(result).splitlines()
 
-    assert not found.ok
-    assert found.missed == ("a batch dropped",)
+    assert not result.ok
+    assert result.missed == ("a batch dropped",)
     assert re.fullmatch(r"a batch dropped +the run +NOBODY +should be seen by paired accuracy", lines[-4])
     assert lines[-2].startswith("SELFTEST FAILED: 1 of 2 faults seen, 2 of 2 untouched pairs pass, in ")
     assert lines[-1] == "  nobody saw: a batch dropped"
-    assert json.loads(as_json(found))["missed"] == ["a batch dropped"]
+    assert json.loads(as_json(result))["missed"] == ["a batch dropped"]
 
 
 def test_an_untouched_pair_that_fails_fails_all() -> None:
     alarm = Untouched("the bundled sample", (not_run("structure", "no reason", "x"),))
-    found = Selftest((alarm,), (), 1.0)
+    result = Selftest((alarm,), (), 1.0)
 
-    assert not found.ok
-    assert headline(found) == "SELFTEST FAILED: 0 of 0 faults seen, 0 of 1 untouched pairs pass, in 1 s"
-    assert "FAILED: no reason" in as_text(found)
+    assert not result.ok
+    assert headline(result) == "SELFTEST FAILED: 0 of 0 faults seen, 0 of 1 untouched pairs pass, in 1 s"
+    assert "FAILED: no reason" in as_text(result)
 
 
 def test_a_selftest_of_nothing_is_none() -> None:

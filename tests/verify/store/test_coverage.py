@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up_images import write_images
-from pairs import CALM, RECIPE, scored
+from pairs import CALM, PROTOCOL, scored
 
-from verify.accuracy.evaluate import OVERWRITTEN, _unchanged
+from verify.accuracy.evaluate import OVERWRITTEN, drop_overwritten
 from verify.datasets import read_dataset
 from verify.gate import Verdict
 from verify.gates.paired import paired_gate
@@ -61,9 +61,9 @@ def test_pixels_that_were_overwritten_are_an_image_that_was_not_read() -> None:
     facts = [ImageFacts(n, f"{n}.png", 0, 8, 8, "RGB", error) for n, error in enumerate(("", "cut", "", ""))]
     logits = {"torch": np.arange(3.0)[:, None], "paddle": np.arange(3.0)[:, None]}
 
-    found, left = _unchanged(facts, logits, [1, 9, 3], [1, 2, 3])
+    kept, left = drop_overwritten(facts, logits, [1, 2, 3], [1, 9, 3])
 
-    assert [image.error for image in found] == ["", "cut", OVERWRITTEN, ""]
+    assert [image.error for image in kept] == ["", "cut", OVERWRITTEN, ""]
     assert {framework: rows.tolist() for framework, rows in left.items()} == {
         "torch": [[0.0], [2.0]],
         "paddle": [[0.0], [2.0]],
@@ -73,7 +73,7 @@ def test_pixels_that_were_overwritten_are_an_image_that_was_not_read() -> None:
 def test_every_image_of_the_sample_has_a_stamp_of_its_own() -> None:
     from verify.sample import IMAGES
 
-    found = [decode(path, RECIPE) for path in sorted(IMAGES.glob("*/*"))]
+    images = [decode(path, PROTOCOL) for path in sorted(IMAGES.glob("*/*"))]
 
-    assert len({image.stamp for image in found}) == len(found) == 364
-    assert all(image.pixels is not None and image.stamp == stamp(image.pixels) for image in found)
+    assert len({image.stamp for image in images}) == len(images) == 364
+    assert all(image.pixels is not None and image.stamp == stamp(image.pixels) for image in images)

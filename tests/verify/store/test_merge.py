@@ -19,7 +19,7 @@ from convert.archs import get_spec
 from verify.facts import settings_of
 from verify.gate import Gate, Verdict, gate, not_run
 from verify.recipes.choose import ChosenRecipe
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.report import as_json
 from verify.result import merge_runs
 from verify.store.coverage import listing
@@ -31,7 +31,7 @@ GOOD, BAD = gate("structure", True, "74 tensors", "x"), gate("structure", False,
 MISSED = not_run("structure", "no tensors", "x")
 
 
-SETTINGS = settings_of(ChosenRecipe(recipe=Recipe(), published=None, overridden=(), how="given"))
+SETTINGS = settings_of(ChosenRecipe(protocol=Protocol(), recipe=None, overridden=(), how="given"))
 
 
 def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
@@ -40,7 +40,7 @@ def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
 
 
 def listed(images: int) -> dict[str, str]:
-    """Of that many images, for the merged run; nothing is concluded from a single shard here."""
+    """Settings of a merged run of that many images; nothing is concluded from a single shard here."""
     rows = [ImageRow(f"{number}.png", number % 3, None, 0.0, {}) for number in range(images)]
     return {"listed": "", "all listed": listing(rows)}
 
@@ -90,8 +90,8 @@ def test_a_gate_is_as_bad_as_the_worst_shard_found_it(
     first: Gate, second: Gate, expected: Gate, tmp_path: Path
 ) -> None:
     paths = [
-        write_store(tmp_path / f"{n}.sqlite", range(3 * n, 3 * n + 3), facts_of(f"{n + 1}/2"), (found,))
-        for n, found in enumerate((first, second))
+        write_store(tmp_path / f"{n}.sqlite", range(3 * n, 3 * n + 3), facts_of(f"{n + 1}/2"), (outcome,))
+        for n, outcome in enumerate((first, second))
     ]
 
     assert merge(paths).gates == (expected,)
@@ -163,7 +163,7 @@ def test_on_the_command_line_shards_and_one_run_agree_bit_for_bit(tmp_path: Path
     assert (whole.returncode, joined.returncode, joined.stderr) == (0, 0, "")
     one, other = json.loads(whole.stdout), json.loads(joined.stdout)
     assert other["paired"] == one["paired"]
-    assert [found["verdict"] for found in other["gates"]] == [Verdict.PASSED.value] * 5
+    assert [entry["verdict"] for entry in other["gates"]] == [Verdict.PASSED.value] * 5
     assert json.loads((tmp_path / "joined" / "report.json").read_text()) == other
     with closing(RunStore(tmp_path / "whole" / "run.sqlite")) as store:
         expected = store.rows()

@@ -34,8 +34,8 @@ def select(path: Path, query: str) -> list[tuple[Any, ...]]:
 def test_the_five_best_are_kept_best_first() -> None:
     (row,) = rows_of(np.array([[0.5, 3.0, -1.0, 2.0, 9.0, 1.0]], np.float32))
 
-    found = row.predictions["torch"]
-    assert (found.classes, found.logits) == ((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
+    prediction = row.predictions["torch"]
+    assert (prediction.classes, prediction.logits) == ((4, 1, 3, 5, 0), (9.0, 3.0, 2.0, 1.0, 0.5))
 
 
 def test_among_equal_logits_the_lower_class_comes_first() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verify.why.conclusion import Score, Truths, conclude, visible
+from verify.why.conclusion import Score, Truths, conclude_why, detectable
 
 BASE = np.arange(1000) < 500  # the run has the first half right: 50 %
 
@@ -20,20 +20,20 @@ def right(count: int, *, seen: int = 1000, name: str = "a mistake") -> Score:
 def test_the_nearest_to_the_expected_is_named_with_its_remedy() -> None:
     scores = [right(560, name="small"), right(820, name="great"), right(990, name="too much")]
 
-    assert conclude(scores, BASE, expected=82.0, asked=500) == (
+    assert conclude_why(scores, BASE, expected=82.0, sample_size=500) == (
         "great explains it best: top-1 50.00 becomes 82.00 of the expected 82.00 (+32.00 points on 1,000 images, "
         "p = 9e-97). Remedy: mend great."
     )
 
 
 def test_without_an_expected_accuracy_the_highest_is_named() -> None:
-    text = conclude([right(560), right(820), right(990, name="highest")], BASE, expected=None, asked=500)
+    text = conclude_why([right(560), right(820), right(990, name="highest")], BASE, expected=None, sample_size=500)
 
     assert text.startswith("highest explains it best: top-1 50.00 becomes 99.00 (+49.00 points on 1,000 images, p = ")
 
 
 def test_an_accuracy_that_is_too_high_is_explained_as_well() -> None:
-    text = conclude([right(820), right(310, name="worse")], BASE, expected=30.0, asked=500)
+    text = conclude_why([right(820), right(310, name="worse")], BASE, expected=30.0, sample_size=500)
 
     assert text.startswith("worse explains it best: top-1 50.00 becomes 31.00 of the expected 30.00 (-19.00 points")
 
@@ -41,24 +41,24 @@ def test_an_accuracy_that_is_too_high_is_explained_as_well() -> None:
 def test_what_the_images_cannot_tell_apart_is_said() -> None:
     scores = [right(820, name="one"), right(818, name="two"), right(700, name="three")]
 
-    assert "These images cannot tell it from: two." in conclude(scores, BASE, expected=82.0, asked=500)
+    assert "These images cannot tell it from: two." in conclude_why(scores, BASE, expected=82.0, sample_size=500)
 
 
 def test_what_remains_is_said() -> None:
-    text = conclude([right(750)], BASE, expected=82.0, asked=500)
+    text = conclude_why([right(750)], BASE, expected=82.0, sample_size=500)
 
     assert text.endswith(" +7.00 points remain: set this right and ask again.")
 
 
 def test_a_mistake_that_explains_less_than_half_is_not_called_the_cause() -> None:
-    assert conclude([right(600)], BASE, expected=82.0, asked=500) == (
+    assert conclude_why([right(600)], BASE, expected=82.0, sample_size=500) == (
         "no usual mistake explains the +32.00 points: the most is a mistake with +10.00 points on 1,000 images, "
         "p = 2e-30. It may be one of several; its remedy: mend a mistake"
     )
 
 
 def test_a_difference_of_few_images_concludes_nothing() -> None:
-    text = conclude([right(550, seen=100)], BASE, expected=55.0, asked=100)
+    text = conclude_why([right(550, seen=100)], BASE, expected=55.0, sample_size=100)
 
     assert text == (
         "on 100 images no usual mistake differs significantly in the right direction; nothing is concluded. "
@@ -68,7 +68,7 @@ def test_a_difference_of_few_images_concludes_nothing() -> None:
 
 
 def test_an_expected_accuracy_within_the_interval_may_be_chance() -> None:
-    text = conclude([right(500)], BASE, expected=52.0, asked=1000)
+    text = conclude_why([right(500)], BASE, expected=52.0, sample_size=1000)
 
     assert text.endswith(
         ". 52.00 lies within 46.91 to 53.09, the 95 % interval of 1,000 images: "
@@ -77,18 +77,20 @@ def test_an_expected_accuracy_within_the_interval_may_be_chance() -> None:
 
 
 def test_where_every_image_was_looked_at_no_larger_sample_is_advised() -> None:
-    assert conclude([right(500)], BASE, expected=55.0, asked=1000).endswith("differences from 0.3 points on would show")
+    assert conclude_why([right(500)], BASE, expected=55.0, sample_size=1000).endswith(
+        "differences from 0.3 points on would show"
+    )
 
 
 def test_many_mistakes_are_held_to_a_stricter_level() -> None:
     one = right(507, name="by chance")  # 7 images against none: p = 0.016
 
-    assert conclude([one], BASE, expected=50.7, asked=500).startswith("by chance explains it best")
-    assert "nothing is concluded" in conclude([one, *[right(500)] * 9], BASE, expected=50.7, asked=500)
+    assert conclude_why([one], BASE, expected=50.7, sample_size=500).startswith("by chance explains it best")
+    assert "nothing is concluded" in conclude_why([one, *[right(500)] * 9], BASE, expected=50.7, sample_size=500)
 
 
 def test_a_difference_in_the_wrong_direction_explains_nothing() -> None:
-    assert "nothing is concluded" in conclude([right(300)], BASE, expected=82.0, asked=500)
+    assert "nothing is concluded" in conclude_why([right(300)], BASE, expected=82.0, sample_size=500)
 
 
 def test_labels_and_pixels_are_compared_on_the_images_that_both_have_seen() -> None:
@@ -97,11 +99,11 @@ def test_labels_and_pixels_are_compared_on_the_images_that_both_have_seen() -> N
 
 
 @pytest.mark.parametrize("images", [500, 5000, 50_000])
-def test_the_visible_difference_is_seen_as_often_as_promised(images: int) -> None:
+def test_the_detectable_difference_is_seen_as_often_as_promised(images: int) -> None:
     rng = np.random.default_rng(0)
     score, tests = right(530, seen=1000), 20
     moving = 0.03
-    points = visible(score, BASE, images, tests)
+    points = detectable(score, BASE, images, tests)
     gained = rng.binomial(images, (moving + points / 100) / 2, 400)
     lost = rng.binomial(images, max(moving - points / 100, 0) / 2, 400)
     z = (gained - lost) / np.sqrt(np.maximum(gained + lost, 1))

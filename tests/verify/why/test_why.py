@@ -19,10 +19,10 @@ from verify import sample
 from verify.cli import main
 from verify.datasets import FileBlob, Item, read_dataset
 from verify.images.decode import decode_item
-from verify.recipes.protocol import Recipe
+from verify.recipes.protocol import Protocol
 from verify.run import convert_sample
 from verify.store.rows import ImageRow, Prediction
-from verify.why.explain import WhyReport, choose_sample, explain
+from verify.why.explain import WhyReport, choose_sample, explain_accuracy
 from verify.why.question import Question
 from verify.workers.batches import SharedBatch
 from verify.workers.compute import Compute
@@ -71,9 +71,9 @@ def blue_only(weight: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, t
     return torch.stack([0 * summed, 0 * summed, summed], dim=1), bias
 
 
-def run(worker: Worker, items: Sequence[Item], recipe: Recipe) -> list[ImageRow]:
+def run(worker: Worker, items: Sequence[Item], protocol: Protocol) -> list[ImageRow]:
     """The rows of a run of PyTorch alone."""
-    pixels = np.stack([pixels_of(item, recipe) for item in items])
+    pixels = np.stack([pixels_of(item, protocol) for item in items])
     with SharedBatch(pixels.nbytes) as shared:
         logits = worker.forward(shared.put(pixels))
     order = np.argsort(-logits, axis=1, kind="stable")[:, :5]
@@ -84,23 +84,23 @@ def run(worker: Worker, items: Sequence[Item], recipe: Recipe) -> list[ImageRow]
     ]
 
 
-def pixels_of(item: Item, recipe: Recipe) -> Array:
-    pixels = decode_item(item, recipe).pixels
+def pixels_of(item: Item, protocol: Protocol) -> Array:
+    pixels = decode_item(item, protocol).pixels
     assert pixels is not None
     return pixels
 
 
-def asked(
+def ask(
     worker: Worker,
     items: Sequence[Item],
-    recipe: Recipe,
+    protocol: Protocol,
     *,
     expected: float | None = 99.0,
     rows: Sequence[ImageRow] = (),
     count: int = SAMPLE,
 ) -> WhyReport:
-    question = Question(recipe=recipe, expected=expected, sample=count, batch_size=20)
-    return explain(worker, items, rows=rows or run(worker, items, recipe), question=question)
+    question = Question(protocol=protocol, expected=expected, sample_size=count, batch_size=20)
+    return explain_accuracy(worker, items, rows=rows or run(worker, items, protocol), question=question)
 
 
 def relabelled(rows: Sequence[ImageRow], labels: Sequence[int]) -> list[ImageRow]:
@@ -112,7 +112,7 @@ def relabelled(rows: Sequence[ImageRow], labels: Sequence[int]) -> list[ImageRow
 
 def test_the_right_protocol_concludes_nothing(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
-    report = asked(worker, items, sample.RECIPE, expected=None)
+    report = ask(worker, items, sample.PROTOCOL, expected=None)
 
     assert report.top1 > 96
     assert report.verdict.startswith(
@@ -124,9 +124,9 @@ def test_the_right_protocol_concludes_nothing(worker: Worker, items: list[Item],
 
 def test_the_expected_accuracy_needs_no_explanation(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
-    rows = run(worker, items, sample.RECIPE)
+    rows = run(worker, items, sample.PROTOCOL)
     top1 = 100 * float(np.mean([row.label == row.predictions["torch"].classes[0] for row in rows]))
-    report = asked(worker, items, sample.RECIPE, expected=round(top1, 2), rows=rows)
+    report = ask(worker, items, sample.PROTOCOL, expected=round(top1, 2), rows=rows)
 
     assert (report.rows, report.verdict) == (
         (),
@@ -141,8 +141,8 @@ def test_a_wrong_normalisation_is_named_with_the_options_to_pass(
     worker: Worker, items: list[Item], tmp_path: Path
 ) -> None:
     load(worker, tmp_path)
-    wrong = dataclasses.replace(sample.RECIPE, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    report = asked(worker, items, wrong)
+    wrong = dataclasses.replace(sample.PROTOCOL, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    report = ask(worker, items, wrong)
 
     assert report.top1 < 50
     best = next(row for row in report.rows if row.name == "mean and std 0.5")
@@ -155,7 +155,7 @@ def test_a_wrong_normalisation_is_named_with_the_options_to_pass(
 
 def test_mean_and_std_exchanged_are_named(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path, normalised_otherwise)
-    report = asked(worker, items, dataclasses.replace(sample.RECIPE, mean=STD, std=MEAN))
+    report = ask(worker, items, dataclasses.replace(sample.PROTOCOL, mean=STD, std=MEAN))
 
     row = next(row for row in report.rows if row.name == "mean and std exchanged")
     assert row.top1 - report.top1 == pytest.approx(row.difference)
@@ -165,7 +165,7 @@ def test_mean_and_std_exchanged_are_named(worker: Worker, items: list[Item], tmp
 def test_reversed_channels_of_the_stem_are_named(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path, blue_only)
     red = [coloured(item, tmp_path / f"{number}.png") for number, item in enumerate(items)]
-    report = asked(worker, red, sample.RECIPE)
+    report = ask(worker, red, sample.PROTOCOL)
 
     assert report.top1 < 30
     assert report.verdict.startswith("channels in the order BGR explains it best: top-1 ")
@@ -183,7 +183,7 @@ def coloured(item: Item, path: Path) -> Item:
 
 def test_a_resize_that_cuts_the_digit_is_named(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
-    report = asked(worker, items, dataclasses.replace(sample.RECIPE, resize=150))
+    report = ask(worker, items, dataclasses.replace(sample.PROTOCOL, resize=150))
 
     assert report.top1 < 60
     assert report.rows[0].top1 > 80
@@ -197,9 +197,9 @@ def test_a_resize_that_cuts_the_digit_is_named(worker: Worker, items: list[Item]
 @pytest.mark.parametrize(("shift", "name"), [(1, "every label one too high"), (9, "every label one too low")])
 def test_labels_off_by_one_are_named(shift: int, name: str, worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
-    rows = run(worker, items, sample.RECIPE)
+    rows = run(worker, items, sample.PROTOCOL)
     rows = relabelled(rows, [(row.label or 0) + shift - (10 if (row.label or 0) + shift > 9 else 0) for row in rows])
-    report = asked(worker, items, sample.RECIPE, rows=rows, count=1)
+    report = ask(worker, items, sample.PROTOCOL, rows=rows, count=1)
 
     assert report.top1 < 5
     assert report.verdict.startswith(f"{name} explains it best: top-1 ")
@@ -210,8 +210,8 @@ def test_labels_in_another_order_are_named_with_the_order(worker: Worker, items:
     load(worker, tmp_path)
     flat = [dataclasses.replace(item, name=item.name.replace("/", "_")) for item in items]
     order = [3, 7, 0, 9, 1, 8, 2, 5, 4, 6]
-    rows = run(worker, flat, sample.RECIPE)
-    report = asked(worker, flat, sample.RECIPE, rows=relabelled(rows, [order[row.label or 0] for row in rows]), count=1)
+    rows = run(worker, flat, sample.PROTOCOL)
+    report = ask(worker, flat, sample.PROTOCOL, rows=relabelled(rows, [order[row.label or 0] for row in rows]), count=1)
 
     assert report.verdict.startswith("labels in another order explains it best: top-1 ")
     assert "(label 0 is 2, 1 is 4, 2 is 6, 3 is 0 and 6 more)" in report.verdict
@@ -242,23 +242,23 @@ def test_without_labels_there_is_nothing_to_ask(worker: Worker, items: list[Item
     rows = [ImageRow(item.name, None, None, 0.0, {}) for item in items]
 
     with pytest.raises(FerryError, match="--why: compares accuracies, and there is none"):
-        asked(worker, items, sample.RECIPE, rows=rows)
+        ask(worker, items, sample.PROTOCOL, rows=rows)
 
 
 def test_rows_of_other_images_are_refused(worker: Worker, items: list[Item]) -> None:
     rows = [ImageRow(item.name, 0, None, 0.0, {}) for item in items[::-1]]
 
     with pytest.raises(ValueError, match="the rows are of other images than the items"):
-        asked(worker, items, sample.RECIPE, rows=rows)
+        ask(worker, items, sample.PROTOCOL, rows=rows)
 
 
 def test_an_image_that_has_gone_since_the_run_is_named(worker: Worker, items: list[Item], tmp_path: Path) -> None:
     load(worker, tmp_path)
-    rows = run(worker, items, sample.RECIPE)
+    rows = run(worker, items, sample.PROTOCOL)
     gone = [dataclasses.replace(item, blob=FileBlob(tmp_path / "gone.png")) for item in items]
 
     with pytest.raises(FerryError, match=r"0/digit_\d+\.png: could be read in the run, and no longer: "):
-        asked(worker, gone, sample.RECIPE, expected=50.0, rows=rows)
+        ask(worker, gone, sample.PROTOCOL, expected=50.0, rows=rows)
 
 
 def test_the_command_names_labels_off_by_one(

@@ -7,10 +7,10 @@ from checkpoint_files import run_python
 SETTLE = """
 import os, sys
 from verify.workers.settings import settle_process
-found = settle_process(sys.argv[1], 3)
-assert all(os.environ[name] == value for name, value in found.items() if name != "malloc")
+settings = settle_process(sys.argv[1], 3)
+assert all(os.environ[name] == value for name, value in settings.items() if name != "malloc")
 assert not {"torch", "paddle", "numpy"} & set(sys.modules)
-print(sorted(found.items()))
+print(sorted(settings.items()))
 """
 
 # Page faults of the third and fourth time that 64 MB are taken, filled and freed; 4 KB a fault.
@@ -34,10 +34,10 @@ def settings(framework: str, **environment: str) -> dict[str, str]:
 
 
 def test_threads_are_set_for_every_math_library_and_stay_as_many() -> None:
-    found = settings("torch")
+    variables = settings("torch")
 
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_DYNAMIC")
-    assert [found[name] for name in names] == ["3", "3", "3", "FALSE"]
+    assert [variables[name] for name in names] == ["3", "3", "3", "FALSE"]
 
 
 def test_the_processor_is_named_to_paddles_mkl_alone() -> None:

@@ -89,7 +89,7 @@ def test_the_digests_are_of_what_the_model_holds_and_only_where_asked_for(
     loaded = {name: worker.load(pair.load_job(name, digest=True)) for name, worker in workers.items()}
 
     assert silent == Loaded("torch.load", {})
-    assert [found.reader for found in loaded.values()] == ["torch.load", "paddle.load"]
+    assert [model.reader for model in loaded.values()] == ["torch.load", "paddle.load"]
     assert loaded["torch"].digests == loaded["paddle"].digests
     assert len(loaded["torch"].digests) == 74
 
@@ -109,23 +109,23 @@ def test_an_error_of_the_input_arrives_with_its_text_and_the_worker_goes_on(
 
 
 @pytest.fixture(scope="module")
-def of_three_threads() -> Iterator[dict[str, Worker]]:
+def workers_of_three_threads() -> Iterator[dict[str, Worker]]:
     with start_workers(Compute(threads=3)) as started:
         yield started
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_worker_computes_with_the_threads_asked_for(
-    framework: str, of_three_threads: dict[str, Worker], pair: Pair
+    framework: str, workers_of_three_threads: dict[str, Worker], pair: Pair
 ) -> None:
-    worker = of_three_threads[framework]
+    worker = workers_of_three_threads[framework]
     worker.load(pair.load_job(framework, builder="stand_ins:threads"))
     with SharedBatch(1024) as shared:
         assert worker.forward(shared.put(np.ones((1, 2), np.float32))).tolist() == [[3.0, 3.0]]
 
 
 @pytest.fixture(scope="module")
-def without_gpu() -> Iterator[dict[str, Worker]]:
+def workers_without_gpu() -> Iterator[dict[str, Worker]]:
     with start_workers(Compute(device="gpu", threads=1)) as started:
         yield started
 
@@ -141,8 +141,10 @@ def without_gpu() -> Iterator[dict[str, Worker]]:
         ),
     ],
 )
-def test_a_gpu_that_is_not_there_is_an_error(framework: str, error: str, without_gpu: dict[str, Worker]) -> None:
-    assert error_of(lambda: without_gpu[framework].version) == error
+def test_a_gpu_that_is_not_there_is_an_error(
+    framework: str, error: str, workers_without_gpu: dict[str, Worker]
+) -> None:
+    assert error_of(lambda: workers_without_gpu[framework].version) == error
 
 
 # How they end

@@ -36,10 +36,10 @@ class Original(NamedTuple):
 
 def original(name: str) -> Original | None:
     """Reads the last part of a path; None if it is no validation image's name."""
-    found = NAME.fullmatch(name.rpartition("/")[2])
-    if found is None or not 1 <= int(found[1]) <= IMAGES:
+    match = NAME.fullmatch(name.rpartition("/")[2])
+    if match is None or not 1 <= int(match[1]) <= IMAGES:
         return None
-    return Original(int(found[1]), found[2])
+    return Original(int(match[1]), match[2])
 
 
 @cache
@@ -56,5 +56,5 @@ def validation_labels() -> tuple[int, ...]:
 
 def known_label(name: str) -> int | None:
     """The label of an image, by its name; None if the name tells nothing."""
-    found = original(name)
-    return None if found is None else validation_labels()[found.number - 1]
+    image = original(name)
+    return None if image is None else validation_labels()[image.number - 1]

@@ -44,5 +44,7 @@ def read_class_folders(root: Path, num_classes: int, *, classes: str = "") -> Da
 
 def class_folders(root: Path) -> list[Path]:
     """The folders under the root that may be classes, sorted by name."""
-    found = (path for path in root.iterdir() if path.is_dir() and path.name[:1] != "." and path.name not in NO_CLASSES)
-    return sorted(found, key=lambda path: path.name)
+    folders = (
+        path for path in root.iterdir() if path.is_dir() and path.name[:1] != "." and path.name not in NO_CLASSES
+    )
+    return sorted(folders, key=lambda path: path.name)

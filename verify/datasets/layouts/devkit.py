@@ -38,8 +38,8 @@ class Devkit:
         """The contents of both files, by name."""
         try:
             if self.path.is_dir():
-                return {name: _limited(self.path / name) for name in (TRUTH, META) if (self.path / name).is_file()}
-            return _unpacked(self.path)
+                return {name: _read_limited(self.path / name) for name in (TRUTH, META) if (self.path / name).is_file()}
+            return _unpack(self.path)
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise DatasetError(f"{self.path}: the devkit cannot be read: {shown(error)}") from error
 
@@ -56,11 +56,11 @@ def given_devkit(path: Path) -> Devkit:
     Raises:
         DatasetError: there is none, or there are two.
     """
-    found = [Devkit(path)] if path.is_file() else find_devkits(path)
-    if len(found) != 1:
-        places = " and ".join(str(kit.path) for kit in found) or f"no {TRUTH}"
+    kits = [Devkit(path)] if path.is_file() else find_devkits(path)
+    if len(kits) != 1:
+        places = " and ".join(str(kit.path) for kit in kits) or f"no {TRUTH}"
         raise DatasetError(f"{path}: has {places}; --devkit takes the folder of one devkit, or {ARCHIVE}")
-    return found[0]
+    return kits[0]
 
 
 def read_with_devkit(root: Path, kit: Devkit, num_classes: int, *, images: Mapping[str, Item], ignored: int) -> Dataset:
@@ -110,7 +110,7 @@ def read_ground_truth(kit: Devkit, num_classes: int) -> tuple[int, ...]:
 
 
 def _labels_by_id(where: str, content: bytes, num_classes: int) -> dict[int | None, int]:
-    """From ILSVRC2012_ID to the label; only synsets without children are classes."""
+    """Maps each ILSVRC2012_ID to its label; only synsets without children are classes."""
     rows = [(int(row[0]), str(row[1])) for row in _synsets(where, content) if int(row[4]) == 0]
     order = {wordnet_id: label for label, wordnet_id in enumerate(sorted(name for _, name in rows))}
     if sorted(number for number, _ in rows) != list(range(1, len(rows) + 1)) or len(order) != len(rows):
@@ -138,8 +138,8 @@ def _synsets(where: str, content: bytes) -> Sequence[Any]:
 def _check_names(root: Path, kit: Devkit, names: Sequence[str], count: int) -> None:
     for number in range(1, max(len(names), count) + 1):
         name = names[number - 1] if number <= len(names) else ""
-        found = imagenet.original(name)
-        if number > count or found is None or found.number != number:
+        image = imagenet.original(name)
+        if number > count or image is None or image.number != number:
             expected = f"ILSVRC2012_val_{number:08}.JPEG" if number <= count else "no more"
             raise DatasetError(
                 f"{root}: {counted(len(names), 'image')} and {counted(count, 'label')} in {kit.path.name}/{TRUTH}; "
@@ -147,20 +147,20 @@ def _check_names(root: Path, kit: Devkit, names: Sequence[str], count: int) -> N
             )
 
 
-def _limited(path: Path) -> bytes:
+def _read_limited(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_BYTES)
 
 
-def _unpacked(path: Path) -> dict[str, bytes]:
+def _unpack(path: Path) -> dict[str, bytes]:
     with gzip.open(path) as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise DatasetError(f"{path}: unpacks to more than {MAX_BYTES:,} bytes; the devkit has 4 MB")
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
             if name in (TRUTH, META) and member.isreg() and (file := archive.extractfile(member)):
-                found[name] = file.read()
-    return found
+                contents[name] = file.read()
+    return contents

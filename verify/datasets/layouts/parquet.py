@@ -71,11 +71,11 @@ def read_parquet(root: Path, num_classes: int, *, labelled: bool = True, classes
     Raises:
         DatasetError: a shard is missing or no such file, or its labels are not known to be the model's.
     """
-    shards = _validation(root, find_shards(root))
+    shards = _validation_shards(root, find_shards(root))
     items: list[Item] = []
     names: tuple[str, ...] | None = None
     for number, shard in enumerate(shards):
-        with _opened(shard) as file:
+        with _open_shard(shard) as file:
             if number and _label_names(file) != names:
                 raise DatasetError(f"{shard}: its label names are not those of {shards[0].name}")
             names = _label_names(file)
@@ -102,7 +102,7 @@ def image_column(path: Path, group: int) -> pa.Array:
     return column.combine_chunks().field("bytes")
 
 
-def _validation(root: Path, paths: Sequence[Path]) -> list[Path]:
+def _validation_shards(root: Path, paths: Sequence[Path]) -> list[Path]:
     splits: dict[str, dict[int, Path]] = {}
     totals: dict[str, int] = {}
     for path in paths:
@@ -124,7 +124,7 @@ def _validation(root: Path, paths: Sequence[Path]) -> list[Path]:
     return [splits[split][number] for number in sorted(splits[split])]
 
 
-def _opened(path: Path) -> Any:
+def _open_shard(path: Path) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -71,10 +71,12 @@ def _check_end(path: Path, end: int) -> None:
     # tarfile takes a file that ends after any member for whole, and a broken header for the end.
     with path.open("rb") as file:
         file.seek(end)
-        rest = file.read(MAX_PADDING + 1)
-    if len(rest) < BLOCK:
-        raise DatasetError(f"{path}: was cut short at byte {end + len(rest):,}: it has no end mark; download it again")
-    if len(rest) > MAX_PADDING or rest.strip(b"\0"):
+        padding = file.read(MAX_PADDING + 1)
+    if len(padding) < BLOCK:
+        raise DatasetError(
+            f"{path}: was cut short at byte {end + len(padding):,}: it has no end mark; download it again"
+        )
+    if len(padding) > MAX_PADDING or padding.strip(b"\0"):
         raise DatasetError(f"{path}: has a broken header, or more after its end, at byte {end:,}; download it again")
 
 

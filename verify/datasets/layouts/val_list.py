@@ -34,10 +34,10 @@ def read_list_folder(root: Path, num_classes: int) -> Dataset:
         raise DatasetError(f"{path}: {counted(len(absent), 'listed file')} missing, first {shown(absent[0])}")
     items = tuple(file_item(root, root / entry.name, entry.label) for entry in entries)
     folders = {(root / entry.name).parent for entry in entries}
-    beside = {path for folder in folders for path in folder.iterdir() if not path.is_dir()}
-    images = sum(is_image(path.relative_to(root).as_posix()) for path in beside)
+    neighbours = {path for folder in folders for path in folder.iterdir() if not path.is_dir()}
+    images = sum(is_image(path.relative_to(root).as_posix()) for path in neighbours)
     listed = sum(is_image(entry.name) for entry in entries)
-    litter = len(beside) - images - (root in folders) - (len(entries) - listed)
+    litter = len(neighbours) - images - (root in folders) - (len(entries) - listed)
     check_labels(str(path), items, num_classes)
     return Dataset(root, LIST_NAME, items, ignored=litter, unlisted=images - listed)
 
@@ -45,7 +45,9 @@ def read_list_folder(root: Path, num_classes: int) -> Dataset:
 def read_list_archive(
     archive: Path, list_path: Path, num_classes: int, *, images: Mapping[str, Item], ignored: int
 ) -> Dataset:
-    """Likewise images of an archive. Where its images lie in no folder, the list may name one before them.
+    """Images of an archive that a list labels; their order is the list's.
+
+    Where the archive's images lie in no folder, the list may name one before them.
 
     Args:
         archive: for what is said.
@@ -62,8 +64,8 @@ def read_list_archive(
             raise DatasetError(f"{where}: {shown(entry.name)} is not in {archive.name}")
         if name in items:
             raise DatasetError(f"{where}: {shown(name)} of {archive.name} is listed twice")
-        found = images[name]
-        items[name] = Item(found.name, entry.label, found.nbytes, found.blob)
+        image = images[name]
+        items[name] = Item(image.name, entry.label, image.nbytes, image.blob)
     check_labels(str(list_path), tuple(items.values()), num_classes)
     layout = f"archive with {LIST_NAME}"
     return Dataset(archive, layout, tuple(items.values()), ignored=ignored, unlisted=len(images) - len(items))
@@ -101,9 +103,9 @@ def _check_range(path: Path, entries: list[Listed], num_classes: int) -> None:
         return
     cause = range_cause([entry.label for entry in entries], num_classes)
     known = [(entry.label, imagenet.known_label(entry.name)) for entry in entries]
-    pairs = [(found, expected) for found, expected in known if expected is not None]
+    pairs = [(label, expected) for label, expected in known if expected is not None]
     if num_classes == imagenet.CLASSES and len(pairs) > 1:
-        cause = likely_cause([expected for _, expected in pairs], [found for found, _ in pairs])
+        cause = likely_cause([expected for _, expected in pairs], [label for label, _ in pairs])
     raise DatasetError(
         f"{path}, line {beyond.line}: label {beyond.label}, but the model's {num_classes} classes are 0 to "
         f"{num_classes - 1}{f'. {cause}. ' if cause else '; '}{UNLABELLED}"
