@@ -23,6 +23,7 @@ _PUBLIC = {
     "write_checkpoint": "convert.checkpoints",
 }
 __all__ = list(_PUBLIC)
+DISTRIBUTION = "paddleferry"  # convert/ownership.py looks for it
 
 
 def __getattr__(name: str) -> Any:

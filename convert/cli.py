@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convert.console import OutputError, positive, print_result
 from convert.errors import FerryError, RefusedCheckpoint
-from convert.version import __version__
+from convert.ownership import describe_clash
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -17,24 +17,32 @@ AFTER_REFUSAL = "where a fresh copy of the file is refused too, ask its author f
 
 EXAMPLES = """\
 examples:
-  convert --arch convnext_base --src x.pth --dst x.pdparams
-  convert --src x.safetensors --dst x.pdparams               architecture read off the tensors, and said
-  convert --src x.pth --plan                                 the whole mapping, nothing written
-  convert --src training.pth --weights model_ema --dst x.pdparams
-  convert --src x.pdparams --dst x.pth                       the way back, bit for bit
-  convert --src x.pdparams --dst x.safetensors --to timm
-  convert --src convnext_base.fb_in22k_ft_in1k --dst x.pdparams    downloaded from where it was published
-  convert --src backbone.pth --num-classes 10 --dst x.pdparams
-  convert --list
+  %(prog)s --arch convnext_base --src x.pth --dst x.pdparams
+  %(prog)s --src x.safetensors --dst x.pdparams               architecture read off the tensors, and said
+  %(prog)s --src x.pth --plan                                 the whole mapping, nothing written
+  %(prog)s --src training.pth --weights model_ema --dst x.pdparams
+  %(prog)s --src x.pdparams --dst x.pth                       the way back, bit for bit
+  %(prog)s --src x.pdparams --dst x.safetensors --to timm
+  %(prog)s --src convnext_base.fb_in22k_ft_in1k --dst x.pdparams    downloaded from where it was published
+  %(prog)s --src backbone.pth --num-classes 10 --dst x.pdparams
+  %(prog)s --list
 
-`python -m convert` is the same command, where ImageMagick owns the word `convert`.
+`paddleferry convert` is the same command, where ImageMagick owns the word `convert`.
 exit status: 0 done, 1 bad input (nothing was written), 2 wrong usage
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
-    parser = _parser()
+def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
+    """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2.
+
+    Args:
+        argv: its arguments; those of the process without it.
+        prog: what the user called it by, for usage and messages.
+    """
+    if clash := describe_clash("convert"):
+        print(f"{prog}: {clash}", file=sys.stderr)
+        return 1
+    parser = make_parser(prog)
     args = parser.parse_args(argv)
     if not args.list and args.src is None:
         parser.error("--src is needed, or --list to see the architectures")
@@ -47,16 +55,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(args)
     except OutputError as error:
-        print(f"convert: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     except FerryError as error:
-        print(f"convert: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         if isinstance(error, RefusedCheckpoint):
-            print(f"convert: {AFTER_REFUSAL}", file=sys.stderr)
-        print("convert: nothing was written", file=sys.stderr)
+            print(f"{prog}: {AFTER_REFUSAL}", file=sys.stderr)
+        print(f"{prog}: nothing was written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nconvert: interrupted; nothing was written", file=sys.stderr)
+        print(f"\n{prog}: interrupted; nothing was written", file=sys.stderr)
         return 130
 
 
@@ -88,9 +96,12 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
+    """The command's arguments."""
+    from convert.version import __version__  # a foreign `convert` has none, so not before main has looked
+
     parser = argparse.ArgumentParser(
-        prog="convert",
+        prog=prog,
         description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
         "run, and every tensor is accounted for before anything is written.",
         epilog=EXAMPLES,

@@ -15,7 +15,7 @@ HALL = 12  # files directly in verify/
 # A room imports rooms of the rows before its own, and itself. A name stands for the module, or for the package and
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("convert.version", "convert.frameworks", "convert.errors", "convert.arrays", "convert.cores"),
+    ("convert.version", "convert.frameworks", "convert.errors", "convert.arrays", "convert.cores", "convert.ownership"),
     ("convert.console", "convert.buffers", "convert.params"),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),
@@ -36,6 +36,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("verify.facts",),
     ("verify.run",),
     ("verify.cli",),
+    ("verify.program",),
     ("verify.__main__", "verify"),
 )
 PLACES = {name: place for place, row in enumerate(ROWS) for name in row}

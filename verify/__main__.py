@@ -1,6 +1,6 @@
 import sys
 
-from verify.cli import main
+from verify.program.commands import verify
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(verify())

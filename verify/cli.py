@@ -24,15 +24,20 @@ if TYPE_CHECKING:
     from verify.result import Result
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2."""
-    parser = make_parser()
-    args = parser.parse_args(argv)
+def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
+    """Runs the command; returns the exit status 0 or 1. Wrong usage leaves through argparse with 2.
+
+    Args:
+        argv: its arguments; those of the process without it.
+        prog: what the user called it by, for usage, messages and the command in the report.
+    """
+    parser = make_parser(prog)
+    args = parser.parse_args(argv, argparse.Namespace(prog=prog))
     if args.list_recipes:
         print_result(recipe_table())
         return 0
     check_usage(parser, args)
-    command = shlex.join(["verify", *(sys.argv[1:] if argv is None else argv)])
+    command = shlex.join([*prog.split(), *(sys.argv[1:] if argv is None else argv)])
     try:
         if args.selftest:
             return _selftest(args)
@@ -40,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     except WrongProtocol as error:
         parser.error(str(error))
     except FerryError as error:
-        print(f"verify: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
-        print(f"\nverify: {error if error.args else 'interrupted; no verdict'}", file=sys.stderr)
+        print(f"\n{prog}: {error if error.args else 'interrupted; no verdict'}", file=sys.stderr)
         return 130
 
 
@@ -83,12 +88,12 @@ def _hand_over(result: Result, args: argparse.Namespace) -> int:
 
     if args.report:
         write_reports(result, args.report)
-    _summarise_step(result)
+    _summarise_step(result, args.prog)
     print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
 
 
-def _summarise_step(result: Result) -> None:
+def _summarise_step(result: Result, prog: str) -> None:
     """Writes the summary that a GitHub workflow asks for; a failure is said, and does not touch the verdict."""
     from verify.report import STEP_SUMMARY, append_step_summary
 
@@ -96,7 +101,7 @@ def _summarise_step(result: Result) -> None:
         try:
             append_step_summary(result, Path(path))
         except FerryError as error:
-            print(f"verify: {error}", file=sys.stderr)
+            print(f"{prog}: {error}", file=sys.stderr)
 
 
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:

@@ -14,17 +14,17 @@ from verify.store.shard import Shard, parse_shard
 
 EXAMPLES = """\
 examples:
-  verify --sample
-  verify --selftest
-  verify --arch convnext_tiny --src x.pth --dst x.pdparams
-  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
-  verify --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
+  %(prog)s --sample
+  %(prog)s --selftest
+  %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams
+  %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
+  %(prog)s --arch convnext_base --src x.pth --dst x.pdparams --data imagenet/val \\
          --recipe convnext_base.fb_in22k_ft_in1k_384
-  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
-  verify --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
-  verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
-  verify --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
-  verify --merge out/*.sqlite --report out
+  %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
+  %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
+  %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
+  %(prog)s --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
+  %(prog)s --merge out/*.sqlite --report out
 
 gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
 with --data, preprocessing, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
@@ -32,10 +32,10 @@ exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong 
 """
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
-        prog="verify",
+        prog=prog,
         description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
         "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",
         epilog=EXAMPLES,

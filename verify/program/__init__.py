@@ -1,0 +1,1 @@
+"""One program of all the commands."""
