@@ -1,4 +1,22 @@
-"""What a user can cause. Anything else that escapes is a bug and keeps its traceback."""
+"""What a user can cause. Anything else that escapes is a bug and keeps its traceback.
+
+    FerryError               what a user can cause; the commands print it and end with status 1
+      CheckpointError        a file that cannot be read as a checkpoint
+        RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
+      CheckpointMismatch     tensors that are not the architecture's, every problem named
+      UnknownArch            no architecture of that name
+      UnknownPretrained      no published checkpoint of that name
+      FetchError             a download that did not bring the file that was asked for
+      TargetError            a target that cannot or may not be written
+      OutputError            standard output that cannot be written to
+      DatasetError           a validation set that cannot be read, or whose labels are not the model's
+      UnknownRecipe          no recipe of that name
+      WrongProtocol          values of a protocol that cannot be, or that contradict each other
+      StoreError             a file that is no run store, or one of another run
+      StepSummaryError       a GitHub step's summary that cannot be written
+
+Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from convert.fresh_head import fresh_head
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.params import Layout, Param
+from convert.paths import AnyPath
 from convert.source.read import Source, read_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import check_state_dict, convert_state_dict, expected_shapes, restore_state_dict
@@ -83,7 +84,7 @@ class Job:
     fresh_head: bool = False
 
     @classmethod
-    def read(cls, arch: str, src: Path, options: Options | None = None) -> Job:
+    def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
         """Reads a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
 
         Raises:
@@ -142,7 +143,7 @@ class Job:
         names = self._target_names(framework)
         return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
 
-    def write(self, dst: Path, *, force: bool = False, digest: bool = True) -> Written:
+    def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Written:
         """Writes the target. Raises FerryError, having written nothing.
 
         Args:
@@ -150,6 +151,7 @@ class Job:
             force: whether to replace an existing file.
             digest: whether to compute the target's SHA-256 on the way.
         """
+        dst = Path(dst)
         check_target(dst, force=force)
         if dst.exists() and dst.samefile(self.source.path):
             raise TargetError(f"{dst}: is the source itself; choose another target")

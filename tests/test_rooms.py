@@ -15,7 +15,15 @@ HALL = 12  # files directly in verify/
 # A room imports rooms of the rows before its own, and itself. A name stands for the module, or for the package and
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("convert.version", "convert.frameworks", "convert.errors", "convert.arrays", "convert.cores", "convert.ownership"),
+    (
+        "convert.version",
+        "convert.frameworks",
+        "convert.errors",
+        "convert.arrays",
+        "convert.cores",
+        "convert.ownership",
+        "convert.paths",
+    ),
     ("convert.console", "convert.buffers", "convert.params"),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convert.paths import AnyPath
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets.blobs import Blob
 from verify.gate import Gate, Verdict
@@ -67,13 +68,13 @@ def conclude_run(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow
     return Result(facts.shown, tuple(all_gates), paired, rows, classes, recipe)
 
 
-def merge_runs(paths: Sequence[Path]) -> Result:
+def merge_runs(paths: Sequence[AnyPath]) -> Result:
     """The result of shards, the same as that of one run over the whole data set.
 
     Raises:
         StoreError: the files are not all the shards of one run.
     """
-    merged = merge(paths)
+    merged = merge([Path(path) for path in paths])
     return conclude_run(merged.facts, merged.gates, merged.rows)
 
 

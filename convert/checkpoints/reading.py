@@ -24,6 +24,7 @@ from convert.checkpoints.pdparams import read_pdparams
 from convert.checkpoints.shards import INDEX_SUFFIX, read_shards, shards_of
 from convert.checkpoints.torch_pickles import TensorRef
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, listed, quoted, shown
+from convert.paths import AnyPath
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
 
@@ -50,7 +51,7 @@ class Checkpoint:
     shards: tuple[Path, ...] = ()
 
 
-def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
+def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
     """Reads a checkpoint of PyTorch, Paddle or safetensors without running anything that it names.
 
     Args:
@@ -60,6 +61,7 @@ def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint:
     Raises:
         CheckpointError: no such file, not a checkpoint, damaged, or several candidates; the text starts with the path.
     """
+    path = Path(path)
     try:
         buffer = map_file(path)
         container, content, tensors = _open(path, buffer)

@@ -12,9 +12,10 @@ from convert.checkpoints.pdparams import pdparams_chunks
 from convert.checkpoints.torch_zip import torch_zip_chunks
 from convert.errors import TargetError
 from convert.frameworks import PADDLE, TORCH
+from convert.paths import AnyPath
 
 
-def write_pdparams(path: Path, tensors: Mapping[str, Array], *, force: bool = False, digest: bool = True) -> Written:
+def write_pdparams(path: AnyPath, tensors: Mapping[str, Array], *, force: bool = False, digest: bool = True) -> Written:
     """Writes a state dict in Paddle's layout as a canonical `.pdparams`.
 
     The bytes depend on names, order, shapes, dtypes and values alone. `paddle.load` of 2.6 and 3.x reads it.
@@ -22,11 +23,11 @@ def write_pdparams(path: Path, tensors: Mapping[str, Array], *, force: bool = Fa
     Raises:
         TargetError: the target exists and `force` is not given, or it cannot be written; nothing is lost.
     """
-    return write_atomically(path, list(pdparams_chunks(tensors)), force=force, digest=digest)
+    return write_atomically(Path(path), list(pdparams_chunks(tensors)), force=force, digest=digest)
 
 
 def write_checkpoint(
-    path: Path, tensors: Mapping[str, Array], *, framework: str, force: bool = False, digest: bool = True
+    path: AnyPath, tensors: Mapping[str, Array], *, framework: str, force: bool = False, digest: bool = True
 ) -> Written:
     """Writes a state dict canonically, in the container that the target's suffix names.
 
@@ -40,6 +41,7 @@ def write_checkpoint(
     Raises:
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
     """
+    path = Path(path)
     if path.suffix == ".safetensors":
         form = {TORCH: "pt", PADDLE: "paddle"}[framework]
         return write_atomically(path, list(safetensors.safetensors_chunks(tensors, form)), force=force, digest=digest)

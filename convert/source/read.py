@@ -14,6 +14,7 @@ from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, Checkpoint, read_che
 from convert.errors import CheckpointError
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.key_formats import Named, name_officially
+from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
 
 
@@ -45,7 +46,7 @@ class Source:
         return self.named.tensors
 
 
-def read_source(path: Path, *, arch: str | ArchSpec = "", weights: str = "") -> Source:
+def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source:
     """Reads a checkpoint of either framework as that architecture, or as the one that its tensors show.
 
     Args:
