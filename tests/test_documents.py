@@ -40,14 +40,15 @@ def prose(text: str) -> str:
 def paths_in(text: str, folder: Path) -> Iterator[Path]:
     """Where each path in backticks that looks like one of the repository must lie, for a document of that folder.
 
-    A `<part>` stands for a name to be chosen; there the folder above it counts.
+    A `<part>` stands for a name to be chosen; there the folder above it counts. A bare `name.py` is the folder's own,
+    but on a page at the root, which has none, it is the user's.
     """
     for word in re.findall(r"(?<!`)`([^`\s]+)`(?!`)", prose(text)):
         if word.split("/")[0] in FOLDERS and "/" in word:
             yield ROOT / word.partition("<")[0]
         elif AT_THE_ROOT.fullmatch(word):
             yield ROOT / word
-        elif re.fullmatch(r"\w+\.py", word):
+        elif folder != ROOT and re.fullmatch(r"\w+\.py", word):
             yield folder / word
 
 
@@ -75,6 +76,13 @@ def test_a_path_that_is_not_there_is_seen() -> None:
     )
 
     assert missing_in(text, ROOT) == ["verify/nowhere.py", "convert/nowhere", "NOTICE.md", "convert/README.txt"]
+
+
+def test_a_module_that_is_not_in_its_folder_is_seen() -> None:
+    text = "`errors.py`, `nowhere.py`"
+
+    assert missing_in(text, ROOT / "convert") == ["convert/nowhere.py"]
+    assert missing_in(text, ROOT) == []
 
 
 def test_contributing_and_security_name_dozens_of_paths() -> None:

@@ -79,12 +79,11 @@ def test_verify_is_the_function_and_its_modules_are_imported_beside_it() -> None
     assert child.stdout.split() == ["True", "verify.report.text", "verify.sample"]
 
 
-def test_a_function_called_as_its_module_hides_neither() -> None:
+def test_a_function_called_as_its_module_hides_nothing_else_of_it() -> None:
     child = run_python(
-        "import convert.source.locate\n"
-        "from convert.source.locate import Located\n"
-        "from convert.source import locate\n"
-        "print(locate('x.pth') == Located(convert.source.read.Path('x.pth')))"
+        "import pathlib, convert.source.locate\n"
+        "from convert.source.locate import Located, locate\n"
+        "print(locate('x.pth') == Located(pathlib.Path('x.pth')))"
     )
 
     assert child.stdout.split() == ["True"]
