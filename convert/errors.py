@@ -14,6 +14,7 @@
       WrongProtocol          values of a protocol that cannot be, or that contradict each other
       StoreError             a file that is no run store, or one of another run
       StepSummaryError       a GitHub step's summary that cannot be written
+      NoShtab                the package that writes the scripts of completion is not there
 
 Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt.
 """
