@@ -14,14 +14,13 @@ from convert.digest import combined_digest, sha256_of, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Job
-from convert.key_formats.limits import USUAL_EPS
+from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
 CONTAINERS = {".pdparams": PADDLE_PICKLE, ".pth": TORCH_ZIP, ".pt": TORCH_ZIP, ".safetensors": SAFETENSORS}
-TOLD_EPS = ("torchvision", "mmpretrain")  # which build any eps, and know no name of an architecture with its own
 PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 
@@ -116,10 +115,8 @@ def _notes(job: Job) -> list[str]:
     ]
     if job.fresh_head:
         notes.append(f"the head is new: {job.spec.num_classes} classes, initialised at random (seed 0), untrained")
-    if job.options.to in TOLD_EPS and job.spec.eps != USUAL_EPS:
-        notes.append(
-            f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {USUAL_EPS:g}: build it with that eps"
-        )
+    if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
+        notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
         notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")

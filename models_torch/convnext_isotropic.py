@@ -17,10 +17,18 @@ class ConvNeXtIsotropic(nn.Module):
     Args:
         spec: the architecture.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
+        layer_scale_init_value: of nothing; no block has a `gamma`.
         head_init_scale: factor on the head's initial weight and bias.
     """
 
-    def __init__(self, spec: ConvNeXtIsotropicSpec, *, drop_path_rate: float = 0.0, head_init_scale: float = 1.0):
+    def __init__(
+        self,
+        spec: ConvNeXtIsotropicSpec,
+        *,
+        drop_path_rate: float = 0.0,
+        layer_scale_init_value: float = 1e-6,  # noqa: ARG002 - every family's model takes what `build` takes
+        head_init_scale: float = 1.0,
+    ):
         super().__init__()
         self.stem = nn.Conv2d(spec.in_chans, spec.dim, PATCH, stride=PATCH)
         rates = spec.drop_path_rates(drop_path_rate)

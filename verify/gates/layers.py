@@ -18,7 +18,7 @@ from verify.layers.cause import Observed, explain_unit
 from verify.layers.taps import taps
 from verify.limits import UNIT_MAX_REL
 from verify.pair import Pair
-from verify.reference.convnext import tensors_of
+from verify.reference.families import tensors_of
 from verify.reference.unit import OUTPUT
 from verify.workers.batches import SharedBatch
 from verify.workers.messages import TensorsJob, TraceJob

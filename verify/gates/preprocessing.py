@@ -84,6 +84,7 @@ def expected_pixels(pixels: Bytes, protocol: Protocol) -> Doubles:
 
 
 def _resized(shape: tuple[int, ...], protocol: Protocol) -> tuple[int, int]:
+    # Not `resized_size`, on purpose: this is the independent statement that the program's own is held against.
     height, width = shape
     if protocol.resize == SQUASH:
         return protocol.size, protocol.size
