@@ -32,7 +32,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("verify.pair", "verify.accuracy", "verify.layers"),
     ("verify.gates", "verify.why"),
     ("verify.selftest", "verify.options", "verify.result"),
-    ("verify.report",),
+    ("verify.report", "verify.inputs"),
     ("verify.facts",),
     ("verify.run",),
     ("verify.cli",),
