@@ -1,4 +1,4 @@
-"""What the options of a command go with: a table, from which the check of what a user typed follows."""
+"""What the options of a command go with: a table, and the check that follows from it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Rule:
 
     Attributes:
         modes: those in which it may be given.
-        needs: options without which it would change nothing; a value behind one (`--device gpu`) is for the message.
+        needs: options without which it would change nothing; a value behind one (`--device gpu`) is
+            for the message.
         excludes: options that contradict it.
     """
 
@@ -63,14 +64,16 @@ class Usage:
                     action.help = f"{action.help}; needs {join_words(needs)}"
 
     def parse(self, parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-        """The arguments; leaves through argparse, with status 2, where they are wrong or do not go together."""
+        """The arguments; leaves with status 2 where they are wrong or do not go together."""
+        defaults = {option: parser.get_default(_dest(option)) for option in self.rules}
+        # argparse fills in no default where a value stands, so what still stands was not typed.
         unset = {_dest(option): NOT_GIVEN for option in self.rules}
         args = parser.parse_args(argv, argparse.Namespace(**unset))
-        given = [option for option in self.rules if getattr(args, _dest(option)) is not NOT_GIVEN]
+        given = [name for name in self.rules if getattr(args, _dest(name)) is not NOT_GIVEN]
         for option in self.rules.keys() - set(given):
-            setattr(args, _dest(option), parser.get_default(_dest(option)))
-        # `--device cpu` is what is done without it, so it is nothing that another option could need.
-        effective = [name for name in given if getattr(args, _dest(name)) != parser.get_default(_dest(name))]
+            setattr(args, _dest(option), defaults[option])
+        # `--device cpu` is what is done without it, so it is nothing that another option needs.
+        effective = [name for name in given if getattr(args, _dest(name)) != defaults[name]]
         if misuse := self.find_misuse(given, effective):
             parser.error(misuse)
         return args
@@ -90,17 +93,19 @@ class Usage:
         strangers = [option for option in given if mode not in self.rules[option].modes]
         if strangers:
             return f"{mode.option} {mode.description}, so leave {join_words(strangers)} out"
-        return ". ".join([*self._unmet(given, {*effective, *mode.brings}), *self._contradictions(given)])
+        unmet = self._unmet(given, {*effective, *mode.brings})
+        return ". ".join([*unmet, *self._contradictions(given)])
 
     def _unmet(self, given: Collection[str], there: Collection[str]) -> Iterator[str]:
         lacking: dict[tuple[str, ...], list[str]] = {}
         for option in given:
-            if unmet := tuple(need for need in self.rules[option].needs if need.split()[0] not in there):
+            needs = self.rules[option].needs
+            if unmet := tuple(need for need in needs if need.split()[0] not in there):
                 lacking.setdefault(unmet, []).append(option)
-        for needs, options in lacking.items():
+        for unmet, options in lacking.items():
             need, them = ("need", "them") if options[1:] else ("needs", "it")
-            give = "them" if needs[1:] else "it"
-            yield f"{join_words(options)} {need} {join_words(needs)}: give {give}, or leave {them} out"
+            give = f"give {'them' if unmet[1:] else 'it'}, or leave {them} out"
+            yield f"{join_words(options)} {need} {join_words(unmet)}: {give}"
 
     def _contradictions(self, given: Collection[str]) -> Iterator[str]:
         for option in given:

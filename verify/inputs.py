@@ -1,4 +1,4 @@
-"""What a verification reads before a framework loads: everything about the input that can be wrong."""
+"""What a verification reads before a framework loads: all of the input that can be wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Inputs:
     Attributes:
         pair: both checkpoints.
         chosen: the protocol, and its recipe where there is one.
-        class_indices: (classes,) int64, the model's outputs that are the data set's classes; None where all are.
+        class_indices: (classes,) int64, the model's outputs that are the data set's classes; None
+            where all are.
         dataset: the validation set; None if there is none.
     """
 

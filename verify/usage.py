@@ -42,8 +42,9 @@ PAIR = Mode("", required={"--src": "--sample", "--dst": "--sample"})
 MODES = (LIST_RECIPES, SELFTEST, MERGE, SAMPLE, PAIR)
 RUNS = (SAMPLE, PAIR)
 
-# An option without a row would be taken, and change nothing, where it has no meaning. The protocol goes without --data
-# too: the forward gates, layers and gradients run on images that are prepared by it, and on noise of its size.
+# An option without a row would be taken, and change nothing, where it has no meaning. The protocol
+# goes without --data too: the forward gates, layers and gradients run on noise of its size and on
+# images that are prepared by it.
 USAGE = Usage(
     modes=MODES,
     rules={
