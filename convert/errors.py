@@ -11,7 +11,8 @@
       OutputError            standard output that cannot be written to
       DatasetError           a validation set that cannot be read, or whose labels are not the model's
       UnknownRecipe          no recipe of that name
-      WrongProtocol          values of a protocol that cannot be, or that contradict each other
+      WrongUsage             options that only the input shows to contradict each other; the commands end with status 2
+        WrongProtocol        values of a protocol that cannot be, or that contradict each other
       StoreError             a file that is no run store, or one of another run
       StepSummaryError       a GitHub step's summary that cannot be written
       NoShtab                the package that writes the scripts of completion is not there
@@ -21,6 +22,7 @@ Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -41,6 +43,10 @@ class CheckpointError(FerryError):
 
 class RefusedCheckpoint(CheckpointError):
     """A file that asks for more than tensors: code to run, or memory that it does not carry."""
+
+
+class WrongUsage(FerryError):
+    """Options that do not go together, or cannot be, which shows only beside the input; the exit status is 2."""
 
 
 class TargetError(FerryError):
@@ -93,3 +99,14 @@ def quoted(names: Iterable[Any]) -> str:
 
 def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
+    """What to do about a name that is not known: the closest of those that are, or what is said where none is close."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else otherwise

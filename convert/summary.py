@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from convert.archs import ARCHS
 from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, TORCH_ZIP
 from convert.checkpoints.atomic import Written
+from convert.console import aligned
 from convert.cores import on_cores
 from convert.digest import combined_digest, sha256_of, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
@@ -95,7 +95,7 @@ def plan(job: Job, framework: str) -> str:
     for step in job.steps(framework):
         operation = ", ".join(step.operations) or "copy"
         rows.append((step.source, str(step.source_shape), operation, step.target, str(step.target_shape)))
-    return "\n".join([*_aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
+    return "\n".join([*aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
 
 
 def known_archs() -> str:
@@ -105,7 +105,7 @@ def known_archs() -> str:
         names = " ".join(row.name.partition(".")[2] for row in ROWS if row.arch == spec.name)
         rows.append((spec.name, f"{parameter_count(spec.params()):,}", str(spec.num_classes), names))
     example = "a published checkpoint's name is the architecture, a dot, and its own: convnext_tiny.fb_in1k"
-    return "\n".join([*_aligned(rows), "", example])
+    return "\n".join([*aligned(rows), "", example])
 
 
 def _notes(job: Job) -> list[str]:
@@ -143,8 +143,3 @@ def _target(job: Job, framework: str, written: Written | None) -> dict[str, Any]
         "bytes": written.size,
         "sha256": written.sha256,
     }
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

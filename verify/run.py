@@ -7,14 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from convert.arrays import Array
 from convert.digest import sha256_of
-from convert.errors import FerryError
 from convert.job import Job
 from verify import sample
 from verify.accuracy.evaluate import RunPlan, evaluate
-from verify.datasets import Dataset, read_dataset
-from verify.datasets.class_map import read_class_map
+from verify.datasets import Dataset
 from verify.facts import facts_of, settings_of
 from verify.gate import Gate, not_run
 from verify.gates.gradients import LIMIT as GRADIENTS_LIMIT
@@ -40,9 +37,10 @@ from verify.gates.preprocessing import preprocessing_gate
 from verify.gates.published import NAME as PUBLISHED_NAME
 from verify.gates.published import limit as published_limit
 from verify.gates.structure import file_digests, mismatch_gate, run_structure, tensor_problems
+from verify.inputs import Inputs
 from verify.options import Options
-from verify.pair import Pair, read_pair
-from verify.recipes.choose import ChosenRecipe, choose_recipe
+from verify.pair import Pair
+from verify.recipes.choose import ChosenRecipe
 from verify.result import Result, conclude_run
 from verify.store.coverage import listing
 from verify.store.resume import open_run
@@ -77,10 +75,8 @@ def verify(options: Options) -> Result:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
         RunInterrupted: Ctrl-C in the accuracy run.
     """
-    pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
-    chosen = _chosen(options, pair)
-    class_indices = _class_indices(options, pair)
-    dataset = _dataset(options, pair, class_indices)
+    inputs = Inputs.read(options)
+    pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):
         missing = _not_run(
@@ -89,15 +85,15 @@ def verify(options: Options) -> Result:
         return Result(facts.shown, (mismatch_gate(problems), *missing), recipe=chosen.recipe)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        inputs = parity_inputs(pair.spec, chosen.protocol)
-        gates: tuple[Gate, ...] = (run_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
-        diagnosis, units = _diagnose(options, pair, workers, inputs)
+        batches = parity_inputs(pair.spec, chosen.protocol)
+        gates: tuple[Gate, ...] = (run_structure(pair, files, workers), *parity_gates(pair, workers, batches))
+        diagnosis, units = _diagnose(options, pair, workers, batches)
         gates = (*gates, *diagnosis)
         facts = _add_workers(facts, options, workers)
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, recipe=chosen.recipe, units=units)
-        plan = options.plan(chosen.protocol, class_indices)
+        plan = options.plan(chosen.protocol, inputs.class_indices)
         facts = replace(facts, settings=settings_of(chosen, dataset.classes))
         facts = _add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
@@ -107,31 +103,6 @@ def verify(options: Options) -> Result:
     flipped = {flip.name for flip in result.paired.flips} if result.paired else set()
     blobs = {item.name: item.blob for item in dataset.items if item.name in flipped}
     return replace(result, units=units, why=why, blobs=blobs)
-
-
-def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
-    if options.overrides is None:
-        return ChosenRecipe(protocol=options.protocol, recipe=None, overridden=(), how="given")
-    return choose_recipe(
-        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.protocol
-    )
-
-
-def _class_indices(options: Options, pair: Pair) -> Array | None:
-    if options.class_map is None:
-        return None
-    if options.data is None:
-        raise FerryError(f"{options.class_map}: --class-map needs --data")
-    return read_class_map(options.class_map, pair.spec.num_classes)
-
-
-def _dataset(options: Options, pair: Pair, class_indices: Array | None) -> Dataset | None:
-    if options.data is None:
-        return None
-    if pair.spec.in_chans != 3:
-        raise FerryError(f"--data: images have 3 channels, the model takes {pair.spec.in_chans}")
-    classes = pair.spec.num_classes if class_indices is None else len(class_indices)
-    return read_dataset(options.data, classes, labelled=options.labelled, choice=options.choice)
 
 
 def _forward_limits(options: Options) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from convert.console import aligned
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
 from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
@@ -115,9 +116,7 @@ def as_text(result: Selftest) -> str:
     head = ("fault", "planted in", "seen first by", "measured against its limit")
     rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in result.untouched)]
     rows += [_cells(sighting) for sighting in result.sightings]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", headline(result)])
+    return "\n".join([*aligned(rows), "", headline(result)])
 
 
 def headline(result: Selftest) -> str:
