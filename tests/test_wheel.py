@@ -30,7 +30,7 @@ def installed(package: str, patterns: Mapping[str, Sequence[str]]) -> set[Path]:
 
 
 def data_files(package: str) -> set[Path]:
-    """Every file of a package but its modules and its manual, without those of the packages in it."""
+    """Every file of a package but its modules, manual and picture, without those of the packages in it."""
     folder = ROOT / package.replace(".", "/")
     inner = [ROOT / other.replace(".", "/") for other in PACKAGES if other.startswith(f"{package}.")]
     return {
@@ -38,6 +38,7 @@ def data_files(package: str) -> set[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and path.suffix not in (".py", ".pyc", ".md")
+        and path.name != "report.png"
         and not any(path.is_relative_to(other) for other in inner)
     }
 

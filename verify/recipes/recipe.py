@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NUM_CLASSES = 1000  # every published top-1 is ImageNet-1k's
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".pdparams")  # of files; a name has dots of its own
 
-CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.fetch puts before a file's name in its cache
+CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.source.cache puts before a file's name in its cache
 
 
 class UnknownRecipe(FerryError):

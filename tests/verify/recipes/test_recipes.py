@@ -292,9 +292,9 @@ def test_the_recipes_load_no_framework_and_no_numpy() -> None:
     assert (child.returncode, child.stdout) == (0, "\n"), child.stderr
 
 
-def test_the_readme_says_how_many_there_are() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_manual_says_how_many_there_are() -> None:
+    manual = (Path(__file__).parents[3] / "verify/recipes/README.md").read_text(encoding="utf-8")
 
     checkpoints = {row.name.partition("@")[0] for row in known_recipes()}
     said = f"{len(known_recipes())} recipes state how {len(checkpoints)} published checkpoints are evaluated"
-    assert said in readme
+    assert said in manual
