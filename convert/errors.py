@@ -72,5 +72,11 @@ def quoted(names: Iterable[Any]) -> str:
     return listed([shown(repr(name), 60) if name != "" else "the bare state dict" for name in names])
 
 
+def either(names: Iterable[str]) -> str:
+    """ "a", "a or b", "a, b or c": each name once."""
+    *others, last = dict.fromkeys(names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"

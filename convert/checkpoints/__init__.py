@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from convert.checkpoints.atomic import Written, check_target
-from convert.checkpoints.containers import PADDLE_PICKLE, SAFETENSORS, TORCH_CONTAINERS, TORCH_ZIP
-from convert.checkpoints.reading import Checkpoint, read_checkpoint
-from convert.checkpoints.writing import write_checkpoint, write_pdparams
-from convert.digest import sha256_of
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convert.checkpoints.reading import Checkpoint, read_checkpoint
+    from convert.checkpoints.writing import write_checkpoint, write_pdparams
 
 __all__ = [
-    "PADDLE_PICKLE",
-    "SAFETENSORS",
-    "TORCH_CONTAINERS",
-    "TORCH_ZIP",
     "Checkpoint",
-    "Written",
-    "check_target",
     "read_checkpoint",
-    "sha256_of",
     "write_checkpoint",
     "write_pdparams",
 ]
+
+# Where each of them lives; loaded on first use, so that whoever asks for the containers' names waits for no numpy.
+_PUBLIC = {
+    "Checkpoint": "convert.checkpoints.reading",
+    "read_checkpoint": "convert.checkpoints.reading",
+    "write_checkpoint": "convert.checkpoints.writing",
+    "write_pdparams": "convert.checkpoints.writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'convert.checkpoints' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

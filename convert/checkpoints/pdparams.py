@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.buffers import Deferred
+from convert.checkpoints.atomic import Chunk
+from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
 from convert.checkpoints.pickle_machine import Global, PickleMachine
 from convert.checkpoints.pickle_writing import pickled_text
 from convert.errors import RefusedCheckpoint
+from convert.frameworks import PADDLE
 from convert.params import Shape
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
@@ -42,7 +46,7 @@ _RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" 
 _DTYPE_STATE = b"(K\x03%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
-def read_pdparams(buffer: memoryview) -> Any:
+def open_pdparams(_path: Path, buffer: memoryview) -> Contents:
     """The pickled object, every array in it a `PickledArray` over the buffer, the name table left out.
 
     Raises:
@@ -57,15 +61,29 @@ def read_pdparams(buffer: memoryview) -> Any:
             f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
         )
     content.pop(NAME_TABLE, None)
-    return content
+    return Contents(content, _is_tensor, _arrays)
 
 
-def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:
+def pdparams_chunks(tensors: Mapping[str, Array], framework: str = PADDLE) -> list[Chunk]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
         tensors: Paddle names to arrays in Paddle's layout; any strides. Written in the mapping's order.
+        framework: "paddle"; there is no other.
     """
+    assert framework == PADDLE
+    return list(_chunks(tensors))
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, PickledArray) and value.array is not None
+
+
+def _arrays(state_dict: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: value.array for name, value in state_dict.items()}
+
+
+def _chunks(tensors: Mapping[str, Array]) -> Iterator[Chunk]:
     yield b"\x80\x04}"
     for name, array in tensors.items():
         yield pickled_text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"

@@ -78,6 +78,11 @@ class TensorRef:
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, byte_strides, writeable=False)
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether a value of PyTorch's files is a tensor; an array of numpy, which they may hold too, is none."""
+    return isinstance(value, TensorRef)
+
+
 def load_persistent(identifier: Any) -> StorageRef:
     """A storage from ('storage', type, key, location, number of elements); else a ValueError."""
     if not isinstance(identifier, tuple) or len(identifier) not in (5, 6) or identifier[0] != "storage":

@@ -228,6 +228,7 @@ OFFICIAL = "convnext_base_22k_1k_384.pth"
 RECOGNISED = {
     "convnext_base.fb_in22k_ft_in1k_384": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base.fb_in22k_ft_in1k_384.safetensors": "convnext_base.fb_in22k_ft_in1k_384",
+    "convnext_base.fb_in22k_ft_in1k_384.safetensors.index.json": "convnext_base.fb_in22k_ft_in1k_384",
     "models/convnext_base_22k_1k_384.pth": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base_22k_1k_384": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base_1k_384.pth": "convnext_base.fb_in1k_384",
@@ -240,6 +241,7 @@ RECOGNISED = {
     "convnext_base-0123abcd.pth": None,
     "convnext_base_22k_224.pth": None,
     "convnext_base.fb_in22k_ft_in1k_384.old": None,
+    "convnext_base.fb_in22k_ft_in1k_384.json": None,
     "my_convnext_base_22k_1k_384.pth": None,
     "CONVNEXT_BASE_22K_1K_384.pth": None,
     "convnext_base.fb_in22k_ft_in1k/model.safetensors": None,
