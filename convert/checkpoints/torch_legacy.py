@@ -14,7 +14,14 @@ from typing import Any
 from convert.arrays import Array
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.pickle_machine import PickleMachine
-from convert.checkpoints.torch_pickles import TORCH_GLOBALS, StorageRef, TensorRef, is_tensor, load_persistent
+from convert.checkpoints.torch_pickles import (
+    BIG_ENDIAN,
+    TORCH_GLOBALS,
+    StorageRef,
+    TensorRef,
+    is_tensor,
+    load_persistent,
+)
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 
 PROTOCOL = 1001
@@ -47,9 +54,7 @@ class TorchLegacy:
             raise CheckpointError("a legacy file of torch.save of an unknown version; save it anew with torch.save")
         system = machine.run(machine.position)
         if not isinstance(system, dict) or system.get("little_endian") is not True:
-            raise CheckpointError(
-                "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
-            )
+            raise CheckpointError(BIG_ENDIAN)
         self.content = machine.run(machine.position)
         self._storages = self._locate(machine.run(machine.position), machine.position)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS
-from convert.checkpoints.pickle_machine import Global, Inert
+from convert.checkpoints.pickle_globals import Global, Globals, Inert, table_of
 from convert.checkpoints.views import checked_shape
 from convert.params import Shape
 
@@ -28,6 +28,8 @@ STORAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
+
+BIG_ENDIAN = "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 
-def _table() -> dict[tuple[str, str], Global]:
+def _table() -> Globals:
     rows = [Global("torch", name) for name in STORAGE_DTYPES]
     rows += [
         Global("torch._utils", "_rebuild_tensor_v2", _rebuild_tensor),
@@ -131,7 +133,7 @@ def _table() -> dict[tuple[str, str], Global]:
         # Every checkpoint of the official training code has its command line under `args`.
         Global("argparse", "Namespace", lambda _: Inert()),
     ]
-    return {(row.module, row.name): row for row in rows} | NUMPY_GLOBALS
+    return {**table_of(rows), **NUMPY_GLOBALS}
 
 
 TORCH_GLOBALS = _table()

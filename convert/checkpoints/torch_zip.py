@@ -20,8 +20,15 @@ from convert.buffers import flat_bytes
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.pickle_machine import PickleMachine
-from convert.checkpoints.pickle_writing import pickled_text
-from convert.checkpoints.torch_pickles import STORAGE_DTYPES, TORCH_GLOBALS, TensorRef, is_tensor, load_persistent
+from convert.checkpoints.pickle_writing import pickled_int, pickled_ints, pickled_text
+from convert.checkpoints.torch_pickles import (
+    BIG_ENDIAN,
+    STORAGE_DTYPES,
+    TORCH_GLOBALS,
+    TensorRef,
+    is_tensor,
+    load_persistent,
+)
 from convert.cores import on_cores
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.frameworks import TORCH
@@ -115,9 +122,7 @@ class TorchZip:
         """The pickled object, every tensor in it a `TensorRef`."""
         order = self.entries.get(f"{self.root}byteorder")
         if order is not None and bytes(self._entry(order.filename)) != b"little":
-            raise CheckpointError(
-                "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
-            )
+            raise CheckpointError(BIG_ENDIAN)
         pickle = self._entry(f"{self.root}data.pkl")
         return PickleMachine(pickle, TORCH_GLOBALS, load_persistent=load_persistent).run()
 
@@ -212,10 +217,10 @@ def _pickle(tensors: Mapping[str, Array]) -> bytes:
 def _tensor(key: str, array: Array) -> bytes:
     kind = STORAGE_NAMES[array.dtype.newbyteorder("<")].encode()
     storage = b"(" + pickled_text("storage") + b"ctorch\n" + kind + b"\n" + pickled_text(key) + pickled_text("cpu")
-    storage += _int(array.size) + b"tQ"
+    storage += pickled_int(array.size) + b"tQ"
+    window = pickled_int(0) + pickled_ints(array.shape) + pickled_ints(_strides(array.shape))
     hooks = b"ccollections\nOrderedDict\n)R"
-    arguments = b"(" + storage + _int(0) + _ints(array.shape) + _ints(_strides(array.shape)) + b"\x89" + hooks + b"t"
-    return b"ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"R"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + window + b"\x89" + hooks + b"tR"
 
 
 def _strides(shape: Shape) -> Shape:
@@ -223,11 +228,3 @@ def _strides(shape: Shape) -> Shape:
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
     return tuple(reversed(strides))[: len(shape)] if shape else ()
-
-
-def _ints(numbers: Shape) -> bytes:
-    return b"(" + b"".join(map(_int, numbers)) + b"t"
-
-
-def _int(number: int) -> bytes:
-    return b"\x8a\x08" + struct.pack("<q", number)

@@ -37,6 +37,10 @@ from convert.frameworks import FRAMEWORKS
 ROOT = Path(__file__).resolve().parents[3]
 READMES = [ROOT / "README.md", *sorted((ROOT / "convert").rglob("README.md"))]
 
+# The row of a table of all that is read, or a table of containers with the suffixes in its second column.
+TABLE = re.compile(r"^\| containers \|.*$|^\| container \| suffix \|.*\n(?:\|.*\n)+", re.MULTILINE)
+SUFFIX = re.compile(r"`(\.[a-z.]+)`(?=.*\|)")
+
 written = pytest.mark.parametrize("row", WRITTEN, ids=lambda row: row.name)
 
 
@@ -144,10 +148,10 @@ def test_every_suffix_that_a_target_may_have_is_written_for(framework: str, tmp_
 
 
 def test_the_readme_s_table_of_containers_has_every_suffix_of_the_rows_and_no_other() -> None:
-    lines = [line for readme in READMES for line in readme.read_text(encoding="utf-8").splitlines()]
-    (row,) = (line for line in lines if line.startswith("| containers |"))
+    readmes = [readme.read_text(encoding="utf-8") for readme in READMES]
+    (table,) = (match[0] for text in readmes for match in TABLE.finditer(text))
 
-    assert set(re.findall(r"`(\.[\w.]+)`", row)) == {suffix for row in CONTAINERS for suffix in row.suffixes}
+    assert set(SUFFIX.findall(table)) == {suffix for row in CONTAINERS for suffix in row.suffixes}
 
 
 @pytest.mark.parametrize("suffix", KNOWN_SUFFIXES)
@@ -180,6 +184,6 @@ def test_every_name_of_the_package_is_there(name: str) -> None:
 
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError) as caught:
-        _ = convert.checkpoints.no_such_name
+        resolve_name("convert.checkpoints:no_such_name")
 
     assert str(caught.value) == "module 'convert.checkpoints' has no attribute 'no_such_name'"
