@@ -12,6 +12,8 @@ from convert.params import Param, Shape
 
 Spec = TypeVar("Spec", bound="ArchSpec")
 
+LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArchSpec(abc.ABC):
@@ -42,6 +44,11 @@ class ArchSpec(abc.ABC):
     def blocks(self) -> int:
         """Number of residual blocks."""
 
+    @property
+    def has_layer_scale(self) -> bool:
+        """Whether each block ends with a `gamma`."""
+        return False
+
     def params(self) -> tuple[Param, ...]:
         """The parameter table."""
         return tuple(self.rows())
@@ -49,6 +56,18 @@ class ArchSpec(abc.ABC):
     def drop_path_rates(self, last: float) -> list[float]:
         """Stochastic depth's rate for each block, growing linearly from 0 to `last`."""
         return [last * i / max(self.blocks - 1, 1) for i in range(self.blocks)]
+
+    def layer_scale_init(self, value: float | None) -> float | None:
+        """Initial value of every `gamma`: the given one, else 1e-6; None for an architecture that has none.
+
+        Raises:
+            ValueError: a value is given for an architecture that has none.
+        """
+        if self.has_layer_scale:
+            return LAYER_SCALE_INIT if value is None else value
+        if value is not None:
+            raise ValueError(f"{self.name} has no LayerScale; leave layer_scale_init_value out")
+        return None
 
     def fitted_to(self: Spec, shapes: Mapping[str, Shape]) -> Spec:
         """This architecture with the number of classes and of input channels that the tensors have.
