@@ -6,15 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from convert.checkpoints.containers import SAFETENSORS, WRITTEN_AS, source_suffixes, usual_suffixes
 from convert.console import OutputError, positive, print_result
-from convert.errors import FerryError, RefusedCheckpoint, WrongUsage
+from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
+from convert.frameworks import TORCH
 from convert.ownership import describe_clash
 from convert.usage import Mode, Rule, Usage
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
 
-AFTER_REFUSAL = "where a fresh copy of the file is refused too, ask its author for tensors alone: a .safetensors"
+AFTER_REFUSAL = (
+    f"where a fresh copy of the file is refused too, ask its author for tensors alone: a {SAFETENSORS.suffixes[0]}"
+)
 
 LIST = Mode("--list", "prints what is known")
 PLAN = Mode("--plan", "writes nothing", required={"--src": "--list to see the architectures"})
@@ -69,8 +73,11 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         return 1
     parser = make_parser(prog)
     args = USAGE.parse(parser, argv)
-    if args.to and args.dst and args.dst.suffix == ".pdparams":
-        parser.error("--to is for a PyTorch target, .pth or .safetensors; a .pdparams has the official keys")
+    target = WRITTEN_AS.get(args.dst.suffix) if args.dst else None
+    if args.to and target and TORCH not in target.frameworks:
+        parser.error(
+            f"--to is for a PyTorch target, {either(usual_suffixes(TORCH))}; a {args.dst.suffix} has the official keys"
+        )
     try:
         return _run(args)
     except WrongUsage as error:
@@ -105,7 +112,7 @@ def _run(args: argparse.Namespace) -> int:
     if located.fetched:
         print(located.line(), file=sys.stderr)
     job = Job.read(args.arch or located.arch, located.path, options)
-    framework = job.target_framework(args.dst.suffix if args.dst else ".safetensors")
+    framework = job.target_framework(args.dst.suffix if args.dst else "")
     if args.plan:
         print_result(summary.plan(job, framework))
         return 0
@@ -131,10 +138,11 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
     parser.add_argument(
         "--src",
         metavar="FILE",
-        help="checkpoint: .pth, .safetensors (or its index), .pdparams; or a published one's name or address",
+        help=f"checkpoint: {', '.join(source_suffixes())}; or a published one's name or address",
     )
     parser.add_argument("--sha256", default="", metavar="DIGEST", help="digest that a downloaded checkpoint must have")
-    parser.add_argument("--dst", type=Path, metavar="FILE", help="target: .pdparams, .safetensors, .pth")
+    suffixes = ", ".join(reversed(usual_suffixes()))
+    parser.add_argument("--dst", type=Path, metavar="FILE", help=f"target: {suffixes}")
     parser.add_argument("--arch", default="", metavar="NAME", help="architecture; read off the tensors if left out")
     parser.add_argument("--plan", action="store_true", help="print the whole mapping and write nothing")
     parser.add_argument(

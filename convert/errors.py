@@ -97,13 +97,19 @@ def quoted(names: Iterable[Any]) -> str:
     return listed([shown(repr(name), 60) if name != "" else "the bare state dict" for name in names])
 
 
+def either(names: Iterable[str]) -> str:
+    """ "a", "a or b", "a, b or c": each name once."""
+    return join_words(list(dict.fromkeys(names)), "or")
+
+
 def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"
 
 
-def join_words(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
-    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
+    *others, last = words
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:

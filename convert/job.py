@@ -13,6 +13,7 @@ from convert.arrays import Array
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
 from convert.checkpoints.atomic import Written, check_target
+from convert.checkpoints.containers import WRITTEN_AS
 from convert.errors import CheckpointMismatch, FerryError, TargetError
 from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import fresh_head
@@ -110,11 +111,12 @@ class Job:
         return cls(source, spec, tensors, options, casts, fresh)
 
     def target_framework(self, suffix: str) -> str:
-        """ "torch" or "paddle", for a target of that suffix; a `.safetensors` is the other one's than the source."""
-        if self.options.to or suffix in (".pth", ".pt"):
+        """ "torch" or "paddle", for a target of that suffix; where it may be either, the other one than the source."""
+        if self.options.to:
             return TORCH
-        if suffix == ".pdparams":
-            return PADDLE
+        container = WRITTEN_AS.get(suffix)
+        if container and len(container.frameworks) == 1:
+            return container.frameworks[0]
         return TORCH if self.source.framework == PADDLE else PADDLE
 
     def converted(self, framework: str) -> dict[str, Array]:

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from convert.archs import ARCHS
-from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, TORCH_ZIP
 from convert.checkpoints.atomic import Written
+from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned
 from convert.cores import on_cores
 from convert.digest import combined_digest, sha256_of, tensor_digests
@@ -20,7 +20,6 @@ from convert.source.pretrained import ROWS
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
-CONTAINERS = {".pdparams": PADDLE_PICKLE, ".pth": TORCH_ZIP, ".pt": TORCH_ZIP, ".safetensors": SAFETENSORS}
 PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 
@@ -76,8 +75,9 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
 
 
 def written_line(written: Written, framework: str) -> str:
-    """The target; of a `.safetensors`, which may be either framework's, also whose layout it has."""
-    layout = f" in {PROPER_NAMES[framework]}'s layout" if written.path.suffix == ".safetensors" else ""
+    """The target; where its container may be either framework's, also whose layout it has."""
+    of_either = len(WRITTEN_AS[written.path.suffix].frameworks) > 1
+    layout = f" in {PROPER_NAMES[framework]}'s layout" if of_either else ""
     return f"wrote {written.path}{layout}: {written.size:,} bytes"
 
 
@@ -137,7 +137,7 @@ def _target(job: Job, framework: str, written: Written | None) -> dict[str, Any]
         return None
     return {
         "path": str(written.path),
-        "container": CONTAINERS[written.path.suffix],
+        "container": WRITTEN_AS[written.path.suffix].name,
         "framework": framework,
         "key_format": "official" if framework == PADDLE else job.options.to or "official",
         "bytes": written.size,

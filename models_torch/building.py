@@ -26,7 +26,7 @@ def build(
     *,
     dtype: str = "float32",
     drop_path_rate: float = 0.0,
-    layer_scale_init_value: float = 1e-6,
+    layer_scale_init_value: float | None = None,
     head_init_scale: float = 1.0,
 ) -> nn.Module:
     """An initialised model in evaluation mode.
@@ -35,8 +35,11 @@ def build(
         spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
         dtype: "float32" or "float64", of every parameter.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
-        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        layer_scale_init_value: initial value of every `gamma`; 1e-6 unless given.
         head_init_scale: factor on the head's initial weight and bias.
+
+    Raises:
+        ValueError: a `layer_scale_init_value` for an architecture without LayerScale.
     """
     model = MODELS[type(spec)](
         spec,

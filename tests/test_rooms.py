@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from convert.checkpoints.containers import CONTAINERS
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("convert", "models_torch", "models_paddle", "verify")
 HALL = 12  # files directly in verify/
@@ -119,6 +121,14 @@ def test_no_room_imports_one_above_it_or_beside_it(imports: Imports) -> None:
 
 def test_no_import_leads_back_to_where_it_began(imports: Imports) -> None:
     assert circles(imports) == []
+
+
+def test_no_container_s_file_leads_back_to_the_row_that_names_it(imports: Imports) -> None:
+    named = {place.partition(":")[0] for row in CONTAINERS for place in (row.reader, row.writer) if place}
+    rows = "convert.checkpoints.containers"
+
+    assert named <= set(imports)
+    assert circles({**imports, rows: imports[rows] | named}) == []
 
 
 def test_every_room_of_the_table_is_there_and_every_folder_is_in_the_table(imports: Imports) -> None:

@@ -76,6 +76,10 @@ class ConvNeXtSpec(ArchSpec):
         return replace(self, depths=depths, dims=dims, head_hidden=hidden)
 
     @property
+    def has_layer_scale(self) -> bool:
+        return self.layer_scale
+
+    @property
     def stem_width(self) -> int:
         """Channels between an overlapping stem's two convolutions."""
         return _divisible(self.dims[0] // 2) if self.stem_kind is Stem.OVERLAP_TIERED else self.dims[0]

@@ -23,6 +23,9 @@ class Norm(enum.Enum):
     SIMPLE = "simplenorm"  # x / sqrt(unbiased variance + eps), scale; the mean is not subtracted
 
 
+LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArchSpec(abc.ABC):
     """One architecture.
@@ -89,6 +92,11 @@ class ArchSpec(abc.ABC):
         """Number of residual blocks."""
         return len(self.block_names)
 
+    @property
+    def has_layer_scale(self) -> bool:
+        """Whether each block ends with a `gamma`."""
+        return False
+
     def params(self) -> tuple[Param, ...]:
         """The parameter table."""
         return tuple(self.rows())
@@ -96,6 +104,18 @@ class ArchSpec(abc.ABC):
     def drop_path_rates(self, last: float) -> list[float]:
         """Stochastic depth's rate for each block, growing linearly from 0 to `last`."""
         return [last * i / max(self.blocks - 1, 1) for i in range(self.blocks)]
+
+    def layer_scale_init(self, value: float | None) -> float | None:
+        """Initial value of every `gamma`: the given one, else 1e-6; None for an architecture that has none.
+
+        Raises:
+            ValueError: a value is given for an architecture that has none.
+        """
+        if self.has_layer_scale:
+            return LAYER_SCALE_INIT if value is None else value
+        if value is not None:
+            raise ValueError(f"{self.name} has no LayerScale; leave layer_scale_init_value out")
+        return None
 
     def fitted_to(self: Spec, shapes: Mapping[str, Shape]) -> Spec:
         """This architecture with the number of classes and of input channels that the tensors have.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convert.arrays import Array
-from convert.checkpoints.pickle_machine import Built, Global
+from convert.checkpoints.pickle_globals import Built, Global, Globals, table_of
 from convert.checkpoints.views import checked_shape, view_array
 
 PLAIN_DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -82,12 +82,12 @@ def _empty_bytes(arguments: tuple[Any, ...]) -> memoryview:
     return memoryview(b"")
 
 
-def _table() -> dict[tuple[str, str], Global]:
+def _table() -> Globals:
     rows = [Global("numpy", "ndarray"), Global("numpy", "dtype", _dtype), Global("_codecs", "encode", _encode)]
     rows += [Global(module, "bytes", _empty_bytes) for module in ("__builtin__", "builtins")]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         rows.append(Global(module, "_reconstruct", _reconstruct))
-    return {(row.module, row.name): row for row in rows}
+    return table_of(rows)
 
 
 NUMPY_GLOBALS = _table()

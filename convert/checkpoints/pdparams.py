@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.buffers import Deferred
+from convert.checkpoints.atomic import Chunk
+from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
-from convert.checkpoints.pickle_machine import Global, PickleMachine
-from convert.checkpoints.pickle_writing import pickled_text
+from convert.checkpoints.pickle_globals import Global, table_of
+from convert.checkpoints.pickle_machine import PickleMachine
+from convert.checkpoints.pickle_writing import pickled_ints, pickled_text
 from convert.errors import RefusedCheckpoint
-from convert.params import Shape
+from convert.frameworks import PADDLE
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
 
@@ -32,17 +36,18 @@ def _named(arguments: tuple[Any, ...]) -> PickledArray:
     return array
 
 
-_PADDLE_GLOBALS = NUMPY_GLOBALS | {
-    ("collections", "OrderedDict"): Global("collections", "OrderedDict", lambda _: {}),
-    ("builtins", "tuple"): Global("builtins", "tuple", _named),
-    ("__builtin__", "tuple"): Global("__builtin__", "tuple", _named),
-}
+_ROWS = (
+    Global("collections", "OrderedDict", lambda _: {}),
+    Global("builtins", "tuple", _named),
+    Global("__builtin__", "tuple", _named),
+)
+_PADDLE_GLOBALS = {**NUMPY_GLOBALS, **table_of(_ROWS)}
 
 _RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" + b"K\x00\x85" + b"C\x01b" + b"\x87R"
 _DTYPE_STATE = b"(K\x03%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
-def read_pdparams(buffer: memoryview) -> Any:
+def open_pdparams(_path: Path, buffer: memoryview) -> Contents:
     """The pickled object, every array in it a `PickledArray` over the buffer, the name table left out.
 
     Raises:
@@ -57,30 +62,39 @@ def read_pdparams(buffer: memoryview) -> Any:
             f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
         )
     content.pop(NAME_TABLE, None)
-    return content
+    return Contents(content, _is_tensor, _arrays)
 
 
-def pdparams_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | Deferred]:
+def pdparams_chunks(tensors: Mapping[str, Array], framework: str = PADDLE) -> list[Chunk]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
         tensors: Paddle names to arrays in Paddle's layout; any strides. Written in the mapping's order.
+        framework: "paddle"; there is no other.
     """
+    assert framework == PADDLE
+    return list(_chunks(tensors))
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, PickledArray) and value.array is not None
+
+
+def _arrays(state_dict: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: value.array for name, value in state_dict.items()}
+
+
+def _chunks(tensors: Mapping[str, Array]) -> Iterator[Chunk]:
     yield b"\x80\x04}"
     for name, array in tensors.items():
-        yield pickled_text(name) + _RECONSTRUCT + b"(K\x01" + _shape(array.shape) + _dtype(array.dtype) + b"\x89"
+        yield pickled_text(name) + _RECONSTRUCT + b"(K\x01" + pickled_ints(array.shape) + _dtype(array.dtype) + b"\x89"
         yield b"\x8e" + struct.pack("<Q", array.nbytes)
         yield Deferred(array)
         yield b"tbs"
     yield b"."
 
 
-def _shape(shape: Shape) -> bytes:
-    return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", size) for size in shape) + b"t"
-
-
 def _dtype(dtype: np.dtype[Any]) -> bytes:
-    order = b"|" if dtype.itemsize == 1 else b"<"
-    code = b"u2" if dtype == BFLOAT16 else dtype.str[1:].encode()  # Paddle keeps bfloat16 as its bits
-    new: bytes = b"cnumpy\ndtype\n" + b"X" + struct.pack("<I", len(code)) + code + b"\x89\x88\x87R"
-    return new + _DTYPE_STATE % (b"X\x01\x00\x00\x00" + order)
+    order = "|" if dtype.itemsize == 1 else "<"
+    code = "u2" if dtype == BFLOAT16 else dtype.str[1:]  # Paddle keeps bfloat16 as its bits
+    return b"cnumpy\ndtype\n" + pickled_text(code) + b"\x89\x88\x87R" + _DTYPE_STATE % pickled_text(order)

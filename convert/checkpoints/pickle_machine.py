@@ -10,44 +10,17 @@ Opcodes: Lib/pickletools.py of https://github.com/python/cpython at v3.11.7.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+from convert.checkpoints.pickle_globals import Built, Global, Globals, Inert
 from convert.errors import RefusedCheckpoint, shown
 
-Reducer = Callable[[tuple[Any, ...]], Any]
 PersistentLoader = Callable[[Any], Any]
 
 KEY_TYPES = (str, int, float, bool, type(None))  # hashing one of these costs no more than its bytes
 MAX_OPCODES = 250_000  # a training checkpoint of the largest ConvNeXt has 70,000; an empty list takes 64 bytes for one
 MAX_INT_BYTES = 16  # dimensions, seeds and torch's magic number fit; a longer integer is no part of a state dict
-
-
-class Inert:
-    """Stands where a file has an object that no state dict needs: it holds nothing and does nothing."""
-
-
-@dataclass(frozen=True)
-class Global:
-    """A name that the stream asks for and the table has.
-
-    Attributes:
-        module: as in the stream.
-        name: as in the stream.
-        reduce: called with the argument tuple where the stream calls the global; None where it may not be called.
-    """
-
-    module: str
-    name: str
-    reduce: Reducer | None = None
-
-
-@dataclass
-class Built:
-    """What a reducer returns when the stream completes the object with a state afterwards (BUILD)."""
-
-    set_state: Callable[[Any], None]
 
 
 class _Mark:
@@ -69,7 +42,7 @@ class PickleMachine:
     def __init__(
         self,
         buffer: memoryview,
-        allowed: Mapping[tuple[str, str], Global],
+        allowed: Globals,
         *,
         load_persistent: PersistentLoader | None = None,
     ) -> None:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.buffers import Deferred
+from convert.checkpoints.atomic import Chunk
+from convert.checkpoints.contents import Contents, contents_of_arrays
 from convert.checkpoints.views import checked_shape, view_array
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.frameworks import PADDLE, TORCH
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -30,6 +34,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
+FORMS = {TORCH: "pt", PADDLE: "paddle"}  # the words of the metadata
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 LENGTH = struct.Struct("<Q")
@@ -37,9 +42,9 @@ MAX_HEADER = 2_000_000  # bytes, of JSON that takes 25 times as many when parsed
 ALIGNMENT = 8
 
 
-def looks_like(start: bytes) -> bool:
-    """Whether a file's first bytes can be a safetensors header."""
-    return len(start) > LENGTH.size and start[LENGTH.size : LENGTH.size + 1] == b"{"
+def open_safetensors(_path: Path, buffer: memoryview) -> Contents:
+    """The tensors of one file, as `read_safetensors` reads them."""
+    return contents_of_arrays(read_safetensors(buffer))
 
 
 def read_safetensors(buffer: memoryview) -> dict[str, Array]:
@@ -74,13 +79,18 @@ def read_safetensors(buffer: memoryview) -> dict[str, Array]:
     return tensors
 
 
-def safetensors_chunks(tensors: Mapping[str, Array], form: str) -> Iterator[bytes | Deferred]:
+def safetensors_chunks(tensors: Mapping[str, Array], framework: str) -> list[Chunk]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
         tensors: any strides; written contiguously in the mapping's order.
-        form: "pt" or "paddle", the only metadata: with several keys the library's own bytes are not reproducible.
+        framework: "torch" or "paddle", noted as the only metadata: with several keys the library's own bytes are not
+            reproducible.
     """
+    return list(_chunks(tensors, FORMS[framework]))
+
+
+def _chunks(tensors: Mapping[str, Array], form: str) -> Iterator[Chunk]:
     header: dict[str, Any] = {"__metadata__": {"format": form}}
     position = 0
     for name, array in tensors.items():

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convert.arrays import Array
-from convert.checkpoints import safetensors
-from convert.checkpoints.containers import SAFETENSORS
+from convert.checkpoints.contents import Contents, contents_of_arrays
 from convert.checkpoints.mapping import map_file
-from convert.checkpoints.safetensors import parse_json
+from convert.checkpoints.safetensors import parse_json, read_safetensors
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, quoted
 
 
-def shards_of(path: Path, container: str, buffer: memoryview) -> tuple[Path, ...]:
-    if container != SAFETENSORS or not path.name.endswith(INDEX_SUFFIX):
-        return ()
-    return tuple(path.with_name(name) for name in sorted(shard_paths(path, bytes(buffer))))
+def open_index(path: Path, buffer: memoryview) -> Contents:
+    """The tensors of all files that the index at that path names.
+
+    Raises:
+        CheckpointError: not an index, or a file that does not hold what the index says.
+        RefusedCheckpoint: a file name that leads out of the folder.
+    """
+    files = shard_paths(path, bytes(buffer))
+    shards = tuple(path.with_name(name) for name in sorted(files))
+    return contents_of_arrays(_read_shards(path, files), shards)
 
 
-def read_shards(index: Path, content: bytes) -> dict[str, Array]:
+def _read_shards(index: Path, files: Mapping[str, Sequence[str]]) -> dict[str, Array]:
     tensors: dict[str, Array] = {}
-    for name, expected in shard_paths(index, content).items():
+    for name, expected in files.items():
         shard = _read_shard(index.with_name(name))
         if set(shard) != set(expected):
             odd = sorted(set(shard) ^ set(expected))
@@ -31,16 +37,13 @@ def read_shards(index: Path, content: bytes) -> dict[str, Array]:
 
 def _read_shard(path: Path) -> dict[str, Array]:
     try:
-        return safetensors.read_safetensors(map_file(path))
+        return read_safetensors(map_file(path))
     except OSError as error:
         raise CheckpointError(
             f"{path.name}, which it names, cannot be read: {error.strerror or error}; put it there"
         ) from error
     except FerryError as error:
         raise type(error)(f"{path.name}: {error}") from error
-
-
-INDEX_SUFFIX = ".safetensors.index.json"
 
 
 def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:

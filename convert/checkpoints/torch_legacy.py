@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from convert.arrays import Array
+from convert.checkpoints.contents import Contents
 from convert.checkpoints.pickle_machine import PickleMachine
-from convert.checkpoints.torch_pickles import TORCH_GLOBALS, StorageRef, TensorRef, load_persistent
+from convert.checkpoints.torch_pickles import (
+    BIG_ENDIAN,
+    TORCH_GLOBALS,
+    StorageRef,
+    TensorRef,
+    is_tensor,
+    load_persistent,
+)
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 
-MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 PROTOCOL = 1001
 COUNT = struct.Struct("<q")
+
+
+def open_torch_legacy(_path: Path, buffer: memoryview) -> Contents:
+    """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchLegacy`."""
+    legacy = TorchLegacy(buffer)
+    return Contents(legacy.content, is_tensor, legacy.tensors)
 
 
 class TorchLegacy:
@@ -35,13 +49,12 @@ class TorchLegacy:
         self.buffer = buffer
         self._refs: dict[str, StorageRef] = {}
         machine = PickleMachine(buffer, TORCH_GLOBALS, load_persistent=self._load_persistent)
-        if machine.run(len(MAGIC)) != PROTOCOL:
+        machine.run()  # torch's magic number, by which the file was recognised
+        if machine.run(machine.position) != PROTOCOL:
             raise CheckpointError("a legacy file of torch.save of an unknown version; save it anew with torch.save")
         system = machine.run(machine.position)
         if not isinstance(system, dict) or system.get("little_endian") is not True:
-            raise CheckpointError(
-                "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
-            )
+            raise CheckpointError(BIG_ENDIAN)
         self.content = machine.run(machine.position)
         self._storages = self._locate(machine.run(machine.position), machine.position)
 

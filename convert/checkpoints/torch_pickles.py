@@ -12,7 +12,7 @@ import numpy as np
 
 from convert.arrays import BFLOAT16, Array
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS
-from convert.checkpoints.pickle_machine import Global, Inert
+from convert.checkpoints.pickle_globals import Global, Globals, Inert, table_of
 from convert.checkpoints.views import checked_shape
 from convert.params import Shape
 
@@ -28,6 +28,8 @@ STORAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
+
+BIG_ENDIAN = "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class TensorRef:
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, byte_strides, writeable=False)
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether a value of PyTorch's files is a tensor; an array of numpy, which they may hold too, is none."""
+    return isinstance(value, TensorRef)
+
+
 def load_persistent(identifier: Any) -> StorageRef:
     """A storage from ('storage', type, key, location, number of elements); else a ValueError."""
     if not isinstance(identifier, tuple) or len(identifier) not in (5, 6) or identifier[0] != "storage":
@@ -114,7 +121,7 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 
-def _table() -> dict[tuple[str, str], Global]:
+def _table() -> Globals:
     rows = [Global("torch", name) for name in STORAGE_DTYPES]
     rows += [
         Global("torch._utils", "_rebuild_tensor_v2", _rebuild_tensor),
@@ -126,7 +133,7 @@ def _table() -> dict[tuple[str, str], Global]:
         # Every checkpoint of the official training code has its command line under `args`.
         Global("argparse", "Namespace", lambda _: Inert()),
     ]
-    return {(row.module, row.name): row for row in rows} | NUMPY_GLOBALS
+    return {**table_of(rows), **NUMPY_GLOBALS}
 
 
 TORCH_GLOBALS = _table()

@@ -1,4 +1,4 @@
-"""PyTorch's zip container: `data.pkl` describes the tensors, `data/<key>` holds each storage.
+"""PyTorch's zip container, read and written: `data.pkl` describes the tensors, `data/<key>` holds each storage.
 
 Written by caffe2/serialize/inline_container.cc of https://github.com/pytorch/pytorch at v2.14.0, which stores every
 entry uncompressed with a CRC-32 that torch itself never checks on reading. It is checked here.
@@ -17,17 +17,60 @@ from typing import Any
 
 from convert.arrays import Array
 from convert.buffers import flat_bytes
+from convert.checkpoints.atomic import Chunk
+from convert.checkpoints.contents import Contents
 from convert.checkpoints.pickle_machine import PickleMachine
-from convert.checkpoints.pickle_writing import pickled_text
-from convert.checkpoints.torch_pickles import STORAGE_DTYPES, TORCH_GLOBALS, TensorRef, load_persistent
+from convert.checkpoints.pickle_writing import pickled_int, pickled_ints, pickled_text
+from convert.checkpoints.torch_pickles import (
+    BIG_ENDIAN,
+    STORAGE_DTYPES,
+    TORCH_GLOBALS,
+    TensorRef,
+    is_tensor,
+    load_persistent,
+)
 from convert.cores import on_cores
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.frameworks import TORCH
 from convert.params import Shape
 
-MAGIC = b"PK\x03\x04"
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, length of the name, length of the extra field
+# What stands before the name of each entry: these four bytes, and the lengths of the name and of the extra field.
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+LOCAL_MAGIC = b"PK\x03\x04"
 
 MAX_DIRECTORY = 2_000_000  # bytes; zipfile makes ten times as many of them, a training checkpoint has 300 kB
+
+# Of what is written here.
+ROOT = "archive"
+ALIGNMENT = 64
+PADDING_ID = b"FB"  # of the extra field that torch pads with
+STORAGE_NAMES = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
+
+
+def open_torch_zip(path: Path, buffer: memoryview) -> Contents:
+    """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchZip`."""
+    archive = TorchZip(path, buffer)
+    return Contents(archive.read(), is_tensor, archive.tensors)
+
+
+def torch_zip_chunks(tensors: Mapping[str, Array], framework: str = TORCH) -> Iterator[Chunk]:
+    """The bytes of `{"model": state_dict}` as torch.save writes it, one tensor in memory at a time.
+
+    Args:
+        tensors: names to arrays in PyTorch's layout; any strides.
+        framework: "torch"; there is no other.
+    """
+    assert framework == TORCH
+    pieces = _Pieces()
+    position = 0
+    with zipfile.ZipFile(pieces, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in _entries(tensors):
+            with archive.open(_info(name, data.nbytes, position), "w") as entry:
+                entry.write(data)
+            for piece in pieces.take():
+                position += len(piece)
+                yield piece
+    yield from pieces.take()
 
 
 class _Bounded(io.FileIO):
@@ -79,9 +122,7 @@ class TorchZip:
         """The pickled object, every tensor in it a `TensorRef`."""
         order = self.entries.get(f"{self.root}byteorder")
         if order is not None and bytes(self._entry(order.filename)) != b"little":
-            raise CheckpointError(
-                "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
-            )
+            raise CheckpointError(BIG_ENDIAN)
         pickle = self._entry(f"{self.root}data.pkl")
         return PickleMachine(pickle, TORCH_GLOBALS, load_persistent=load_persistent).run()
 
@@ -123,17 +164,10 @@ class TorchZip:
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
         header = self.buffer[info.header_offset :][: LOCAL_HEADER.size]
-        if header.nbytes != LOCAL_HEADER.size or bytes(header[:4]) != MAGIC:
+        if header.nbytes != LOCAL_HEADER.size or bytes(header[:4]) != LOCAL_MAGIC:
             raise CheckpointError(f"the zip container has no header for {shown(info.filename)}; fetch the file again")
         _, name_length, extra_length = LOCAL_HEADER.unpack(header)
         return info.header_offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
-
-
-ROOT = "archive"
-ALIGNMENT = 64
-PADDING_ID = b"FB"  # of the extra field that torch pads with
-LOCAL_HEADER_BYTES = 30  # bytes of a local header without name and extra field
-STORAGE_NAMES = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
 
 
 class _Pieces(io.RawIOBase):
@@ -154,24 +188,6 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-def torch_zip_chunks(tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    """The bytes of `{"model": state_dict}` as torch.save writes it, one tensor in memory at a time.
-
-    Args:
-        tensors: names to arrays in PyTorch's layout; any strides.
-    """
-    pieces = _Pieces()
-    position = 0
-    with zipfile.ZipFile(pieces, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in _entries(tensors):
-            with archive.open(_info(name, data.nbytes, position), "w") as entry:
-                entry.write(data)
-            for piece in pieces.take():
-                position += len(piece)
-                yield piece
-    yield from pieces.take()
-
-
 def _entries(tensors: Mapping[str, Array]) -> Iterator[tuple[str, memoryview]]:
     yield "data.pkl", memoryview(_pickle(tensors))
     yield "byteorder", memoryview(b"little")
@@ -186,7 +202,7 @@ def _info(name: str, size: int, position: int) -> zipfile.ZipInfo:
     info.create_system = 3  # the writing machine's otherwise
     info.file_size = size  # decides on zip64 before the header is written
     zip64 = 20 if size * 1.05 > zipfile.ZIP64_LIMIT else 0
-    padding = -(position + LOCAL_HEADER_BYTES + len(info.filename) + zip64 + 4) % ALIGNMENT
+    padding = -(position + LOCAL_HEADER.size + len(info.filename) + zip64 + 4) % ALIGNMENT
     info.extra = PADDING_ID + struct.pack("<H", padding) + b"Z" * padding
     return info
 
@@ -201,10 +217,10 @@ def _pickle(tensors: Mapping[str, Array]) -> bytes:
 def _tensor(key: str, array: Array) -> bytes:
     kind = STORAGE_NAMES[array.dtype.newbyteorder("<")].encode()
     storage = b"(" + pickled_text("storage") + b"ctorch\n" + kind + b"\n" + pickled_text(key) + pickled_text("cpu")
-    storage += _int(array.size) + b"tQ"
+    storage += pickled_int(array.size) + b"tQ"
+    window = pickled_int(0) + pickled_ints(array.shape) + pickled_ints(_strides(array.shape))
     hooks = b"ccollections\nOrderedDict\n)R"
-    arguments = b"(" + storage + _int(0) + _ints(array.shape) + _ints(_strides(array.shape)) + b"\x89" + hooks + b"t"
-    return b"ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"R"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + window + b"\x89" + hooks + b"tR"
 
 
 def _strides(shape: Shape) -> Shape:
@@ -212,11 +228,3 @@ def _strides(shape: Shape) -> Shape:
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
     return tuple(reversed(strides))[: len(shape)] if shape else ()
-
-
-def _ints(numbers: Shape) -> bytes:
-    return b"(" + b"".join(map(_int, numbers)) + b"t"
-
-
-def _int(number: int) -> bytes:
-    return b"\x8a\x08" + struct.pack("<q", number)

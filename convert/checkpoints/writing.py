@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from convert.arrays import Array
-from convert.checkpoints import safetensors
 from convert.checkpoints.atomic import Written, write_atomically
-from convert.checkpoints.pdparams import pdparams_chunks
-from convert.checkpoints.torch_zip import torch_zip_chunks
-from convert.errors import TargetError
-from convert.frameworks import PADDLE, TORCH
+from convert.checkpoints.containers import PADDLE_PICKLE, WRITTEN, WRITTEN_AS, target_suffixes
+from convert.errors import TargetError, either
+from convert.frameworks import PADDLE
 from convert.paths import AnyPath
+
+WRITERS = {row: row.load_writer() for row in WRITTEN}
 
 
 def write_pdparams(path: AnyPath, tensors: Mapping[str, Array], *, force: bool = False, digest: bool = True) -> Written:
@@ -23,7 +23,7 @@ def write_pdparams(path: AnyPath, tensors: Mapping[str, Array], *, force: bool =
     Raises:
         TargetError: the target exists and `force` is not given, or it cannot be written; nothing is lost.
     """
-    return write_atomically(Path(path), list(pdparams_chunks(tensors)), force=force, digest=digest)
+    return write_atomically(Path(path), WRITERS[PADDLE_PICKLE](tensors, PADDLE), force=force, digest=digest)
 
 
 def write_checkpoint(
@@ -32,7 +32,7 @@ def write_checkpoint(
     """Writes a state dict canonically, in the container that the target's suffix names.
 
     Args:
-        path: `.pdparams`, `.pth`, `.pt` or `.safetensors`.
+        path: its suffix is one of `WRITTEN_AS`.
         tensors: in the framework's layout.
         framework: "torch" or "paddle"; noted in a `.safetensors`.
         force: whether to replace an existing file.
@@ -42,12 +42,7 @@ def write_checkpoint(
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
-        form = {TORCH: "pt", PADDLE: "paddle"}[framework]
-        return write_atomically(path, list(safetensors.safetensors_chunks(tensors, form)), force=force, digest=digest)
-    if path.suffix == ".pdparams" and framework == PADDLE:
-        return write_pdparams(path, tensors, force=force, digest=digest)
-    if path.suffix in (".pth", ".pt") and framework == TORCH:
-        return write_atomically(path, torch_zip_chunks(tensors), force=force, digest=digest)
-    suffixes = {PADDLE: ".pdparams or .safetensors", TORCH: ".pth, .pt or .safetensors"}[framework]
-    raise TargetError(f"{path}: the target's name must end in {suffixes}")
+    container = WRITTEN_AS.get(path.suffix)
+    if container is None or framework not in container.frameworks:
+        raise TargetError(f"{path}: the target's name must end in {either(target_suffixes(framework))}")
+    return write_atomically(path, WRITERS[container](tensors, framework), force=force, digest=digest)

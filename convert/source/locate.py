@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.checkpoints.containers import split_suffix
 from convert.errors import WrongUsage
 from convert.source.pretrained import PRETRAINED, find_pretrained, is_address
 
 if TYPE_CHECKING:
     from convert.source.cache import Fetched
-
-SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".json", ".pdparams")  # of files, not of names
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def locate(src: str, *, sha256: str = "") -> Located:
     if src in PRETRAINED and not path.exists():
         row = find_pretrained(src)
         return _downloaded(row.url, sha256, row.arch)
-    if not path.exists() and path.name == src and path.suffix not in SUFFIXES:
+    if not path.exists() and path.name == src and not split_suffix(src)[1]:
         find_pretrained(src)  # raises, with the names that are close
     if sha256:
         raise WrongUsage(f"{src}: --sha256 is for a download; `sha256sum` prints a file's digest")

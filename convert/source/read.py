@@ -10,9 +10,9 @@ import numpy as np
 
 from convert.archs import ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array
-from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, Checkpoint, read_checkpoint
+from convert.checkpoints import Checkpoint, read_checkpoint
+from convert.checkpoints.containers import container_named
 from convert.errors import CheckpointError
-from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.key_formats import Named, name_officially
 from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
@@ -54,8 +54,7 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
         arch: an architecture or its name; "" to recognise it.
         weights: which state dict, where the file holds several.
 
-    The container says whose layout the tensors have; a `.safetensors` may have either, and no ConvNeXt has tensors
-    that fit both.
+    The container says whose layout the tensors have; where it may have either, no ConvNeXt has tensors that fit both.
 
     Raises:
         FerryError: the name, the file or its keys are no good. Tensors that do not fit a given architecture raise
@@ -63,8 +62,7 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
     """
     given_spec = get_spec(arch) if isinstance(arch, str) and arch else arch or None
     checkpoint = read_checkpoint(path, weights=weights)
-    frameworks = {PADDLE_PICKLE: (PADDLE,), SAFETENSORS: FRAMEWORKS}
-    candidates = frameworks.get(checkpoint.container, (TORCH,))
+    candidates = container_named(checkpoint.container).frameworks
     try:
         named = name_officially(_with_bfloat16(checkpoint))
         shapes = {name: array.shape for name, array in named.tensors.items()}
@@ -79,9 +77,11 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
 
 
 def _with_bfloat16(checkpoint: Checkpoint) -> Mapping[str, Array]:
-    """The tensors; where Paddle keeps bfloat16 as uint16, a dtype that it does not have itself, as bfloat16."""
-    if checkpoint.container != PADDLE_PICKLE:
+    """The tensors; where the container keeps bfloat16 as another dtype, which it does not have itself, as bfloat16."""
+    kept_as = container_named(checkpoint.container).bfloat16
+    if not kept_as:
         return checkpoint.tensors
     return {
-        name: array.view(BFLOAT16) if array.dtype == np.uint16 else array for name, array in checkpoint.tensors.items()
+        name: array.view(BFLOAT16) if array.dtype == np.dtype(kept_as) else array
+        for name, array in checkpoint.tensors.items()
     }

@@ -9,7 +9,7 @@ import pytest
 from bad_files import FILES, SHARD, make, write_good
 from checkpoint_files import standing
 
-from convert.checkpoints.shards import INDEX_SUFFIX
+from convert.checkpoints.containers import INDEX_SUFFIX
 from convert.cli import main
 
 CHECK = "check the path and its permissions"

@@ -23,7 +23,7 @@ import models_paddle
 import models_torch
 from convert import read_checkpoint, write_checkpoint
 from convert.arrays import Array
-from convert.checkpoints.shards import INDEX_SUFFIX
+from convert.checkpoints.containers import INDEX_SUFFIX
 
 ARRAYS = {
     "fc.weight": (np.arange(12).reshape(3, 4) / 7).astype("float32"),

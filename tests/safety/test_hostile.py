@@ -23,7 +23,7 @@ from hostile_pickles import (
 )
 from pickles import a_dict, call, name, offset_of_global, stream
 
-from convert.checkpoints.shards import INDEX_SUFFIX
+from convert.checkpoints.containers import INDEX_SUFFIX
 
 Report = dict[str, Any]
 

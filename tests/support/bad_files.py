@@ -22,7 +22,7 @@ from checkpoint_files import as_tensors, write_zip
 
 from convert import ARCHS, write_checkpoint
 from convert.arrays import Array
-from convert.checkpoints.shards import INDEX_SUFFIX
+from convert.checkpoints.containers import INDEX_SUFFIX
 from verify.selftest.weights import distinct_weights
 
 SPEC = ARCHS["convnext_digits"]

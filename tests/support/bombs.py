@@ -28,7 +28,7 @@ from hostile_pickles import legacy  # noqa: E402 - after the path above
 from pickles import Raw, a_dict, call, name, plain, stream, tensor, text  # noqa: E402 - after the path above
 from tqdm import tqdm  # noqa: E402 - after the path above
 
-from convert.checkpoints.shards import INDEX_SUFFIX  # noqa: E402 - after the path above
+from convert.checkpoints.containers import INDEX_SUFFIX  # noqa: E402 - after the path above
 from convert.errors import FerryError  # noqa: E402 - after the path above
 from convert.job import Job  # noqa: E402 - after the path above
 

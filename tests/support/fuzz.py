@@ -24,6 +24,7 @@ from convert.arrays import Array
 from convert.checkpoints.pdparams import pdparams_chunks
 from convert.checkpoints.safetensors import safetensors_chunks
 from convert.errors import FerryError
+from convert.frameworks import TORCH
 from convert.job import Job
 
 CONTAINERS = ("torch zip", "torch legacy", "pdparams", "safetensors", "sharded safetensors")
@@ -103,7 +104,7 @@ def _pdparams(spec: ArchSpec) -> list[Base]:
 
 
 def _safetensors(spec: ArchSpec) -> list[Base]:
-    content = b"".join(map(bytes, safetensors_chunks(weights_of(spec), "pt")))
+    content = b"".join(map(bytes, safetensors_chunks(weights_of(spec), TORCH)))
     return [Base(spec, {"x.safetensors": content}, "x.safetensors")]
 
 
@@ -114,7 +115,7 @@ def _sharded(spec: ArchSpec) -> list[Base]:
     weight_map = {tensor: shard for shard, part in zip(SHARDS, parts, strict=True) for tensor in part}
     files = {INDEX: json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}, indent=1).encode()}
     for shard, part in zip(SHARDS, parts, strict=True):
-        files[shard] = b"".join(map(bytes, safetensors_chunks(part, "pt")))
+        files[shard] = b"".join(map(bytes, safetensors_chunks(part, TORCH)))
     return [Base(spec, files, damaged) for damaged in files]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from checkpoint_files import write_pth
 from pickles import Raw, a_dict, call, data, name, plain, stream, tensor, text
 
-from convert.checkpoints.torch_legacy import MAGIC
+from convert.checkpoints.containers import TORCH_LEGACY
 
 # What runs, loads, writes, connects, or leads to what does: none may be so much as imported.
 _NAMES = """
@@ -184,7 +184,8 @@ PARTS = (
 def legacy(**parts: bytes) -> bytes:
     """A legacy file of torch.save, with other pickles in place of its `version`, `system`, `content` or `keys`."""
     names = ("version", "system", "content", "keys")
-    return MAGIC + b"".join(parts.get(name, good) for name, good in zip(names, PARTS, strict=True)) + b"\4" + bytes(23)
+    pickles = (parts.get(name, good) for name, good in zip(names, PARTS, strict=True))
+    return TORCH_LEGACY.magic + b"".join(pickles) + b"\4" + bytes(23)
 
 
 def module_and_attribute(full: str) -> tuple[str, str]:
@@ -209,4 +210,4 @@ CONTAINERS: Mapping[str, Callable[[Path, bytes], object]] = {
 
 def start_of_pickle(container: str) -> int:
     """Where in the file that messages count in the pickle begins."""
-    return len(MAGIC) + len(PARTS[0]) + len(PARTS[1]) if container == "legacy" else 0
+    return len(TORCH_LEGACY.magic) + len(PARTS[0]) + len(PARTS[1]) if container == "legacy" else 0

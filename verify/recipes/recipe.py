@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.checkpoints.containers import split_suffix
 from convert.errors import FerryError, did_you_mean, shown
 from convert.source.pretrained import HUB_FILE, PRETRAINED
 from verify.recipes.protocol import SQUASH, Protocol
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from convert.archs import ArchSpec
 
 NUM_CLASSES = 1000  # every published top-1 is ImageNet-1k's
-SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors", ".pdparams")  # of files; a name has dots of its own
 
 CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.source.cache puts before a file's name in its cache
 
@@ -88,7 +88,7 @@ def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> Recipe | None:
             name is recognised.
         spec: the checkpoint's own architecture and number of classes, which must be the recipe's.
     """
-    stem = _stem(CACHED.sub("", Path(path_or_name).name))
+    stem, _ = split_suffix(CACHED.sub("", Path(path_or_name).name))
     recipe = RECIPES.get(_NAME_OF_STEM.get(stem, ""))
     return recipe if recipe and recipe.fits(spec) else None
 
@@ -133,16 +133,9 @@ def recipe_stems() -> Iterator[tuple[str, str]]:
     for name, row in PRETRAINED.items():
         file = row.url.rpartition("/")[2]
         if name in RECIPES and file != HUB_FILE:
-            yield _stem(file), name
+            yield split_suffix(file)[0], name
     for file, name in FILES.items():
-        yield _stem(file), name
-
-
-def _stem(file: str) -> str:
-    for suffix in SUFFIXES:
-        if file.endswith(suffix):
-            return file.removesuffix(suffix)
-    return file
+        yield split_suffix(file)[0], name
 
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_timm_recipes(), *_other_recipes())}

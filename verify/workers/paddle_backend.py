@@ -17,9 +17,11 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
 import models_paddle
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import PADDLE_PICKLE, read_checkpoint
+from convert.checkpoints import read_checkpoint
+from convert.checkpoints.containers import container_named
 from convert.digest import tensor_digests
 from convert.errors import FerryError
+from convert.frameworks import PADDLE
 from verify.reference.unit import OUTPUT
 from verify.workers.compute import Compute
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
@@ -141,7 +143,7 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     `paddle.load` runs whatever a file names. Our reader goes first: it refuses a file with anything but arrays in it.
     """
     tensors = read_checkpoint(job.path).tensors
-    if job.container != PADDLE_PICKLE:
+    if container_named(job.container).frameworks != (PADDLE,):
         return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
     state_dict: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
     return "paddle.load", {name: state_dict[key] for name, key in job.keys.items()}

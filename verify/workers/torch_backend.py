@@ -14,9 +14,11 @@ import models_torch
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.casting import cast_state_dict
-from convert.checkpoints import TORCH_CONTAINERS, read_checkpoint
+from convert.checkpoints import read_checkpoint
+from convert.checkpoints.containers import container_named
 from convert.digest import tensor_digests
 from convert.errors import FerryError
+from convert.frameworks import TORCH
 from verify.reference.unit import OUTPUT
 from verify.workers.compute import Compute
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
@@ -128,7 +130,7 @@ class TorchBackend:
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
-    if job.container in TORCH_CONTAINERS:
+    if container_named(job.container).frameworks == (TORCH,):
         with contextlib.suppress(pickle.UnpicklingError), torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(job.path, map_location="cpu", weights_only=True)
             state_dict = content[job.wrapper] if job.wrapper else content

@@ -12,7 +12,8 @@ import timm
 from timm.models import get_pretrained_cfg
 
 from convert.errors import FerryError
-from convert.source.pretrained import PRETRAINED, ROWS, Pretrained, find_pretrained, is_address
+from convert.source.locate import Located, locate
+from convert.source.pretrained import PRETRAINED, ROWS, Pretrained, UnknownPretrained, find_pretrained, is_address
 
 ISOTROPIC = {
     f"convnext_isotropic_{size}.fb_in1k": f"https://dl.fbaipublicfiles.com/convnext/convnext_iso_{size}_1k_224_ema.pth"
@@ -73,6 +74,17 @@ def test_an_unknown_name_is_refused_with_the_closest(name: str, message: str) ->
         find_pretrained(name)
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("src", ["x.pth", "x.tar", "x.safetensors", "model.safetensors.index.json", "x.pdparams"])
+def test_a_name_with_the_suffix_of_a_checkpoint_is_a_file_s(src: str) -> None:
+    assert locate(src) == Located(Path(src))
+
+
+@pytest.mark.parametrize("src", ["x.json", "convnext_tiny.fb_in1", "x.pickle"])
+def test_a_name_with_another_suffix_is_a_published_checkpoint_s(src: str) -> None:
+    with pytest.raises(UnknownPretrained):
+        locate(src)
 
 
 @pytest.mark.parametrize(

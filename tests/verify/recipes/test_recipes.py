@@ -228,6 +228,7 @@ OFFICIAL = "convnext_base_22k_1k_384.pth"
 RECOGNISED = {
     "convnext_base.fb_in22k_ft_in1k_384": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base.fb_in22k_ft_in1k_384.safetensors": "convnext_base.fb_in22k_ft_in1k_384",
+    "convnext_base.fb_in22k_ft_in1k_384.safetensors.index.json": "convnext_base.fb_in22k_ft_in1k_384",
     "models/convnext_base_22k_1k_384.pth": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base_22k_1k_384": "convnext_base.fb_in22k_ft_in1k_384",
     "convnext_base_1k_384.pth": "convnext_base.fb_in1k_384",
@@ -240,6 +241,7 @@ RECOGNISED = {
     "convnext_base-0123abcd.pth": None,
     "convnext_base_22k_224.pth": None,
     "convnext_base.fb_in22k_ft_in1k_384.old": None,
+    "convnext_base.fb_in22k_ft_in1k_384.json": None,
     "my_convnext_base_22k_1k_384.pth": None,
     "CONVNEXT_BASE_22K_1K_384.pth": None,
     "convnext_base.fb_in22k_ft_in1k/model.safetensors": None,
@@ -266,9 +268,7 @@ def test_a_download_in_the_cache_of_convert_is_recognised(tmp_path: Path) -> Non
         cached = fetch(f"{server.url}/{OFFICIAL}", cache=tmp_path).path
 
     assert cached.name != OFFICIAL
-    row = recognise_recipe(cached, get_spec("convnext_base"))
-    assert row is not None
-    assert row.name == "convnext_base.fb_in22k_ft_in1k_384"
+    assert recognise_recipe(cached, get_spec("convnext_base")) == RECIPES["convnext_base.fb_in22k_ft_in1k_384"]
 
 
 def test_no_file_name_stands_for_two_recipes() -> None:
