@@ -46,7 +46,7 @@ def paired_gate(result: PairedResult, *, coverage: Sequence[str] = ()) -> Gate:
 
 
 def _top1_measure(result: PairedResult) -> tuple[Measure, ...]:
-    """The difference in percentage points beside its limit, which is one image's on a small set; none without labels."""
+    """The difference in percentage points; its limit is one image's on a small set. Nothing without labels."""
     if result.top1_difference is None:
         return ()
     limit = max(TOP1_POINTS, 100 / result.read if result.read else 0.0)

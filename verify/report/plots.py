@@ -121,7 +121,7 @@ def unit_figure(report: UnitReport) -> Figure:
                 axes.plot(alone, places, "D", color=colour, mfc="none", markersize=4, label=f"{dtype}, alone")
         for dtype, line in LIMIT_LINES.items():
             limit = UNIT_MAX_REL[dtype]
-            axes.axvline(limit, color=BAD, linewidth=1.2, linestyle=line, label=f"{dtype} limit, alone")
+            axes.axvline(limit, color=BAD, linewidth=1.2, linestyle=line, label=f"{dtype} limit")
         axes.set_yticks(range(len(names)), [visible(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK, fontsize=8.5)

@@ -46,8 +46,12 @@ def reading(gate: Gate) -> Reading:
 
 
 def _reading_of(measure: Measure) -> Reading:
-    limit = "" if measure.limit is None else f", limit {measure.limit:.3g}"
-    return Reading(f"{measure.name} {measure.value:.3g}{limit}", _times(measure))
+    limit = "" if measure.limit is None else f", limit {_number(measure.limit)}"
+    return Reading(f"{measure.name} {_number(measure.value)}{limit}", _times(measure))
+
+
+def _number(value: float) -> str:
+    return f"{value:.1e}" if 0 < value < 0.01 else f"{value:.3g}"
 
 
 def _times(measure: Measure) -> float:

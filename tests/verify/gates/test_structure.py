@@ -11,7 +11,7 @@ from pairs import MISFITS, WRONG_VALUES, Weights, write_pair
 from twins import TINY
 
 from convert.digest import combined_digest
-from verify.gate import Gate, Verdict
+from verify.gate import Gate, Measure, Verdict
 from verify.gates.structure import file_digests, mismatch_gate, structure_gate, tensor_problems
 
 LIMIT = "same tensors, shapes, dtypes and digests; all finite"
@@ -62,7 +62,7 @@ def test_a_source_of_another_architecture_is_a_problem_of_the_source(tmp_path: P
 
 def test_the_gate_of_tensors_that_do_not_fit_has_every_problem() -> None:
     assert mismatch_gate(["source  a", "target  b"]) == Gate(
-        "structure", Verdict.FAILED, "2 problems", LIMIT, problems=("source  a", "target  b")
+        "structure", "2 problems", LIMIT, problems=("source  a", "target  b")
     )
 
 
@@ -73,10 +73,10 @@ def test_equal_files_and_models_pass_with_their_digest(tmp_path: Path) -> None:
 
     assert structure_gate(pair, files, files, "torch by torch.load, paddle by paddle.load") == Gate(
         "structure",
-        Verdict.PASSED,
         f"74 tensors, {count:,} parameters, digest {digest[:12]}",
         LIMIT,
-        values=(("digest", digest), ("readers", "torch by torch.load, paddle by paddle.load"), ("parameters", count)),
+        measures=(Measure("tensors", 74), Measure("parameters", count)),
+        details=(("digest", digest), ("readers", "torch by torch.load, paddle by paddle.load")),
     )
 
 
