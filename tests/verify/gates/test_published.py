@@ -142,6 +142,14 @@ def test_a_set_of_which_nothing_could_be_read_fails() -> None:
     assert gate.problems[-1] == "50,000 of 50,000 images were not read"
 
 
+@pytest.mark.parametrize(("name", "limit"), [(TINY.name, 0.05), (ISOTROPIC.name, 0.10)])
+def test_the_measures_carry_that_recipe_s_limit(name: str, limit: float) -> None:
+    recipe = get_recipe(name)
+    gate = gate_of(result(recipe.top1, recipe.top1, images=recipe.images, read=recipe.images), name)
+
+    assert [measure.limit for measure in gate.measures] == [None, limit, limit, 0]
+
+
 # Where it does not run
 
 
