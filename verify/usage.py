@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import textwrap
 from pathlib import Path
 
 from convert.console import positive
 from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
+from verify.gates import order_in_words
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
 from verify.store.shard import Shard, parse_shard
 
-EXAMPLES = """\
+WIDTH = 118  # characters of a line of the epilog
+EPILOG = """\
 examples:
   %(prog)s --sample
   %(prog)s --selftest
@@ -28,8 +31,7 @@ examples:
   %(prog)s --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   %(prog)s --merge out/*.sqlite --report out
 
-gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
-with --data, preprocessing, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
+{gates}
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
 
@@ -92,7 +94,7 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
         prog=prog,
         description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
         "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",
-        epilog=EXAMPLES,
+        epilog=EPILOG.format(gates=textwrap.fill(f"gates, in this order: {order_in_words()}", WIDTH)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--arch", metavar="NAME", help="architecture, for example convnext_tiny")

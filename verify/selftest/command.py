@@ -134,7 +134,7 @@ def as_json(result: Selftest) -> str:
         {
             "pair": pair.name,
             "ok": pair.ok,
-            "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.measured} for gate in pair.gates},
+            "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.outcome} for gate in pair.gates},
         }
         for pair in result.untouched
     ]
@@ -153,7 +153,7 @@ def readme_table(faults: Sequence[Fault] = FAULTS) -> str:
 def _passed(pair: Untouched) -> tuple[str, str]:
     failed = [gate for gate in pair.gates if gate.verdict is not Verdict.PASSED]
     if failed or not pair.gates:
-        return (failed[0].name, f"FAILED: {failed[0].measured}") if failed else ("nobody", "FAILED: no gate ran")
+        return (failed[0].name, f"FAILED: {failed[0].outcome}") if failed else ("nobody", "FAILED: no gate ran")
     return "nobody", f"all {len(pair.gates)} gates passed"
 
 

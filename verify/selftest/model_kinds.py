@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convert.archs.spec import ArchSpec, Norm
-from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
+from verify.gates import FLOAT32, FLOAT64
 
 
 class PlantedIn(enum.Enum):
@@ -31,7 +31,7 @@ class ModelKind:
 
     name: str
     planted_in: PlantedIn
-    gate: str = FLOAT64_NAME
+    gate: str = FLOAT64.name
     fits: Callable[[ArchSpec], bool] = lambda _: True
 
     def places(self, spec: ArchSpec) -> list[str]:
@@ -81,6 +81,6 @@ MODEL_KINDS: tuple[ModelKind, ...] = (
     ModelKind("height and width exchanged", PlantedIn.MODEL),
     # Every block's, as automatic mixed precision does. Rounded once, in one place, a small network's logits may move by
     # less than eight times float32's own error, which the float32 gate lets pass by its definition.
-    ModelKind("half-precision activations", PlantedIn.MODEL, FLOAT32_NAME),
-    ModelKind("bfloat16 activations", PlantedIn.MODEL, FLOAT32_NAME),
+    ModelKind("half-precision activations", PlantedIn.MODEL, FLOAT32.name),
+    ModelKind("bfloat16 activations", PlantedIn.MODEL, FLOAT32.name),
 )
