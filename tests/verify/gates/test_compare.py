@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from results import FACTS
 
 from verify.gate import Gate, Verdict, gate, not_run
 from verify.gates.compare import Comparison, compare
@@ -155,4 +156,4 @@ def test_a_gate_that_did_not_run_says_why() -> None:
     ],
 )
 def test_a_result_is_good_when_a_gate_passed_and_none_failed(gates: tuple[Gate, ...], ok: bool) -> None:
-    assert Result({}, gates).ok is ok
+    assert Result(FACTS, gates).ok is ok

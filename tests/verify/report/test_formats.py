@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from results import GATES, NASTY, full_result, some_result, some_rows
+from results import FACTS, GATES, NASTY, full_result, nasty_facts, some_result, some_rows
 
 from convert.errors import TargetError
 from verify.accuracy.scores import summarise
@@ -26,7 +26,7 @@ SCHEMA_DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 FILES = ["junit.xml", "report.html", "report.json", "report.md"]
 RESULTS: dict[str, Callable[[], Result]] = {
     "everything": full_result,
-    "no accuracy run": lambda: Result({"arch": "x"}, GATES),
+    "no accuracy run": lambda: Result(FACTS, GATES),
     "no labels": lambda: some_result(some_rows(labelled=False)),
     "no image read": lambda: some_result([replace(row, predictions={}) for row in some_rows(3)]),
 }
@@ -37,7 +37,7 @@ def nasty() -> Result:
     rows = some_rows(flips=3)
     rows[0] = replace(rows[0], name=NASTY)
     failed = gate("structure", False, NASTY, "same", problems=(NASTY,))
-    return some_result(rows, gates=(failed,), facts={"arch": NASTY, NASTY: NASTY}, classes=[NASTY] * 20, command=NASTY)
+    return some_result(rows, gates=(failed,), facts=nasty_facts(), classes=[NASTY] * 20, command=NASTY)
 
 
 @pytest.mark.parametrize("name", RESULTS)

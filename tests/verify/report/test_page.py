@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from results import NASTY, album, full_result, some_result, some_rows, some_units
+from results import FACTS, NASTY, album, full_result, nasty_facts, some_result, some_rows, some_units
 
 from verify.gate import gate
 from verify.report import as_html
@@ -53,8 +53,7 @@ def nasty() -> Result:
     rows[0] = replace(rows[0], name=NASTY)
     failed = gate(NASTY, False, NASTY, NASTY, problems=(NASTY,))
     units = replace(some_units(depart=True), first=NASTY, hint=NASTY)
-    facts = {"arch": NASTY, NASTY: NASTY}
-    return some_result(rows, gates=(failed,), facts=facts, classes=[NASTY] * 20, command=NASTY, units=units)
+    return some_result(rows, gates=(failed,), facts=nasty_facts(), classes=[NASTY] * 20, command=NASTY, units=units)
 
 
 def test_the_page_says_verdict_scores_gates_and_how_to_repeat_it() -> None:
@@ -152,7 +151,7 @@ def test_no_flip_is_said() -> None:
 
 
 def test_a_result_without_images_has_no_plots_and_no_scores() -> None:
-    page = Page(as_html(Result({"arch": "x"}, (gate("structure", True, "fine", "same"),))))
+    page = Page(as_html(Result(FACTS, (gate("structure", True, "fine", "same"),))))
 
     assert page.tags("svg") == []
     assert [heading["id"] for heading in page.tags("h2")] == ["gates", "what"]
