@@ -53,12 +53,14 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
         versions={"paddleferry": __version__, "numpy": np.__version__, "pillow": PIL.__version__},
     )
     notes = Notes(how=chosen.how, system=f"{platform.system()} {platform.machine()}")
-    return RunFacts(identity=identity, machines=(Machine(device=options.compute.device),), notes=notes)
+    machine = Machine(device=options.compute.device)
+    return RunFacts(identity=identity, machines=(machine,), notes=notes)
 
 
 def add_workers(facts: RunFacts, compute: Compute, workers: Mapping[str, Worker]) -> RunFacts:
     """Those facts, and the frameworks' versions and what they compute with; waits until both are loaded."""
-    versions = {**facts.identity.versions, **{name: worker.version for name, worker in workers.items()}}
+    frameworks = {name: worker.version for name, worker in workers.items()}
+    versions = {**facts.identity.versions, **frameworks}
     setups = {name: worker.setup for name, worker in workers.items()}
     return replace(
         facts,
@@ -107,4 +109,6 @@ def _file(source: Source) -> CheckpointFile:
 
 def _labels(dataset: Dataset) -> LabelCounts | None:
     counts = dataset.class_counts().values()
-    return LabelCounts(classes=len(counts), fewest=min(counts), most=max(counts)) if counts else None
+    if not counts:
+        return None
+    return LabelCounts(classes=len(counts), fewest=min(counts), most=max(counts))

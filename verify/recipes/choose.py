@@ -20,8 +20,8 @@ EDGE = "short edge "
 
 Triple = tuple[float, float, float]
 
-# How a recipe was chosen: by its own name, by that of the checkpoint's file, or not at all: because of single values,
-# because neither name is one, or because the caller gives the protocol.
+# How a recipe was chosen: by its own name, by that of the checkpoint's file, or not at all: because of
+# single values, because neither name is one, or because the caller gives the protocol.
 How = Literal["named", "recognised", "own values", "neither", "given"]
 
 

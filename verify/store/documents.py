@@ -35,7 +35,8 @@ def read_document(kind: type[T], text: object, name: str) -> T:
         name: of the document, for the error.
 
     Raises:
-        ValueError: it is no JSON; a field is missing, unknown or of another type; or a number is not finite or absurd.
+        ValueError: it is no JSON; a field is missing, unknown or of another type; or a number is not
+            finite, or absurd.
     """
     if not isinstance(text, str):
         raise ValueError(f"{name} is no text")
@@ -117,7 +118,8 @@ def _read_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
         raise ValueError(f"{where} has {len(value):,} entries, not {len(kinds)}")
-    return tuple(_read(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+    pairs = enumerate(zip(kinds, value, strict=True))
+    return tuple(_read(kind, item, f"{where}[{number}]") for number, (kind, item) in pairs)
 
 
 def _read_float(value: Any, where: str) -> float:

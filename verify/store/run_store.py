@@ -28,8 +28,8 @@ SCHEMA_VERSION = 3  # 2 kept what the run is of as sentences
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE run (
-    part TEXT PRIMARY KEY,   -- 'identity': the same in every shard; 'machine': the same when a run goes on; 'notes';
-                             -- 'settings': what a result is concluded from besides
+    part TEXT PRIMARY KEY,   -- 'identity': the same in every shard; 'machine': the same when a run goes on;
+                             -- 'notes'; 'settings': what a result is concluded from besides
     document TEXT NOT NULL   -- as JSON
 );
 CREATE TABLE gates (document TEXT NOT NULL);  -- of the checkpoints, in order, as JSON
@@ -218,7 +218,8 @@ def _prediction(values: Sequence[Any]) -> Prediction:
 
 def _image(values: Sequence[Any], predictions: Mapping[str, Prediction]) -> ImageRow:
     name, label, error, max_abs = values
-    if not isinstance(name, str) or not isinstance(label, (int, NoneType)) or not isinstance(error, (str, NoneType)):
+    types = ((name, str), (label, (int, NoneType)), (error, (str, NoneType)))
+    if not all(isinstance(value, kind) for value, kind in types):
         raise ValueError(f"name, label and error of an image are {shown((name, label, error))}")
     return ImageRow(name, label, error, _number(max_abs), predictions)
 

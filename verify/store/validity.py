@@ -37,12 +37,12 @@ def _of_identity(identity: Identity) -> Iterator[str]:
 
 def _of_protocol(protocol: Protocol) -> Iterator[str]:
     yield from _below_one({"protocol.size": protocol.size})
-    if protocol.resize != SQUASH and (isinstance(protocol.resize, str) or protocol.resize < protocol.size):
-        yield f"protocol.resize is {str(protocol.resize)[:80]!r}"
+    if isinstance(protocol.resize, int):
+        yield from _below_one({"protocol.resize": protocol.resize})
+    elif protocol.resize != SQUASH:
+        yield f"protocol.resize is {protocol.resize[:80]!r}"
     if protocol.interpolation not in INTERPOLATIONS:
         yield f"protocol.interpolation is {protocol.interpolation[:80]!r}"
-    if 0 in protocol.std:
-        yield "protocol.std holds a 0"
 
 
 def _of_recipe(recipe: Recipe) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _of_data(data: DataFacts, settings: Settings) -> Iterator[str]:
         yield f"{settings.listed.count:,} images of {data.images:,} are listed for the shard"
     if labels := data.labels:
         yield from _below_one({"labels.classes": labels.classes, "labels.fewest": labels.fewest})
-        if not labels.fewest <= labels.most <= data.images or labels.classes * labels.fewest > data.images:
+        if labels.fewest > labels.most or labels.classes * labels.fewest > data.images:
             yield "data.labels does not add up to data.images"
 
 

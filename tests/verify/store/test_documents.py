@@ -133,7 +133,7 @@ FORGED = {
         "protocol.interpolation is 'nearest'",
     ),
     "a resize that there is not": (change("identity", "protocol.resize", "stretch"), "protocol.resize is 'stretch'"),
-    "a division by zero": (change("identity", "protocol.std.2", 0), "protocol.std holds a 0"),
+    "a short edge of none": (change("identity", "protocol.resize", 0), "protocol.resize is 0"),
     "no thread": (change("machine", "setups.torch.threads", 0), "threads of 'torch' is 0"),
     "a digest cut": (change("identity", "source.sha256", "1f"), "'1f' is no SHA-256"),
     "a recipe out of nothing": (change("notes", "how", "named"), "notes.how is 'named', without a recipe"),
