@@ -47,6 +47,74 @@ FACTS = {
 }
 
 
+CPU = {"device": "cpu", "threads": 3, "gpu": None, "tf32": None}
+FILES = [{"name": f"{name}.safetensors", "sha256": f"5{name}" * 32} for name in "ab"]
+FULL = {
+    "arch": {"name": "convnext_tiny", "classes": 1000, "channels": 3, "recognised": True},
+    "source": {
+        "name": "x.safetensors.index.json",
+        "container": "safetensors",
+        "key_format": "official",
+        "sha256": "1f" * 32,
+        "shards": FILES,
+    },
+    "target": {
+        "name": "convnext_tiny.pdparams",
+        "container": "paddle pickle",
+        "key_format": "official",
+        "sha256": "2e" * 32,
+        "shards": [],
+    },
+    "protocol": {
+        "size": 288,
+        "resize": 329,
+        "interpolation": "bicubic",
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "crop": 288,
+    },
+    "recipe": {
+        "name": "convnext_tiny.fb_in1k",
+        "how": "recognised",
+        "overridden": {"size": 224, "resize": 256},
+    },
+    "versions": {
+        "paddleferry": "0.1.0",
+        "numpy": "2.4.6",
+        "pillow": "13.0.0",
+        "torch": "2.14.0",
+        "paddle": "3.3.1",
+    },
+    "data": {
+        "name": "val",
+        "layout": "val_list.txt",
+        "images": 7,
+        "classes": 3,
+        "fewest": 2,
+        "most": 3,
+        "fingerprint": "3d" * 32,
+        "ignored": 2,
+        "unlisted": 1,
+        "class_map_sha256": "6c" * 32,
+    },
+    "batch_size": 2,
+    "shard": {"number": 2, "count": 3},
+    "merged": [],
+    "machines": [
+        {
+            "device": "cpu",
+            "frameworks": {
+                "torch": {**CPU, "variables": {}},
+                "paddle": {**CPU, "variables": {"MKL_DEBUG_CPU_TYPE": "5"}},
+            },
+        }
+    ],
+    "system": "Linux x86_64",
+    "another_run": {"kept_as": "run.0123abcd.sqlite", "differs": ["protocol", "device"]},
+    "speed": {"images": 5, "before": 2, "seconds": 2.5, "images_per_second": 2.0},
+}
+
+
 def document_of(facts: RunFacts) -> Any:
     return json.loads(as_json(some_result(some_rows(4), facts=facts)))
 
@@ -73,73 +141,7 @@ def test_a_field_is_never_left_out(name: str) -> None:
 
 
 def test_a_full_run_in_fields() -> None:
-    cpu = {"device": "cpu", "threads": 3, "gpu": None, "tf32": None}
-    files = [{"name": f"{name}.safetensors", "sha256": f"5{name}" * 32} for name in "ab"]
-
-    assert document_of(full_facts())["facts"] == {
-        "arch": {"name": "convnext_tiny", "classes": 1000, "channels": 3, "recognised": True},
-        "source": {
-            "name": "x.safetensors.index.json",
-            "container": "safetensors",
-            "key_format": "official",
-            "sha256": "1f" * 32,
-            "shards": files,
-        },
-        "target": {
-            "name": "convnext_tiny.pdparams",
-            "container": "paddle pickle",
-            "key_format": "official",
-            "sha256": "2e" * 32,
-            "shards": [],
-        },
-        "protocol": {
-            "size": 288,
-            "resize": 329,
-            "interpolation": "bicubic",
-            "mean": [0.485, 0.456, 0.406],
-            "std": [0.229, 0.224, 0.225],
-            "crop": 288,
-        },
-        "recipe": {
-            "name": "convnext_tiny.fb_in1k",
-            "how": "recognised",
-            "overridden": {"size": 224, "resize": 256},
-        },
-        "versions": {
-            "paddleferry": "0.1.0",
-            "numpy": "2.4.6",
-            "pillow": "13.0.0",
-            "torch": "2.14.0",
-            "paddle": "3.3.1",
-        },
-        "data": {
-            "name": "val",
-            "layout": "val_list.txt",
-            "images": 7,
-            "classes": 3,
-            "fewest": 2,
-            "most": 3,
-            "fingerprint": "3d" * 32,
-            "ignored": 2,
-            "unlisted": 1,
-            "class_map_sha256": "6c" * 32,
-        },
-        "batch_size": 2,
-        "shard": {"number": 2, "count": 3},
-        "merged": [],
-        "machines": [
-            {
-                "device": "cpu",
-                "frameworks": {
-                    "torch": {**cpu, "variables": {}},
-                    "paddle": {**cpu, "variables": {"MKL_DEBUG_CPU_TYPE": "5"}},
-                },
-            }
-        ],
-        "system": "Linux x86_64",
-        "another_run": {"kept_as": "run.0123abcd.sqlite", "differs": ["protocol", "device"]},
-        "speed": {"images": 5, "before": 2, "seconds": 2.5, "images_per_second": 2.0},
-    }
+    assert document_of(full_facts())["facts"] == FULL
 
 
 def test_the_checkpoints_alone_have_no_data() -> None:
