@@ -13,10 +13,11 @@ from verify.accuracy.scores import ClassScore, PairedResult
 from verify.gate import Gate
 from verify.gates.layers import UnitReport
 from verify.recipes.recipe import Recipe
+from verify.report.fields import fact_fields
 from verify.report.phrases import headline
 from verify.result import Result
 
-SCHEMA_VERSION = 3  # 2 called units layers, and the difference of one alone forced
+SCHEMA_VERSION = 3  # 2 called units layers, the difference of one alone forced, and had sentences for facts
 SCHEMA = Path(__file__).parent / "report.schema.json"
 
 
@@ -32,7 +33,7 @@ def document(result: Result) -> dict[str, Any]:
         "ok": result.ok,
         "headline": headline(result),
         "command": result.command,
-        "facts": dict(result.facts),
+        "facts": fact_fields(result.facts),
         "gates": [_gate(gate) for gate in result.gates],
         "paired": _paired(result.paired, result.classes) if result.paired else None,
         "published": _published(result.recipe) if result.recipe else None,

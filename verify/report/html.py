@@ -13,6 +13,7 @@ from verify.report.document import class_name
 from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
 from verify.report.thumbnails import thumbnail
 from verify.result import Result
+from verify.store.words import fact_words
 
 GALLERY = 48  # flipped images with a picture; the others are named
 NAMED = 500  # flips and problems in a list; report.json has all of them
@@ -60,7 +61,8 @@ def as_html(result: Result) -> str:
         result=result,
         verdict=verdict(result),
         counts=verdict_counts(result),
-        arch=result.facts.get("arch", "").partition(",")[0],
+        arch=result.facts.identity.arch.name,
+        facts=fact_words(result.facts),
         gates=result.gates,
         marks=MARKS,
         words=WORDS,

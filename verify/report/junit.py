@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from verify.gate import Verdict
 from verify.report.phrases import visible
 from verify.result import Result
+from verify.store.words import fact_words
 
 NAME = "paddleferry.verify"
 
@@ -28,7 +29,7 @@ def as_junit(result: Result) -> str:
     root = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(root, "testsuite", {"name": NAME, **attributes})
     properties = ElementTree.SubElement(suite, "properties")
-    for key, value in result.facts.items():
+    for key, value in fact_words(result.facts).items():
         ElementTree.SubElement(properties, "property", name=visible(key), value=visible(value))
     for gate in result.gates:
         case = ElementTree.SubElement(suite, "testcase", classname=NAME, name=visible(gate.name))

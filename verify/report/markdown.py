@@ -14,6 +14,7 @@ from verify.gates.layers import UnitDifference, UnitReport
 from verify.gates.structure import PARAMETERS
 from verify.report.phrases import flip_line, gate_rows, headline, paired_lines, score, visible, why_table
 from verify.result import Result
+from verify.store.words import fact_words
 
 LISTED = 50  # lines of a list; GitHub takes 65,536 characters a comment
 WIDTH = 150  # characters of a listed line
@@ -59,7 +60,7 @@ def _port_table(result: Result, paired: PairedResult) -> list[str]:
         numbers = " / ".join(f"{value:.{recipe.decimals}f}" for value in scores)
         references.append(f"{numbers} ({_code(recipe.name, in_table=True)}, published)")
     head = ["model", "Paddle top-1 / top-5", "reference top-1 / top-5", "params"]
-    model = _code(result.facts.get("arch", "").partition(",")[0], in_table=True)
+    model = _code(result.facts.identity.arch.name, in_table=True)
     return _table(head, [[model, paddle, "<br>".join(references), _parameters(result.gates)]])
 
 
@@ -73,7 +74,7 @@ def _parameters(gates: Sequence[Gate]) -> str:
 
 
 def _facts(result: Result) -> list[str]:
-    facts = {**result.facts, **({"command": result.command} if result.command else {})}
+    facts = {**fact_words(result.facts), **({"command": result.command} if result.command else {})}
     rows = [f"- {_escaped(visible(key))}: {_code(value)}" for key, value in facts.items()]
     return ["", "<details><summary>What was verified</summary>", "", *rows, "", "</details>"]
 

@@ -18,13 +18,14 @@ from verify.report.phrases import (
     why_table,
 )
 from verify.result import Result
+from verify.store.words import fact_words
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them
 
 
 def as_text(result: Result) -> str:
     """The result for a terminal."""
-    lines = [f"{visible(key):<18}{visible(value)}" for key, value in result.facts.items()]
+    lines = [f"{visible(key):<18}{visible(value)}" for key, value in fact_words(result.facts).items()]
     lines += ["", *aligned([("gate", "verdict", "measured", "limit"), *gate_rows(result.gates)])]
     for gate in result.gates:
         lines += _listed(gate.name, gate.problems)
