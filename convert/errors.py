@@ -24,6 +24,10 @@ class RefusedCheckpoint(CheckpointError):
     """A file that asks for more than tensors: code to run, or memory that it does not carry."""
 
 
+class UnreadableSource(CheckpointError):
+    """A file that changed while it was read, or that the disk no longer gives. Its text starts with the path."""
+
+
 class TargetError(FerryError):
     """A target that cannot or may not be written. What stood there before stands there still."""
 

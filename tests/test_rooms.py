@@ -18,10 +18,12 @@ HALL = 12  # files directly in verify/
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("convert.version", "convert.frameworks", "convert.errors", "convert.arrays", "convert.cores", "convert.ownership"),
-    ("convert.console", "convert.buffers", "convert.params"),
+    ("convert.console", "convert.checksum", "convert.files", "convert.params"),
+    ("convert.buffers",),
+    ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),
-    ("convert.fresh_head", "convert.key_formats", "convert.state_dict"),
+    ("convert.fresh_head", "convert.key_formats", "convert.state_dict", "convert.one_pass"),
     ("convert.source",),
     ("convert.job",),
     ("convert.summary",),
