@@ -8,15 +8,40 @@ from pathlib import Path
 
 from convert.checkpoints.containers import SAFETENSORS, WRITTEN_AS, source_suffixes, usual_suffixes
 from convert.console import OutputError, positive, print_result
-from convert.errors import FerryError, RefusedCheckpoint, either
+from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
 from convert.frameworks import TORCH
 from convert.ownership import describe_clash
+from convert.usage import Mode, Rule, Usage
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
 
 AFTER_REFUSAL = (
     f"where a fresh copy of the file is refused too, ask its author for tensors alone: a {SAFETENSORS.suffixes[0]}"
+)
+
+LIST = Mode("--list", "prints what is known")
+PLAN = Mode("--plan", "writes nothing", required={"--src": "--list to see the architectures"})
+CONVERT = Mode("", required={**PLAN.required, "--dst": "--plan to see the mapping only"})
+READING = (PLAN, CONVERT)
+
+# An option without a row would be taken, and change nothing, where it has no meaning.
+USAGE = Usage(
+    modes=(LIST, PLAN, CONVERT),
+    rules={
+        "--src": Rule(READING),
+        "--sha256": Rule(READING),
+        "--dst": Rule(READING),  # of a plan, for its suffix says whose keys and layout the target has
+        "--arch": Rule(READING),
+        "--plan": Rule((PLAN,)),
+        "--list": Rule((LIST,)),
+        "--force": Rule((CONVERT,)),
+        "--json": Rule((CONVERT,)),
+        "--weights": Rule(READING),
+        "--to": Rule(READING),
+        "--dtype": Rule(READING),
+        "--num-classes": Rule(READING),
+    },
 )
 
 EXAMPLES = """\
@@ -47,13 +72,7 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         print(f"{prog}: {clash}", file=sys.stderr)
         return 1
     parser = make_parser(prog)
-    args = parser.parse_args(argv)
-    if not args.list and args.src is None:
-        parser.error("--src is needed, or --list to see the architectures")
-    if not args.list and not args.plan and args.dst is None:
-        parser.error("--dst is needed, or --plan to see the mapping only")
-    if args.json and (args.plan or args.list):
-        parser.error("--json is the summary of a conversion; it goes with neither --plan nor --list")
+    args = USAGE.parse(parser, argv)
     target = WRITTEN_AS.get(args.dst.suffix) if args.dst else None
     if args.to and target and TORCH not in target.frameworks:
         parser.error(
@@ -61,6 +80,8 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         )
     try:
         return _run(args)
+    except WrongUsage as error:
+        parser.error(str(error))
     except OutputError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
@@ -99,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print_result(summary.as_json(job, framework, conversion))
     else:
-        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(conversion.written, framework)}")
+        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(conversion, framework)}")
     return 0
 
 

@@ -1,10 +1,11 @@
-"""What the commands share at a terminal: types of arguments, and printing that can be piped."""
+"""What the commands share at a terminal: types of arguments, tables, and printing that can be piped."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from convert.errors import FerryError
 
@@ -18,6 +19,12 @@ def positive(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise argparse.ArgumentTypeError(f"{text[:20]} is too large: {MAX_DIGITS} digits are the limit")
     return int(text)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines, the cells of a column one below the other and two blanks apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 class OutputError(FerryError):

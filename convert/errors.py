@@ -1,7 +1,28 @@
-"""What a user can cause. Anything else that escapes is a bug and keeps its traceback."""
+"""What a user can cause. Anything else that escapes is a bug and keeps its traceback.
+
+    FerryError               what a user can cause; the commands print it and end with status 1
+      CheckpointError        a file that cannot be read as a checkpoint
+        RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
+      CheckpointMismatch     tensors that are not the architecture's, every problem named
+      UnknownArch            no architecture of that name
+      UnknownPretrained      no published checkpoint of that name
+      FetchError             a download that did not bring the file that was asked for
+      TargetError            a target that cannot or may not be written
+      OutputError            standard output that cannot be written to
+      DatasetError           a validation set that cannot be read, or whose labels are not the model's
+      UnknownRecipe          no recipe of that name
+      WrongUsage             options that only the input shows to contradict each other; the commands end with status 2
+        WrongProtocol        values of a protocol that cannot be, or that contradict each other
+      StoreError             a file that is no run store, or one of another run
+      StepSummaryError       a GitHub step's summary that cannot be written
+      NoShtab                the package that writes the scripts of completion is not there
+
+Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,6 +47,10 @@ class RefusedCheckpoint(CheckpointError):
 
 class UnreadableSource(CheckpointError):
     """A file that changed while it was read, or that the disk no longer gives. Its text starts with the path."""
+
+
+class WrongUsage(FerryError):
+    """Options that do not go together, or cannot be, which shows only beside the input; the exit status is 2."""
 
 
 class TargetError(FerryError):
@@ -78,9 +103,20 @@ def quoted(names: Iterable[Any]) -> str:
 
 def either(names: Iterable[str]) -> str:
     """ "a", "a or b", "a, b or c": each name once."""
-    *others, last = dict.fromkeys(names)
-    return f"{', '.join(others)} or {last}" if others else last
+    return join_words(list(dict.fromkeys(names)), "or")
 
 
 def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"
+
+
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *others, last = words
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
+    """What to do about a name that is not known: the closest of those that are, or what is said where none is close."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else otherwise

@@ -199,7 +199,7 @@ def whole(file: ByteFile) -> Stretch:
     return Stretch(file, 0, file.size)
 
 
-def held(content: bytes) -> Stretch:
+def held(content: bytes | memoryview) -> Stretch:
     """Bytes that are in memory already."""
     return Stretch(HeldBytes(Path(), memoryview(content)), 0, len(content))
 

@@ -27,6 +27,7 @@ from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.one_pass import OnePass
 from convert.params import Layout, Param
+from convert.paths import AnyPath
 from convert.source.read import Source, open_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
@@ -72,16 +73,14 @@ class TensorStep:
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """A source that was carried over.
+class Conversion(Written):
+    """A target that was written, and what it was made of.
 
     Attributes:
-        written: the target.
         sources: SHA-256 of the source and, where that is an index, of each shard; empty where they were not asked for.
         tensors: one digest of all tensors, whatever their container, order or layout; empty likewise.
     """
 
-    written: Written
     sources: tuple[str, ...] = ()
     tensors: str = ""
 
@@ -108,7 +107,7 @@ class Job:
     fresh_head: bool = False
 
     @classmethod
-    def read(cls, arch: str, src: Path, options: Options | None = None) -> Job:
+    def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
         """Opens a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
 
         Raises:
@@ -173,7 +172,7 @@ class Job:
         names = self._target_names(framework)
         return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
 
-    def write(self, dst: Path, *, force: bool = False, digest: bool = True) -> Conversion:
+    def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
 
         Every byte of the tensors is read once, from a file that was opened once: what was checked is what is written.
@@ -183,6 +182,7 @@ class Job:
             force: whether to replace an existing file.
             digest: whether to compute the SHA-256 of both files and of the tensors.
         """
+        dst = Path(dst)
         check_target(dst, force=force)
         if dst.exists() and dst.samefile(self.source.path):
             raise TargetError(f"{dst}: is the source itself; choose another target")
@@ -197,7 +197,7 @@ class Job:
 
         tensors = self._target_tensors(framework, watched)
         written = write_checkpoint(dst, tensors, framework=framework, force=force, digest=digest, confirm=confirm)
-        return Conversion(written, tuple(sources), watched.digest() if digest else "")
+        return Conversion(**vars(written), sources=tuple(sources), tensors=watched.digest() if digest else "")
 
     def operations(self, framework: str) -> dict[str, int]:
         """How many tensors are copied as they are, transposed, reshaped, cast or made new."""

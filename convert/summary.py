@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
+from convert.console import aligned
 from convert.errors import CheckpointMismatch, FerryError, counted
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Conversion, Job
-from convert.key_formats.limits import USUAL_EPS
+from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
-TOLD_EPS = ("torchvision", "mmpretrain")  # which build any eps, and know no name of an architecture with its own
 PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 
@@ -67,7 +66,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
             "sha256": sha256,
             "shards": dict(zip(shard_names, shard_digests, strict=True)),
         },
-        "target": _target(job, framework, conversion.written),
+        "target": _target(job, framework, conversion),
         "notes": _notes(job),
     }
     return json.dumps(document, indent=2)
@@ -94,7 +93,7 @@ def plan(job: Job, framework: str) -> str:
     for step in job.steps(framework):
         operation = ", ".join(step.operations) or "copy"
         rows.append((step.source, str(step.source_shape), operation, step.target, str(step.target_shape)))
-    return "\n".join([*_aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
+    return "\n".join([*aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
 
 
 def known_archs() -> str:
@@ -104,7 +103,7 @@ def known_archs() -> str:
         names = " ".join(row.name.partition(".")[2] for row in ROWS if row.arch == spec.name)
         rows.append((spec.name, f"{parameter_count(spec.params()):,}", str(spec.num_classes), names))
     example = "a published checkpoint's name is the architecture, a dot, and its own: convnext_tiny.fb_in1k"
-    return "\n".join([*_aligned(rows), "", example])
+    return "\n".join([*aligned(rows), "", example])
 
 
 def _notes(job: Job) -> list[str]:
@@ -114,10 +113,8 @@ def _notes(job: Job) -> list[str]:
     ]
     if job.fresh_head:
         notes.append(f"the head is new: {job.spec.num_classes} classes, initialised at random (seed 0), untrained")
-    if job.options.to in TOLD_EPS and job.spec.eps != USUAL_EPS:
-        notes.append(
-            f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {USUAL_EPS:g}: build it with that eps"
-        )
+    if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
+        notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
         notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")
@@ -133,8 +130,3 @@ def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
         "bytes": written.size,
         "sha256": written.sha256,
     }
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

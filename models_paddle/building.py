@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import paddle
@@ -16,7 +16,7 @@ from models_paddle.convnext import ConvNeXt
 from models_paddle.convnext_isotropic import ConvNeXtIsotropic
 from models_paddle.loading import load_weights
 
-MODELS: dict[type[ArchSpec], type[nn.Layer]] = {
+MODELS: Mapping[type[ArchSpec], Callable[..., nn.Layer]] = {
     ConvNeXtSpec: ConvNeXt,
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
 }
@@ -27,7 +27,7 @@ def build(
     *,
     dtype: str = "float32",
     drop_path_rate: float = 0.0,
-    layer_scale_init_value: float = 1e-6,
+    layer_scale_init_value: float | None = None,
     head_init_scale: float = 1.0,
 ) -> nn.Layer:
     """An initialised model in evaluation mode.
@@ -36,11 +36,19 @@ def build(
         spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
         dtype: "float32" or "float64", of every parameter.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
-        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        layer_scale_init_value: initial value of every `gamma`; 1e-6 unless given.
         head_init_scale: factor on the head's initial weight and bias.
+
+    Raises:
+        ValueError: a `layer_scale_init_value` for an architecture without LayerScale.
     """
     with _default_dtype(dtype):
-        model = _initialised_model(spec, drop_path_rate, layer_scale_init_value, head_init_scale)
+        model = MODELS[type(spec)](
+            spec,
+            drop_path_rate=drop_path_rate,
+            layer_scale_init_value=layer_scale_init_value,
+            head_init_scale=head_init_scale,
+        )
     return _in_evaluation_mode(model)
 
 
@@ -59,20 +67,6 @@ def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "fl
         model = MODELS[type(spec)](spec)
     load_weights(model, weights)
     return _in_evaluation_mode(model)
-
-
-def _initialised_model(
-    spec: ArchSpec, drop_path_rate: float, layer_scale_init_value: float, head_init_scale: float
-) -> nn.Layer:
-    if isinstance(spec, ConvNeXtIsotropicSpec):  # which has no LayerScale
-        return ConvNeXtIsotropic(spec, drop_path_rate=drop_path_rate, head_init_scale=head_init_scale)
-    assert isinstance(spec, ConvNeXtSpec)
-    return ConvNeXt(
-        spec,
-        drop_path_rate=drop_path_rate,
-        layer_scale_init_value=layer_scale_init_value,
-        head_init_scale=head_init_scale,
-    )
 
 
 @contextmanager

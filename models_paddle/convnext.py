@@ -19,8 +19,11 @@ class ConvNeXt(nn.Layer):
     Args:
         spec: the architecture.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
-        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        layer_scale_init_value: initial value of every `gamma`; 1e-6 unless given.
         head_init_scale: factor on the head's initial weight and bias.
+
+    Raises:
+        ValueError: a `layer_scale_init_value` for an architecture without LayerScale.
     """
 
     def __init__(
@@ -28,7 +31,7 @@ class ConvNeXt(nn.Layer):
         spec: ConvNeXtSpec,
         *,
         drop_path_rate: float = 0.0,
-        layer_scale_init_value: float = 1e-6,
+        layer_scale_init_value: float | None = None,
         head_init_scale: float = 1.0,
     ):
         super().__init__()
@@ -41,9 +44,10 @@ class ConvNeXt(nn.Layer):
             conv = nn.Conv2D(dim, next_dim, DOWNSAMPLE, stride=DOWNSAMPLE)
             self.downsample_layers.append(nn.Sequential(norm, conv))
         rates = iter(spec.drop_path_rates(drop_path_rate))
+        gamma = spec.layer_scale_init(layer_scale_init_value)
         self.stages = nn.LayerList()
         for depth, dim in zip(spec.depths, spec.dims, strict=True):
-            blocks = [_block(spec, dim, next(rates), layer_scale_init_value) for _ in range(depth)]
+            blocks = [_block(spec, dim, next(rates), gamma) for _ in range(depth)]
             self.stages.append(nn.Sequential(*blocks))
         if spec.head_norm_first:
             self.norm_pre = norm_2d(spec.dims[-1], epsilon=spec.eps)
@@ -81,13 +85,13 @@ def _stem(spec: ConvNeXtSpec) -> list[nn.Layer]:
     return [first, *gelu, nn.Conv2D(width, dim, OVERLAP, stride=2, padding=1)]
 
 
-def _block(spec: ConvNeXtSpec, dim: int, drop_path: float, layer_scale_init_value: float) -> Block:
+def _block(spec: ConvNeXtSpec, dim: int, drop_path: float, gamma: float | None) -> Block:
     return Block(
         dim,
         norm=spec.norm,
         eps=spec.eps,
         gelu_tanh=spec.gelu_tanh,
         grn=spec.grn,
-        layer_scale_init_value=layer_scale_init_value if spec.layer_scale else None,
+        layer_scale_init_value=gamma,
         drop_path=drop_path,
     )

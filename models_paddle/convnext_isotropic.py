@@ -17,14 +17,27 @@ class ConvNeXtIsotropic(nn.Layer):
     Args:
         spec: the architecture.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
+        layer_scale_init_value: for blocks with a `gamma`, which these have not; it can only be left out.
         head_init_scale: factor on the head's initial weight and bias.
+
+    Raises:
+        ValueError: a `layer_scale_init_value` is given.
     """
 
-    def __init__(self, spec: ConvNeXtIsotropicSpec, *, drop_path_rate: float = 0.0, head_init_scale: float = 1.0):
+    def __init__(
+        self,
+        spec: ConvNeXtIsotropicSpec,
+        *,
+        drop_path_rate: float = 0.0,
+        layer_scale_init_value: float | None = None,
+        head_init_scale: float = 1.0,
+    ):
         super().__init__()
         self.stem = nn.Conv2D(spec.in_chans, spec.dim, PATCH, stride=PATCH)
         rates = spec.drop_path_rates(drop_path_rate)
-        self.blocks = nn.Sequential(*[Block(spec.dim, eps=spec.eps, drop_path=rate) for rate in rates])
+        gamma = spec.layer_scale_init(layer_scale_init_value)
+        blocks = [Block(spec.dim, eps=spec.eps, layer_scale_init_value=gamma, drop_path=rate) for rate in rates]
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(spec.dim, epsilon=spec.eps)
         self.head = nn.Linear(spec.dim, spec.num_classes)
         self.apply(init_weights)

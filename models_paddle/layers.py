@@ -9,7 +9,8 @@ from __future__ import annotations
 import paddle
 from paddle import Tensor, nn
 
-from convert.archs.convnext import KERNEL, Norm
+from convert.archs.convnext import KERNEL
+from convert.archs.spec import Norm
 from models_paddle.depthwise import DepthwiseConv2D
 
 

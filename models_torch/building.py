@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from models_torch.convnext import ConvNeXt
 from models_torch.convnext_isotropic import ConvNeXtIsotropic
 from models_torch.loading import load_weights
 
-MODELS: dict[type[ArchSpec], type[nn.Module]] = {
+MODELS: Mapping[type[ArchSpec], Callable[..., nn.Module]] = {
     ConvNeXtSpec: ConvNeXt,
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
 }
@@ -26,7 +26,7 @@ def build(
     *,
     dtype: str = "float32",
     drop_path_rate: float = 0.0,
-    layer_scale_init_value: float = 1e-6,
+    layer_scale_init_value: float | None = None,
     head_init_scale: float = 1.0,
 ) -> nn.Module:
     """An initialised model in evaluation mode.
@@ -35,10 +35,18 @@ def build(
         spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
         dtype: "float32" or "float64", of every parameter.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
-        layer_scale_init_value: initial value of every `gamma`, where the architecture has them.
+        layer_scale_init_value: initial value of every `gamma`; 1e-6 unless given.
         head_init_scale: factor on the head's initial weight and bias.
+
+    Raises:
+        ValueError: a `layer_scale_init_value` for an architecture without LayerScale.
     """
-    model = _initialised_model(spec, drop_path_rate, layer_scale_init_value, head_init_scale)
+    model = MODELS[type(spec)](
+        spec,
+        drop_path_rate=drop_path_rate,
+        layer_scale_init_value=layer_scale_init_value,
+        head_init_scale=head_init_scale,
+    )
     return model.to(getattr(torch, dtype)).eval()
 
 
@@ -58,17 +66,3 @@ def build_with(spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "fl
     model.to_empty(device="cpu")
     load_weights(model, weights)
     return model.eval()
-
-
-def _initialised_model(
-    spec: ArchSpec, drop_path_rate: float, layer_scale_init_value: float, head_init_scale: float
-) -> nn.Module:
-    if isinstance(spec, ConvNeXtIsotropicSpec):  # which has no LayerScale
-        return ConvNeXtIsotropic(spec, drop_path_rate=drop_path_rate, head_init_scale=head_init_scale)
-    assert isinstance(spec, ConvNeXtSpec)
-    return ConvNeXt(
-        spec,
-        drop_path_rate=drop_path_rate,
-        layer_scale_init_value=layer_scale_init_value,
-        head_init_scale=head_init_scale,
-    )

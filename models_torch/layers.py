@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from convert.archs.convnext import KERNEL, Norm
+from convert.archs.convnext import KERNEL
+from convert.archs.spec import Norm
 
 
 class DropPath(nn.Module):

@@ -17,8 +17,16 @@ HALL = 12  # files directly in verify/
 # A room imports rooms of the rows before its own, and itself. A name stands for the module, or for the package and
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("convert.version", "convert.frameworks", "convert.errors", "convert.arrays", "convert.cores", "convert.ownership"),
-    ("convert.console", "convert.checksum", "convert.files", "convert.params"),
+    (
+        "convert.version",
+        "convert.frameworks",
+        "convert.errors",
+        "convert.arrays",
+        "convert.cores",
+        "convert.ownership",
+        "convert.paths",
+    ),
+    ("convert.console", "convert.usage", "convert.checksum", "convert.files", "convert.params"),
     ("convert.buffers",),
     ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),
@@ -32,11 +40,11 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("verify.gate", "verify.limits"),
     ("verify.recipes", "verify.datasets", "verify.reference", "models_torch", "models_paddle"),
     ("verify.images", "verify.store", "verify.sample"),
-    ("verify.workers", "verify.usage"),
+    ("verify.workers",),
     ("verify.pair", "verify.accuracy", "verify.layers"),
     ("verify.gates", "verify.why"),
-    ("verify.selftest", "verify.options", "verify.result"),
-    ("verify.report",),
+    ("verify.selftest", "verify.options", "verify.result", "verify.usage"),
+    ("verify.report", "verify.inputs"),
     ("verify.facts",),
     ("verify.run",),
     ("verify.cli",),

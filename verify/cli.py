@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.console import print_result
-from convert.errors import FerryError
+from convert.errors import FerryError, WrongUsage
 from verify import sample
-from verify.recipes.choose import Overrides, WrongProtocol, named_protocol, own_protocol
+from verify.recipes.choose import Overrides, named_protocol, own_protocol
+from verify.recipes.listing import recipe_table, recipes_as_json
 from verify.recipes.protocol import Protocol
-from verify.recipes.recipe import get_recipe, recipe_table
-from verify.usage import check_usage, make_parser
+from verify.recipes.recipe import get_recipe
+from verify.usage import USAGE, make_parser
 
 if TYPE_CHECKING:
     from verify.options import Options
@@ -32,17 +33,17 @@ def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
         prog: what the user called it by, for usage, messages and the command in the report.
     """
     parser = make_parser(prog)
-    args = parser.parse_args(argv, argparse.Namespace(prog=prog))
+    args = USAGE.parse(parser, argv)
+    args.prog = prog
     if args.list_recipes:
-        print_result(recipe_table())
+        print_result(recipes_as_json() if args.json else recipe_table())
         return 0
-    check_usage(parser, args)
     command = shlex.join([*prog.split(), *(sys.argv[1:] if argv is None else argv)])
     try:
         if args.selftest:
             return _selftest(args)
         return _merge(args, command) if args.merge else _run(args, _overrides(args), command)
-    except WrongProtocol as error:
+    except WrongUsage as error:
         parser.error(str(error))
     except FerryError as error:
         print(f"{prog}: {error}", file=sys.stderr)

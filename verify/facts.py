@@ -10,7 +10,8 @@ from dataclasses import asdict
 import numpy as np
 import PIL
 
-from convert.checkpoints import Checkpoint
+from convert.arrays import Array
+from convert.checkpoints.reading import CheckpointOf
 from convert.digest import sha256_of
 from convert.version import __version__
 from verify.options import Options
@@ -49,6 +50,6 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
     return RunFacts(identity, {"device": options.compute.device}, notes)
 
 
-def _file(checkpoint: Checkpoint) -> str:
+def _file(checkpoint: CheckpointOf[Array]) -> str:
     files = (checkpoint.path, *checkpoint.shards)
     return ", ".join(f"{path.name} sha256 {sha256_of(path)}" for path in files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 
@@ -13,39 +14,64 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Gate:
-    """One condition on the pair of checkpoints, its limit inside.
+class Measure:
+    """A number beside its limit. It holds where value <= limit, so that less is always better.
 
     Attributes:
-        name: as in the README's table.
-        verdict: a gate that did not run is never a gate that passed.
-        measured: what was found, for people.
-        limit: what it must hold to.
-        problems: what is wrong, a line each.
-        values: the numbers behind `measured`, by name.
+        name: in words; no two measures of a gate share one.
+        value: what was measured. NaN never holds.
+        limit: the largest value that holds, as it was applied; None for a number that is only told.
     """
 
     name: str
-    verdict: Verdict
+    value: float
+    limit: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        if self.limit is None:
+            return not math.isnan(self.value)
+        return self.value <= self.limit  # False for NaN on either side
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition on the pair of checkpoints, its limits inside.
+
+    Attributes:
+        name: as in the README's table.
+        measured: what was found, for people; empty for a gate that did not run.
+        limit: what it must hold to, for people.
+        measures: the numbers behind `measured`, each with its limit.
+        problems: what is wrong, a line each.
+        details: facts that are no numbers, by name.
+        reason: why it did not run; empty for a gate that ran.
+    """
+
+    name: str
     measured: str
     limit: str
+    measures: tuple[Measure, ...] = ()
     problems: tuple[str, ...] = ()
-    values: tuple[tuple[str, float | int | str | None], ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """A gate that did not run is no gate that passed, and neither is one that measured nothing."""
+        if self.reason:
+            return Verdict.NOT_RUN
+        holds = bool(self.measures) and not self.problems and all(measure.holds for measure in self.measures)
+        return Verdict.PASSED if holds else Verdict.FAILED
+
+    @property
+    def outcome(self) -> str:
+        """What was found, or why nothing was, for people."""
+        return self.reason or self.measured
 
 
-def gate(
-    name: str,
-    holds: bool,
-    measured: str,
-    limit: str,
-    *,
-    problems: tuple[str, ...] = (),
-    **values: float | int | str | None,
-) -> Gate:
-    """A gate that ran."""
-    return Gate(name, Verdict.PASSED if holds else Verdict.FAILED, measured, limit, problems, tuple(values.items()))
-
-
-def not_run(name: str, why: str, limit: str) -> Gate:
-    """A gate that did not run, and why."""
-    return Gate(name, Verdict.NOT_RUN, why, limit)
+def not_run(name: str, reason: str, limit: str) -> Gate:
+    """A gate that did not run, and why; a ValueError without a reason."""
+    if not reason:
+        raise ValueError(f"{name}: a gate that did not run has a reason")
+    return Gate(name, "", limit, reason=reason)

@@ -23,4 +23,5 @@ PIXEL_LEVELS = (
 PUBLISHED_POINTS = 0.05
 PUBLISHED_POINTS_OF_ONE_DECIMAL = 0.10
 
+POINTS_DECIMALS = 9  # of percentage points that are compared; what lies below is the sum of binary fractions
 TOP1_POINTS = 0.02  # percentage points: two PyTorch evaluators of one checkpoint differ by that much over 50,000 images

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from convert.arrays import Array
+from convert.paths import OptionalPathField, PathField
 from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Choice
 from verify.recipes.choose import Overrides
@@ -17,7 +17,7 @@ from verify.workers.compute import CORES, Compute
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to verify and how.
+    """What to verify and how. Paths may be given as text.
 
     Attributes:
         src: PyTorch's checkpoint.
@@ -43,18 +43,18 @@ class Options:
         why_sample: images to score under each mistake.
     """
 
-    src: Path
-    dst: Path
+    src: PathField = PathField()
+    dst: PathField = PathField()
     arch: str = ""
     weights: str = ""
-    data: Path | None = None
+    data: OptionalPathField = OptionalPathField()
     labelled: bool = True
     choice: Choice = field(default_factory=Choice)
-    class_map: Path | None = None
+    class_map: OptionalPathField = OptionalPathField()
     protocol: Protocol = field(default_factory=Protocol)
     named: str = ""
     overrides: Overrides | None = None
-    report: Path | None = None
+    report: OptionalPathField = OptionalPathField()
     batch_size: int = 32
     shard: Shard = field(default_factory=Shard)
     decoders: int = CORES

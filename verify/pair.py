@@ -27,8 +27,8 @@ class Pair:
     """
 
     spec: ArchSpec
-    source: Source
-    target: Source
+    source: Source[Array]
+    target: Source[Array]
     expected: Mapping[str, Array]
 
     def load_job(self, framework: str, *, dtype: str = "float32", digest: bool = False, builder: str = "") -> LoadJob:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convert.paths import AnyPath
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets.blobs import Blob
 from verify.gate import Gate, Verdict
+from verify.gates import in_order
 from verify.gates.layers import UnitReport
 from verify.gates.paired import paired_gate
 from verify.gates.published import published_gate
@@ -60,20 +62,21 @@ def conclude_run(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow
     """The result of a run over a data set: the gates on its accuracy after those of the checkpoints."""
     paired = summarise(rows)
     protocol, recipe = _protocol(facts), _recipe(facts)
-    all_gates = [*gates, paired_gate(paired, coverage=coverage_problems(rows, facts.settings["listed"]))]
+    coverage = coverage_problems(rows, facts.settings["listed"])
+    all_gates = [*gates, paired_gate(paired, coverage=coverage)]
     if recipe:
         all_gates.append(published_gate(paired, recipe, protocol))
     classes = json.loads(facts.settings["classes"])
-    return Result(facts.shown, tuple(all_gates), paired, rows, classes, recipe)
+    return Result(facts.shown, in_order(all_gates), paired, rows, classes, recipe)
 
 
-def merge_runs(paths: Sequence[Path]) -> Result:
+def merge_runs(paths: Sequence[AnyPath]) -> Result:
     """The result of shards, the same as that of one run over the whole data set.
 
     Raises:
         StoreError: the files are not all the shards of one run.
     """
-    merged = merge(paths)
+    merged = merge([Path(path) for path in paths])
     return conclude_run(merged.facts, merged.gates, merged.rows)
 
 

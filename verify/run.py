@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from convert.arrays import Array
 from convert.digest import sha256_of
-from convert.errors import FerryError
 from convert.job import Job
 from verify import sample
 from verify.accuracy.evaluate import RunPlan, evaluate
-from verify.datasets import Dataset, read_dataset
-from verify.datasets.class_map import read_class_map
+from verify.datasets import Dataset
 from verify.facts import facts_of, settings_of
-from verify.gate import Gate, not_run
-from verify.gates.gradients import LIMIT as GRADIENTS_LIMIT
-from verify.gates.gradients import NAME as GRADIENTS_NAME
+from verify.gate import Gate
+from verify.gates import When, complete
 from verify.gates.gradients import gradients_gate, run_gradients
-from verify.gates.layers import LIMIT as LAYERS_LIMIT
-from verify.gates.layers import NAME as LAYERS_NAME
 from verify.gates.layers import UnitReport, layers_gate, run_layers
-from verify.gates.paired import LIMIT as ACCURACY_LIMIT
-from verify.gates.paired import NAME as ACCURACY_NAME
-from verify.gates.parity import (
-    FLOAT32_LIMIT,
-    FLOAT32_NAME,
-    FLOAT64_LIMIT,
-    FLOAT64_NAME,
-    ParityInputs,
-    parity_gates,
-    parity_inputs,
-)
-from verify.gates.preprocessing import LIMIT as PREPROCESSING_LIMIT
-from verify.gates.preprocessing import NAME as PREPROCESSING_NAME
+from verify.gates.parity import ParityInputs, parity_gates, parity_inputs
 from verify.gates.preprocessing import preprocessing_gate
-from verify.gates.published import NAME as PUBLISHED_NAME
-from verify.gates.published import limit as published_limit
+from verify.gates.published import not_compared
 from verify.gates.structure import file_digests, mismatch_gate, run_structure, tensor_problems
+from verify.inputs import Inputs
 from verify.options import Options
-from verify.pair import Pair, read_pair
-from verify.recipes.choose import ChosenRecipe, choose_recipe
+from verify.pair import Pair
+from verify.recipes.choose import ChosenRecipe
 from verify.result import Result, conclude_run
 from verify.store.coverage import listing
 from verify.store.resume import open_run
@@ -69,7 +51,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 def verify(options: Options) -> Result:
-    """Runs the gates in order: structure, float64 oracle, float32 logits, layers, gradients, preprocessing, accuracy.
+    """Runs the gates that are asked for, in the order of `verify.gates.GATES`.
 
     Everything about the input that can be wrong is looked at before a framework is loaded.
 
@@ -77,27 +59,23 @@ def verify(options: Options) -> Result:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
         RunInterrupted: Ctrl-C in the accuracy run.
     """
-    pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
-    chosen = _chosen(options, pair)
-    class_indices = _class_indices(options, pair)
-    dataset = _dataset(options, pair, class_indices)
+    inputs = Inputs.read(options)
+    pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):
-        missing = _not_run(
-            {**_forward_limits(options), **_accuracy_limits(chosen)}, "the tensors do not fit the models"
-        )
-        return Result(facts.shown, (mismatch_gate(problems), *missing), recipe=chosen.recipe)
+        gates = _completed([mismatch_gate(problems)], options, chosen, "the tensors do not fit the models")
+        return Result(facts.shown, gates, recipe=chosen.recipe)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
-        inputs = parity_inputs(pair.spec, chosen.protocol)
-        gates: tuple[Gate, ...] = (run_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
-        diagnosis, units = _diagnose(options, pair, workers, inputs)
+        batches = parity_inputs(pair.spec, chosen.protocol)
+        gates = (run_structure(pair, files, workers), *parity_gates(pair, workers, batches))
+        diagnosis, units = _diagnose(options, pair, workers, batches)
         gates = (*gates, *diagnosis)
         facts = _add_workers(facts, options, workers)
         if dataset is None:
-            gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
+            gates = _completed(gates, options, chosen, "no --data")
             return Result(facts.shown, gates, recipe=chosen.recipe, units=units)
-        plan = options.plan(chosen.protocol, class_indices)
+        plan = options.plan(chosen.protocol, inputs.class_indices)
         facts = replace(facts, settings=settings_of(chosen, dataset.classes))
         facts = _add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
@@ -109,44 +87,11 @@ def verify(options: Options) -> Result:
     return replace(result, units=units, why=why, blobs=blobs)
 
 
-def _chosen(options: Options, pair: Pair) -> ChosenRecipe:
-    if options.overrides is None:
-        return ChosenRecipe(protocol=options.protocol, recipe=None, overridden=(), how="given")
-    return choose_recipe(
-        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.protocol
-    )
-
-
-def _class_indices(options: Options, pair: Pair) -> Array | None:
-    if options.class_map is None:
-        return None
-    if options.data is None:
-        raise FerryError(f"{options.class_map}: --class-map needs --data")
-    return read_class_map(options.class_map, pair.spec.num_classes)
-
-
-def _dataset(options: Options, pair: Pair, class_indices: Array | None) -> Dataset | None:
-    if options.data is None:
-        return None
-    if pair.spec.in_chans != 3:
-        raise FerryError(f"--data: images have 3 channels, the model takes {pair.spec.in_chans}")
-    classes = pair.spec.num_classes if class_indices is None else len(class_indices)
-    return read_dataset(options.data, classes, labelled=options.labelled, choice=options.choice)
-
-
-def _forward_limits(options: Options) -> dict[str, str]:
-    limits = {FLOAT64_NAME: FLOAT64_LIMIT, FLOAT32_NAME: FLOAT32_LIMIT}
-    limits |= {LAYERS_NAME: LAYERS_LIMIT} if options.layers else {}
-    return limits | ({GRADIENTS_NAME: GRADIENTS_LIMIT} if options.gradients else {})
-
-
-def _accuracy_limits(chosen: ChosenRecipe) -> dict[str, str]:
-    limits = {PREPROCESSING_NAME: PREPROCESSING_LIMIT, ACCURACY_NAME: ACCURACY_LIMIT}
-    return limits | ({PUBLISHED_NAME: published_limit(chosen.recipe)} if chosen.recipe else {})
-
-
-def _not_run(limits: Mapping[str, str], why: str) -> tuple[Gate, ...]:
-    return tuple(not_run(name, why, limit) for name, limit in limits.items())
+def _completed(gates: Sequence[Gate], options: Options, chosen: ChosenRecipe, reason: str) -> tuple[Gate, ...]:
+    """The gates that ran, and for that reason none of the others that belong to the result."""
+    asked = {When.ALWAYS: True, When.LAYERS: options.layers, When.GRADIENTS: options.gradients, When.DATA: True}
+    published = [not_compared(chosen.recipe, reason)] if chosen.recipe else []
+    return complete([*gates, *published], [when for when, wanted in asked.items() if wanted], reason)
 
 
 def _diagnose(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
+import textwrap
 from pathlib import Path
 
 from convert.console import positive
+from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
+from verify.gates import order_in_words
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
 from verify.store.shard import Shard, parse_shard
 
-EXAMPLES = """\
+WIDTH = 118  # characters of a line of the epilog
+EPILOG = """\
 examples:
   %(prog)s --sample
   %(prog)s --selftest
@@ -26,10 +31,61 @@ examples:
   %(prog)s --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   %(prog)s --merge out/*.sqlite --report out
 
-gates, in this order: structure, float64 oracle, float32 logits; with --layers, layers; with --gradients, gradients;
-with --data, preprocessing, paired accuracy and, where a recipe is known and no value overrides it, published accuracy
+{gates}
 exit status: 0 every gate that ran holds, 1 bad input or a gate failed, 2 wrong usage
 """
+
+
+LIST_RECIPES = Mode("--list-recipes", "runs nothing")
+SELFTEST = Mode("--selftest", "brings its own pairs and images")
+MERGE = Mode("--merge", "takes run stores, in which stands what was verified")
+SAMPLE = Mode("--sample", "brings its own pair and images", brings=("--data",))
+PAIR = Mode("", required={"--src": "--sample", "--dst": "--sample"})
+MODES = (LIST_RECIPES, SELFTEST, MERGE, SAMPLE, PAIR)
+RUNS = (SAMPLE, PAIR)
+
+# An option without a row would be taken, and change nothing, where it has no meaning. The protocol
+# goes without --data too: the forward gates, layers and gradients run on noise of its size and on
+# images that are prepared by it.
+USAGE = Usage(
+    modes=MODES,
+    rules={
+        "--list-recipes": Rule((LIST_RECIPES,)),
+        "--selftest": Rule((SELFTEST,)),
+        "--merge": Rule((MERGE,)),
+        "--sample": Rule((SAMPLE,)),
+        "--arch": Rule((PAIR,)),
+        "--src": Rule((PAIR,)),
+        "--dst": Rule((PAIR,)),
+        "--weights": Rule((PAIR,)),
+        "--data": Rule((PAIR,)),
+        "--layout": Rule((PAIR,), needs=("--data",)),
+        "--devkit": Rule((PAIR,), needs=("--data",), excludes=("--unlabelled",)),
+        "--classes": Rule((PAIR,), needs=("--data",), excludes=("--unlabelled",)),
+        "--class-map": Rule((PAIR,), needs=("--data",)),
+        "--unlabelled": Rule(RUNS, needs=("--data",)),
+        "--recipe": Rule((PAIR,)),
+        "--size": Rule(RUNS),
+        "--resize": Rule(RUNS),
+        "--crop-pct": Rule(RUNS),
+        "--interpolation": Rule(RUNS),
+        "--mean": Rule(RUNS),
+        "--std": Rule(RUNS),
+        "--layers": Rule(RUNS),
+        "--gradients": Rule(RUNS),
+        "--why": Rule(RUNS, needs=("--data",), excludes=("--unlabelled",)),
+        "--expect": Rule(RUNS, needs=("--why",)),
+        "--why-sample": Rule(RUNS, needs=("--why",)),
+        "--batch-size": Rule(RUNS, needs=("--data",)),
+        "--workers": Rule(RUNS, needs=("--data",)),
+        "--threads": Rule((SELFTEST, *RUNS)),
+        "--device": Rule((SELFTEST, *RUNS)),
+        "--tf32": Rule((SELFTEST, *RUNS), needs=("--device gpu",)),
+        "--shard": Rule(RUNS, needs=("--data", "--report")),
+        "--report": Rule((MERGE, *RUNS)),
+        "--json": Rule(MODES),
+    },
+)
 
 
 def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
@@ -38,7 +94,7 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
         prog=prog,
         description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
         "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",
-        epilog=EXAMPLES,
+        epilog=EPILOG.format(gates=textwrap.fill(f"gates, in this order: {order_in_words()}", WIDTH)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--arch", metavar="NAME", help="architecture, for example convnext_tiny")
@@ -54,34 +110,8 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     _add_protocol(parser)
     _add_diagnosis(parser)
     _add_run(parser)
+    USAGE.add_needs(parser)
     return parser
-
-
-def check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Leaves through argparse, with status 2, where arguments do not go together."""
-    _check_why(parser, args)
-    pair = (args.src, args.dst)
-    if args.merge and any(
-        (*pair, args.arch, args.data, args.sample, args.layers, args.gradients, args.why, args.recipe)
-    ):
-        parser.error("--merge takes run stores, and --report; what was verified stands in them")
-    if args.sample and (any(pair) or args.arch or args.data):
-        parser.error("--sample brings its own --arch, --src, --dst and --data")
-    if args.selftest and any((*pair, args.arch, args.data, args.sample, args.merge, args.report, args.recipe)):
-        parser.error("--selftest brings its own pairs and images; with it go --json, --device, --threads and --tf32")
-    if not (args.merge or args.sample or args.selftest or all(pair)):
-        parser.error("--src and --dst are needed, or --sample")
-    if args.shard.count > 1 and not (args.data and args.report):
-        parser.error("--shard needs --data, and --report for the run store that --merge reads")
-
-
-def _check_why(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    if not args.why and (args.expect is not None or args.why_sample):
-        parser.error("--expect and --why-sample go with --why")
-    if args.why and (args.unlabelled or not (args.data or args.sample)):
-        parser.error("--why compares accuracies: it needs --data with labels")
-    if args.expect is not None and not 0 <= args.expect <= 100:
-        parser.error(f"--expect {args.expect:g}: a top-1 in per cent, 0 to 100")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +199,7 @@ def _add_diagnosis(parser: argparse.ArgumentParser) -> None:
     )
     diagnosis.add_argument(
         "--expect",
-        type=float,
+        type=_top1,
         metavar="TOP1",
         help="top-1 that should be met, in per cent (without: whatever raises it)",
     )
@@ -204,13 +234,23 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="write there report.html to look at, report.md for a pull request, report.json and run.sqlite for "
         "programs and junit.xml for CI",
     )
-    run.add_argument("--json", action="store_true", help="print the result as JSON")
+    run.add_argument("--json", action="store_true", help="print the result, or the recipes, as JSON")
 
 
 def _device(text: str) -> str:
     if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
     return text
+
+
+def _top1(text: str) -> float:
+    try:
+        top1 = float(text)
+    except ValueError:
+        top1 = math.nan
+    if not 0 <= top1 <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected a top-1 in per cent, 0 to 100")
+    return top1
 
 
 def _shard(text: str) -> Shard:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from convert.archs import convnext, convnext_isotropic
 from convert.archs.spec import ArchSpec
-from convert.errors import UnknownArch
+from convert.errors import UnknownArch, did_you_mean
 
 __all__ = ["ARCHS", "ArchSpec", "get_spec"]
 
@@ -22,6 +20,5 @@ def get_spec(arch: str) -> ArchSpec:
     """
     if arch in ARCHS:
         return ARCHS[arch]
-    close = difflib.get_close_matches(arch, ARCHS, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else f"known are {', '.join(ARCHS)}"
+    hint = did_you_mean(arch, ARCHS, otherwise=f"known are {', '.join(ARCHS)}")
     raise UnknownArch(f"unknown architecture {arch!r}; {hint}")

@@ -9,12 +9,12 @@ timm/models/convnext.py of https://github.com/huggingface/pytorch-image-models a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
-from convert.archs.spec import ArchSpec
+from convert.archs.spec import ArchSpec, Norm, Stage
 from convert.params import Param, conv, linear, norm
 
 PATCH = 4  # side and stride of the patch stem's convolution
@@ -30,14 +30,6 @@ class Stem(enum.Enum):
     OVERLAP = "overlap"  # two convolutions, norm
     OVERLAP_TIERED = "overlap_tiered"  # two convolutions, the first of half the width; norm
     OVERLAP_ACT = "overlap_act"  # two convolutions with a GELU between them, norm
-
-
-class Norm(enum.Enum):
-    """The kind of every norm. The members' values are timm's words."""
-
-    LAYER = "layernorm"  # (x - mean) / sqrt(variance + eps), scale and shift
-    RMS = "rmsnorm"  # x / sqrt(mean square + eps), scale
-    SIMPLE = "simplenorm"  # x / sqrt(unbiased variance + eps), scale; the mean is not subtracted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +63,21 @@ class ConvNeXtSpec(ArchSpec):
     conv_mlp: bool = False
 
     @property
-    def blocks(self) -> int:
-        return sum(self.depths)
+    def block_names(self) -> tuple[str, ...]:
+        return tuple(f"stages.{i}.{j}" for i, depth in enumerate(self.depths) for j in range(depth))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(zip(self.depths, self.dims, strict=True))
+
+    def resized(self, stages: Sequence[Stage]) -> ConvNeXtSpec:
+        depths, dims = (tuple(sizes) for sizes in zip(*stages, strict=True))
+        hidden = self.head_hidden * dims[-1] // self.dims[-1]
+        return replace(self, depths=depths, dims=dims, head_hidden=hidden)
+
+    @property
+    def has_layer_scale(self) -> bool:
+        return self.layer_scale
 
     @property
     def stem_width(self) -> int:

@@ -6,12 +6,12 @@ https://github.com/facebookresearch/ConvNeXt at 048efce. The released models hav
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from convert.archs.convnext import KERNEL
-from convert.archs.spec import ArchSpec
+from convert.archs.spec import ArchSpec, Stage
 from convert.params import Param, conv, linear, norm
 
 PATCH = 16  # side and stride of the stem's convolution
@@ -32,8 +32,16 @@ class ConvNeXtIsotropicSpec(ArchSpec):
     dim: int
 
     @property
-    def blocks(self) -> int:
-        return self.depth
+    def block_names(self) -> tuple[str, ...]:
+        return tuple(f"blocks.{j}" for j in range(self.depth))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return ((self.depth, self.dim),)
+
+    def resized(self, stages: Sequence[Stage]) -> ConvNeXtIsotropicSpec:
+        ((depth, dim),) = stages
+        return replace(self, depth=depth, dim=dim)
 
     def rows(self) -> Iterator[Param]:
         yield from conv("stem", out=self.dim, in_per_group=self.in_chans, kernel=PATCH)

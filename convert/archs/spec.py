@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Mapping
+import enum
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from convert.params import Param, Shape
 
 Spec = TypeVar("Spec", bound="ArchSpec")
+Stage = tuple[int, int]  # number of blocks, channels
+
+
+class Norm(enum.Enum):
+    """The kind of every norm. The members' values are timm's words."""
+
+    LAYER = "layernorm"  # (x - mean) / sqrt(variance + eps), scale and shift
+    RMS = "rmsnorm"  # x / sqrt(mean square + eps), scale
+    SIMPLE = "simplenorm"  # x / sqrt(unbiased variance + eps), scale; the mean is not subtracted
+
+
+LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchSpec(abc.ABC):
     """One architecture.
+
+    Whoever works on every family asks these properties and never for a spec's class; a family states what differs from
+    the defaults here.
 
     Attributes:
         name: as upstream and on the command line.
@@ -39,8 +55,47 @@ class ArchSpec(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def block_names(self) -> tuple[str, ...]:
+        """Names of the residual blocks, which are modules of both models, in the order in which they run."""
+
+    @property
+    @abc.abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """Number of blocks and channels of each stage; one stage where the resolution never changes."""
+
+    @abc.abstractmethod
+    def resized(self: Spec, stages: Sequence[Stage]) -> Spec:
+        """This architecture with other blocks and channels in its stages, and whatever depends on their channels."""
+
+    @property
+    def norm(self) -> Norm:
+        """Kind of every norm: LayerNorm, unless the family says otherwise."""
+        return Norm.LAYER
+
+    @property
+    def gelu_tanh(self) -> bool:
+        """Whether GELU is its tanh approximation: it is exact, unless the family says otherwise."""
+        return False
+
+    @property
+    def layer_scale(self) -> bool:
+        """Whether each block ends with a `gamma`: none has one, unless the family says otherwise."""
+        return False
+
+    @property
+    def grn(self) -> bool:
+        """Whether blocks have a global response norm: none has one, unless the family says otherwise."""
+        return False
+
+    @property
     def blocks(self) -> int:
         """Number of residual blocks."""
+        return len(self.block_names)
+
+    @property
+    def has_layer_scale(self) -> bool:
+        """Whether each block ends with a `gamma`."""
+        return False
 
     def params(self) -> tuple[Param, ...]:
         """The parameter table."""
@@ -49,6 +104,18 @@ class ArchSpec(abc.ABC):
     def drop_path_rates(self, last: float) -> list[float]:
         """Stochastic depth's rate for each block, growing linearly from 0 to `last`."""
         return [last * i / max(self.blocks - 1, 1) for i in range(self.blocks)]
+
+    def layer_scale_init(self, value: float | None) -> float | None:
+        """Initial value of every `gamma`: the given one, else 1e-6; None for an architecture that has none.
+
+        Raises:
+            ValueError: a value is given for an architecture that has none.
+        """
+        if self.has_layer_scale:
+            return LAYER_SCALE_INIT if value is None else value
+        if value is not None:
+            raise ValueError(f"{self.name} has no LayerScale; leave layer_scale_init_value out")
+        return None
 
     def fitted_to(self: Spec, shapes: Mapping[str, Shape]) -> Spec:
         """This architecture with the number of classes and of input channels that the tensors have.

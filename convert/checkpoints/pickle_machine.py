@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from convert.checkpoints.pickle_globals import Built, Global, Globals, Inert
 from convert.errors import RefusedCheckpoint, shown
-from convert.files import Stretch
+from convert.files import Stretch, held
 
 PersistentLoader = Callable[[Any], Any]
 
@@ -36,19 +36,19 @@ class PickleMachine:
     """Runs one stream of a file.
 
     Args:
-        content: the bytes; parts of them, as yet unread, may live on in the result.
+        content: the bytes, in memory or in a file; parts of them, as yet unread, may live on in the result.
         allowed: every global that may be named, by (module, name).
         load_persistent: turns a persistent id into a value; without it such ids are refused.
     """
 
     def __init__(
         self,
-        content: Stretch,
+        content: Stretch | memoryview,
         allowed: Globals,
         *,
         load_persistent: PersistentLoader | None = None,
     ) -> None:
-        self.content = content
+        self.content = content if isinstance(content, Stretch) else held(content)
         self.size = content.nbytes
         self.allowed = allowed
         self.load_persistent = load_persistent
@@ -144,7 +144,7 @@ class PickleMachine:
             self.refuse("a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, KEY_TYPES):
-                self.refuse(f"a dict key of type {type(key).__name__}")
+                self.refuse(f"a dict key of type {_kind(key)}")
             target[key] = value
 
     def _push_tuple(self, count: int) -> None:
@@ -261,7 +261,11 @@ class PickleMachine:
 
 
 def _word(name: Any) -> str:
-    return shown(name) if isinstance(name, str) else f"<{type(name).__name__}>"
+    return shown(name) if isinstance(name, str) else f"<{_kind(name)}>"
+
+
+def _kind(value: Any) -> str:
+    return "memoryview" if isinstance(value, Stretch) else type(value).__name__
 
 
 STOP = ord(".")

@@ -20,6 +20,7 @@ from convert.errors import (
     shown,
 )
 from convert.files import ByteFile, SourceFile
+from convert.paths import AnyPath
 from convert.stored import StoredArray, read_all
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
@@ -32,7 +33,7 @@ WRAPPERS = ("model", "model_ema", "state_dict", "state_dict_ema")
 
 
 @dataclass(frozen=True)
-class Checkpoint(Generic[TensorType]):
+class CheckpointOf(Generic[TensorType]):
     """A file's state dict.
 
     Attributes:
@@ -60,7 +61,15 @@ class Checkpoint(Generic[TensorType]):
             file.check_unchanged()
 
 
-def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint[Array]:
+class Checkpoint(CheckpointOf[Array]):
+    """A file's state dict, in memory: each byte was read once, and checked."""
+
+
+class OpenCheckpoint(CheckpointOf[StoredArray]):
+    """A file's state dict, whose values are still in the open file."""
+
+
+def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
     """Reads a checkpoint of PyTorch, Paddle or safetensors without running anything that it names.
 
     Args:
@@ -74,10 +83,10 @@ def read_checkpoint(path: Path, *, weights: str = "") -> Checkpoint[Array]:
     return load_checkpoint(open_checkpoint(open_file(path), weights=weights))
 
 
-def open_file(path: Path) -> SourceFile:
+def open_file(path: AnyPath) -> SourceFile:
     """Opens a file that may be a checkpoint, once. Raises CheckpointError where that cannot be."""
     try:
-        return SourceFile(path)
+        return SourceFile(Path(path))
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
@@ -86,7 +95,7 @@ def open_file(path: Path) -> SourceFile:
         raise type(error)(f"{path}: {error}") from error
 
 
-def open_checkpoint(file: ByteFile, *, weights: str = "") -> Checkpoint[StoredArray]:
+def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:
     """What an open file holds, the tensors' values unread; arguments and errors are those of `read_checkpoint`."""
     try:
         container = _container(file)
@@ -99,10 +108,10 @@ def open_checkpoint(file: ByteFile, *, weights: str = "") -> Checkpoint[StoredAr
         file.check_unchanged()  # or a file that is being written would be called damaged
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
         raise kind(f"{file.path}: {error}") from error
-    return Checkpoint(file.path, container.name, wrapper, tensors, (file, *contents.shards))
+    return OpenCheckpoint(file.path, container.name, wrapper, tensors, (file, *contents.shards))
 
 
-def load_checkpoint(checkpoint: Checkpoint[StoredArray]) -> Checkpoint[Array]:
+def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
     """The same with its tensors in memory, every byte read once and checked.
 
     Raises:

@@ -6,6 +6,7 @@ entry uncompressed with a CRC-32 that torch itself never checks on reading. It i
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -89,7 +90,7 @@ class _Directory(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
         if start + offset < 0:
-            raise ValueError("a position before the file's start")
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does; zipfile asks for it
         self._position = start + offset
         return self._position
 
@@ -122,7 +123,7 @@ class TorchZip:
         try:
             with zipfile.ZipFile(_Directory(file)) as archive:
                 infos = archive.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error) as error:
             raise CheckpointError(
                 f"the zip container is damaged or cut short: {error}; fetch the file again and compare its digest"
             ) from error

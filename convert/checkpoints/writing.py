@@ -10,11 +10,14 @@ from convert.checkpoints.atomic import Written, no_objection, write_atomically
 from convert.checkpoints.containers import PADDLE_PICKLE, WRITTEN, WRITTEN_AS, target_suffixes
 from convert.errors import TargetError, either
 from convert.frameworks import PADDLE
+from convert.paths import AnyPath
 
 WRITERS = {row: row.load_writer() for row in WRITTEN}
 
 
-def write_pdparams(path: Path, tensors: Mapping[str, Tensor], *, force: bool = False, digest: bool = True) -> Written:
+def write_pdparams(
+    path: AnyPath, tensors: Mapping[str, Tensor], *, force: bool = False, digest: bool = True
+) -> Written:
     """Writes a state dict in Paddle's layout as a canonical `.pdparams`.
 
     The bytes depend on names, order, shapes, dtypes and values alone. `paddle.load` of 2.6 and 3.x reads it.
@@ -22,7 +25,7 @@ def write_pdparams(path: Path, tensors: Mapping[str, Tensor], *, force: bool = F
     Raises:
         TargetError: the target exists and `force` is not given, or it cannot be written; nothing is lost.
     """
-    return write_atomically(path, WRITERS[PADDLE_PICKLE](tensors, PADDLE), force=force, digest=digest)
+    return write_atomically(Path(path), WRITERS[PADDLE_PICKLE](tensors, PADDLE), force=force, digest=digest)
 
 
 def write_checkpoint(
@@ -48,6 +51,7 @@ def write_checkpoint(
     Raises:
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
     """
+    path = Path(path)
     container = WRITTEN_AS.get(path.suffix)
     if container is None or framework not in container.frameworks:
         raise TargetError(f"{path}: the target's name must end in {either(target_suffixes(framework))}")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from convert.key_formats.naming import Named, name_officially, names_for
+from convert.key_formats.naming import Named, eps_to_tell, name_officially, names_for
 
-__all__ = ["Named", "name_officially", "names_for"]
+__all__ = ["Named", "eps_to_tell", "name_officially", "names_for"]

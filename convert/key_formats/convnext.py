@@ -1,19 +1,31 @@
-"""The libraries' names, a rule a kind of tensor.
+"""The libraries' names of ConvNeXt's and ConvNeXt V2's tensors, a rule a kind of tensor, and what they cannot build.
 
-official       models/convnext.py, convnext_isotropic.py of https://github.com/facebookresearch/ConvNeXt at 048efce
+official       models/convnext.py of https://github.com/facebookresearch/ConvNeXt at 048efce
 timm           timm/models/convnext.py of https://github.com/huggingface/pytorch-image-models at v1.0.31
 torchvision    torchvision/models/convnext.py of https://github.com/pytorch/vision at v0.29.2
 transformers   models/convnext, models/convnextv2 of https://github.com/huggingface/transformers at v5.23.0
 mmpretrain     tools/model_converters/convnext_to_mmpretrain.py of https://github.com/open-mmlab/mmpretrain at ee7f2e8
 openclip       timm's names under `visual.trunk.`: timm's own `checkpoint_filter_fn`, as above
+
+What they cannot build, although they have a name for every tensor; none of the three has a norm without a shift:
+torchvision    three input channels, written out. Its eps is 1e-6 unless `block` and `norm_layer` say another.
+transformers   the eps of every norm but the last is 1e-6, written out; `layer_norm_eps` is the last one's alone.
+mmpretrain     eps and channels as its config says.
 """
 
 from __future__ import annotations
 
-from convert.key_formats.rules import KeyFormat, Reshape, Rule
+from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.spec import Norm
+from convert.key_formats.rules import KeyFormat, Limit, Reshape, Rule
 
 STAGES = range(4)
 PATCH_STEM = range(2)  # a convolution and a norm: all that any library but timm can build
+USUAL_EPS = 1e-6  # of the authors' norms, and of every library's unless it is told another
+
+SHIFT = Limit("norm without a shift", lambda spec: spec.norm is not Norm.LAYER)
+EPS = Limit("eps but 1e-06 in its inner norms", lambda spec: spec.eps != USUAL_EPS)
+CHANNELS = Limit("image but one of 3 channels", lambda spec: spec.in_chans != 3)
 
 
 def _prefixed(prefix: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -35,18 +47,6 @@ _OFFICIAL = (
 )
 
 OFFICIAL = KeyFormat("official", "stages.{i}.{j}.dwconv.weight", tuple(Rule(name, name) for name in _OFFICIAL))
-
-_ISOTROPIC = (
-    "stem.{p}",
-    "blocks.{j}.gamma",
-    "blocks.{j}.dwconv.{p}",
-    "blocks.{j}.norm.{p}",
-    "blocks.{j}.pwconv{k}.{p}",
-    "norm.{p}",
-    "head.{p}",
-)
-
-ISOTROPIC = KeyFormat("official isotropic", "blocks.{j}.dwconv.weight", tuple(Rule(name, name) for name in _ISOTROPIC))
 
 _TIMM_TRUNK = (
     Rule("downsample_layers.0.{k}.{p}", "stem.{k}.{p}"),
@@ -107,6 +107,8 @@ TORCHVISION = KeyFormat(
         Rule("norm.{p}", "classifier.0.{p}"),
         Rule("head.{p}", "classifier.2.{p}"),
     ),
+    limits=(SHIFT, CHANNELS),
+    usual_eps=USUAL_EPS,
 )
 
 
@@ -139,9 +141,17 @@ def _transformers(prefix: str) -> tuple[Rule, ...]:
 _TRANSFORMERS_MARKER = "encoder.stages.{i}.layers.{j}.dwconv.weight"
 _CLASSIFIER = Rule("head.{p}", "classifier.{p}")
 
-TRANSFORMERS = KeyFormat("transformers", f"convnext.{_TRANSFORMERS_MARKER}", (*_transformers("convnext."), _CLASSIFIER))
+TRANSFORMERS = KeyFormat(
+    "transformers",
+    f"convnext.{_TRANSFORMERS_MARKER}",
+    (*_transformers("convnext."), _CLASSIFIER),
+    limits=(SHIFT, EPS),
+)
 TRANSFORMERS_V2 = KeyFormat(
-    "transformers", f"convnextv2.{_TRANSFORMERS_MARKER}", (*_transformers("convnextv2."), _CLASSIFIER)
+    "transformers",
+    f"convnextv2.{_TRANSFORMERS_MARKER}",
+    (*_transformers("convnextv2."), _CLASSIFIER),
+    limits=(SHIFT, EPS),
 )
 # ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings.
 TRANSFORMERS_MODEL = KeyFormat("transformers", _TRANSFORMERS_MARKER, _transformers(""))
@@ -162,11 +172,12 @@ MMPRETRAIN = KeyFormat(
     "mmpretrain",
     "backbone.stages.{i}.{j}.depthwise_conv.weight",
     (*_prefixed("backbone.", _MMPRETRAIN_TRUNK), Rule("head.{p}", "head.fc.{p}")),
+    limits=(SHIFT,),
+    usual_eps=USUAL_EPS,
 )
 
 KEY_FORMATS = (
     OFFICIAL,
-    ISOTROPIC,
     TIMM,
     TORCHVISION,
     TRANSFORMERS,
@@ -175,3 +186,15 @@ KEY_FORMATS = (
     MMPRETRAIN,
     OPENCLIP,
 )
+
+
+def formats_to_write(spec: ConvNeXtSpec) -> dict[str, KeyFormat]:
+    """For each target the format that the library's own files of that architecture have."""
+    return {
+        "official": OFFICIAL,
+        "timm": TIMM if spec.conv_mlp else TIMM.without(Reshape.CONV1X1),
+        "torchvision": TORCHVISION,
+        "transformers": TRANSFORMERS_V2 if spec.grn else TRANSFORMERS,
+        "mmpretrain": MMPRETRAIN.without(Reshape.CONV1X1),
+        "openclip": OPENCLIP,
+    }

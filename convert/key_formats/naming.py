@@ -9,11 +9,10 @@ from typing import Generic
 from convert.archs.spec import ArchSpec
 from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
-from convert.key_formats.convnext import ISOTROPIC, KEY_FORMATS, OFFICIAL, TRANSFORMERS, TRANSFORMERS_V2
-from convert.key_formats.limits import lacking
-from convert.key_formats.rules import KeyFormat, Reshape, Rule
+from convert.key_formats.families import KEY_FORMATS, format_to_write
+from convert.key_formats.rules import KeyFormat, Reshape
 
-__all__ = ["Named", "name_officially", "names_for"]
+__all__ = ["Named", "eps_to_tell", "name_officially", "names_for"]
 
 # Of torch.nn.parallel.DistributedDataParallel; of Lightning and of timm's ModelEma; of detectors and segmenters.
 PREFIXES = ("module.", "model.", "backbone.")
@@ -80,36 +79,18 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
         FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
             and which formats would do.
     """
-    if obstacle := _obstacle(spec, name):
-        fitting = " or ".join(target for target in TARGETS if not _obstacle(spec, target))
+    key_format = format_to_write(spec, name)
+    if obstacle := key_format.obstacle(spec):
+        fitting = " or ".join(target for target in TARGETS if not format_to_write(spec, target).obstacle(spec))
         raise FerryError(f"{name} has no {spec.name}: it has no {obstacle}; choose --to {fitting}")
-    stored_flat = name == "timm" and not getattr(spec, "conv_mlp", False)
-    skipped = Reshape.CONV1X1 if stored_flat or name == "mmpretrain" else None
-    return {
-        official: (key, Reshape.NONE if rule.reshape is skipped else rule.reshape)
-        for official, (key, rule) in _rows(spec, name).items()
-    }
+    rows = {param.torch_name: key_format.from_official(param.torch_name) for param in spec.params()}
+    return {official: (row[0], row[1].reshape) for official, row in rows.items() if row}
 
 
-def _obstacle(spec: ArchSpec, name: str) -> str:
-    rows = _rows(spec, name)
-    absent = next((p.torch_name for p in spec.params() if p.torch_name not in rows), "")
-    return f"place for {absent}" if absent else lacking(spec, name)
-
-
-def _rows(spec: ArchSpec, name: str) -> dict[str, tuple[str, Rule]]:
-    key_format = _format_for(spec, name)
-    rows = {p.torch_name: key_format.from_official(p.torch_name) for p in spec.params()}
-    return {name: key_and_rule for name, key_and_rule in rows.items() if key_and_rule}
-
-
-def _format_for(spec: ArchSpec, name: str) -> KeyFormat:
-    names = {p.torch_name for p in spec.params()}
-    if name == "official":
-        return next(key_format for key_format in (OFFICIAL, ISOTROPIC) if any(map(key_format.recognises, names)))
-    if name == "transformers":
-        return TRANSFORMERS_V2 if any(".grn." in key for key in names) else TRANSFORMERS
-    return next(key_format for key_format in KEY_FORMATS if key_format.name == name)
+def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
+    """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
+    usual = format_to_write(spec, name).usual_eps
+    return usual if usual != spec.eps else None
 
 
 def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:

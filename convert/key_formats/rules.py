@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from convert.archs.spec import ArchSpec
 from convert.params import Shape
 
 
@@ -69,6 +71,19 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """One thing that a library lacks, although it has a name for every tensor.
+
+    Attributes:
+        lacks: in the words of a message, after "it has no".
+        concerns: whether an architecture needs it.
+    """
+
+    lacks: str
+    concerns: Callable[[ArchSpec], bool]
+
+
+@dataclass(frozen=True)
 class KeyFormat:
     """A library's names.
 
@@ -77,12 +92,17 @@ class KeyFormat:
         marker: a key that every checkpoint of the format has and no other format's has, as a template.
         rules: every tensor's; of each key at most one holds.
         left_out: prefixes of keys that belong to other parts of a larger model and are left out on purpose.
+        limits: what the library cannot build.
+        usual_eps: of every norm that the library builds unless it is told another; None where the name of its
+            architecture tells it.
     """
 
     name: str
     marker: str
     rules: tuple[Rule, ...]
     left_out: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    usual_eps: float | None = None
 
     def recognises(self, key: str) -> bool:
         """Whether the key is the format's marker."""
@@ -97,6 +117,18 @@ class KeyFormat:
         """The format's key and rule of an official name; None if the format has no place for it."""
         keys = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
         return next(keys, None)
+
+    def obstacle(self, spec: ArchSpec) -> str:
+        """What the library lacks for the architecture, in the words of a message after "it has no"; "" if nothing."""
+        for param in spec.params():
+            if not self.from_official(param.torch_name):
+                return f"place for {param.torch_name}"
+        return next((limit.lacks for limit in self.limits if limit.concerns(spec)), "")
+
+    def without(self, reshape: Reshape) -> KeyFormat:
+        """The format of files in which no tensor has that difference of shape."""
+        rules = (replace(rule, reshape=Reshape.NONE) if rule.reshape is reshape else rule for rule in self.rules)
+        return replace(self, rules=tuple(rules))
 
     @cached_property
     def _marker_pattern(self) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import split_suffix
-from convert.errors import FerryError
+from convert.errors import WrongUsage
 from convert.source.pretrained import PRETRAINED, find_pretrained, is_address
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def locate(src: str, *, sha256: str = "") -> Located:
         sha256: digest that a downloaded file must have.
 
     Raises:
+        WrongUsage: a digest is given for a path.
         FerryError: the download failed, or there is neither such a file nor such a name.
     """
     if is_address(src):
@@ -57,7 +58,7 @@ def locate(src: str, *, sha256: str = "") -> Located:
     if not path.exists() and path.name == src and not split_suffix(src)[1]:
         find_pretrained(src)  # raises, with the names that are close
     if sha256:
-        raise FerryError(f"{src}: --sha256 is for a download; `sha256sum` prints a file's digest")
+        raise WrongUsage(f"{src}: --sha256 is for a download; `sha256sum` prints a file's digest")
     return Located(path)
 
 

@@ -7,11 +7,10 @@ README.md of https://github.com/facebookresearch/ConvNeXt at 048efce. scripts/ma
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convert.errors import FerryError
+from convert.errors import FerryError, did_you_mean
 
 HUB = "https://huggingface.co/{hub_id}/resolve/main/{filename}"
 HUB_FILE = "model.safetensors"
@@ -53,8 +52,7 @@ def find_pretrained(name: str) -> Pretrained:
         return PRETRAINED[name]
     if published := [row.name for row in ROWS if row.arch == name]:
         raise UnknownPretrained(f"{name!r} is an architecture; its published checkpoints are {', '.join(published)}")
-    close = difflib.get_close_matches(name, PRETRAINED, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "a name is for example convnext_tiny.fb_in1k"
+    hint = did_you_mean(name, PRETRAINED, otherwise="a name is for example convnext_tiny.fb_in1k")
     raise UnknownPretrained(f"unknown checkpoint name {name!r}; {hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 from convert.archs import ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import container_named
-from convert.checkpoints.reading import Checkpoint, load_checkpoint, open_checkpoint, open_file
+from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
 from convert.errors import CheckpointError
 from convert.files import ByteFile
 from convert.key_formats import Named, name_officially
+from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
 from convert.stored import StoredArray
 
@@ -32,7 +34,7 @@ class Source(Generic[TensorType]):
         recognised: whether the architecture was read off the tensors rather than given.
     """
 
-    checkpoint: Checkpoint[TensorType]
+    checkpoint: CheckpointOf[TensorType]
     named: Named[TensorType]
     framework: str
     spec: ArchSpec
@@ -48,7 +50,7 @@ class Source(Generic[TensorType]):
         return self.named.tensors
 
 
-def read_source(path: Path | ByteFile, *, arch: str | ArchSpec = "", weights: str = "") -> Source[Array]:
+def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights: str = "") -> Source[Array]:
     """Reads a checkpoint of either framework as that architecture, or as the one that its tensors show.
 
     Args:
@@ -63,11 +65,11 @@ def read_source(path: Path | ByteFile, *, arch: str | ArchSpec = "", weights: st
             only when they are converted.
     """
     given_spec = _given_spec(arch)
-    file = open_file(path) if isinstance(path, Path) else path
+    file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
     return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec)
 
 
-def open_source(path: Path, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
+def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
     return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec)
@@ -77,7 +79,7 @@ def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
     return get_spec(arch) if isinstance(arch, str) and arch else arch or None
 
 
-def _recognise(checkpoint: Checkpoint[TensorType], given_spec: ArchSpec | None) -> Source[TensorType]:
+def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None) -> Source[TensorType]:
     candidates = container_named(checkpoint.container).frameworks
     try:
         named = name_officially(_with_bfloat16(checkpoint))
@@ -93,7 +95,7 @@ def _recognise(checkpoint: Checkpoint[TensorType], given_spec: ArchSpec | None) 
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
 
 
-def _with_bfloat16(checkpoint: Checkpoint[TensorType]) -> Mapping[str, TensorType]:
+def _with_bfloat16(checkpoint: CheckpointOf[TensorType]) -> Mapping[str, TensorType]:
     """The tensors; where the container keeps bfloat16 as another dtype, which it does not have itself, as bfloat16."""
     kept_as = container_named(checkpoint.container).bfloat16
     if not kept_as:

@@ -58,13 +58,38 @@ def test_an_architecture_is_found_by_its_name(arch: str) -> None:
     assert get_spec(arch).name == arch
 
 
+@pytest.mark.parametrize("arch", ARCHS)
+def test_an_architecture_of_its_own_stages_is_itself(arch: str) -> None:
+    spec = get_spec(arch)
+
+    assert spec.resized(spec.stages) == spec
+
+
+def test_what_depends_on_the_last_stage_s_channels_grows_with_them() -> None:
+    stages = [(1, 4), (2, 6), (1, 8), (1, 12)]
+
+    small = get_spec("convnext_large_mlp").resized(stages)
+
+    assert small.stages == tuple(stages)
+    assert [param.shape for param in small.params() if param.torch_name == "pre_logits.weight"] == [(12, 12)]
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_block_has_its_tensors(arch: str) -> None:
+    spec = get_spec(arch)
+    names = [param.torch_name for param in spec.params()]
+
+    assert list(spec.block_names) == [name.removesuffix(".dwconv.bias") for name in names if "dwconv.bias" in name]
+    assert len(spec.block_names) == sum(count for count, _ in spec.stages)
+
+
 def test_an_unknown_architecture_is_the_users_error() -> None:
     assert issubclass(UnknownArch, FerryError)
 
 
 def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        get_spec("convnext_tiny").num_classes = 5
+        get_spec("convnext_tiny").num_classes = 5  # type: ignore[misc]  # a type checker sees it too
 
 
 def test_the_rows_of_each_layer_are_its_own() -> None:

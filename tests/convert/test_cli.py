@@ -180,6 +180,16 @@ def test_an_existing_target_is_replaced_by_force(source: Path) -> None:
         ([], "--src is needed, or --list to see the architectures"),
         (["--arch", "convnext_tiny", "--src", "x.pth"], "--dst is needed, or --plan to see the mapping only"),
         (["--arch", "convnext_tiny", "--src", "x.pth", "--plan", "y"], "unrecognized arguments: y"),
+        (["--list", "--src", "x.pth"], "--list prints what is known, so leave --src out"),
+        (["--src", "x.pth", "--plan", "--force", "--json"], "--plan writes nothing, so leave --force and --json out"),
+        (
+            ["--src", "x.pth", "--dst", "x.pdparams", "--to", "timm"],
+            "--to is for a PyTorch target, .pth or .safetensors; a .pdparams has the official keys",
+        ),
+        (
+            ["--src", "x.pth", "--dst", "x.pdparams", "--sha256", "0" * 64],
+            "x.pth: --sha256 is for a download; `sha256sum` prints a file's digest",
+        ),
     ],
 )
 def test_wrong_usage_exits_with_2(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

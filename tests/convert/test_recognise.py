@@ -10,6 +10,7 @@ import pytest
 
 from convert import ARCHS, write_pdparams
 from convert.archs import ArchSpec
+from convert.archs.convnext import ConvNeXtSpec
 from convert.checkpoints import write_checkpoint
 from convert.errors import CheckpointError, UnknownArch
 from convert.params import Shape
@@ -72,7 +73,9 @@ def test_half_a_head_counts_as_a_head_that_is_there() -> None:
 
 
 def test_tensors_of_nothing_known_are_told_with_the_closest() -> None:
-    shapes = expected_shapes(dataclasses.replace(ARCHS["convnext_tiny"], depths=(3, 3, 9, 4)), "torch")
+    spec = ARCHS["convnext_tiny"]
+    assert isinstance(spec, ConvNeXtSpec)
+    shapes = expected_shapes(dataclasses.replace(spec, depths=(3, 3, 9, 4)), "torch")
 
     with pytest.raises(CheckpointError) as caught:
         recognise_arch(shapes, BOTH)

@@ -13,7 +13,6 @@ from library_keys import SMALL, stored
 
 from convert import ARCHS, convert_state_dict, read_checkpoint, restore_state_dict
 from convert.archs import ArchSpec
-from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
 from convert.arrays import Array
 from convert.checkpoints import write_checkpoint
 from convert.cli import main
@@ -24,8 +23,7 @@ WHOLE = ("convnextv2_atto", "convnext_zepto_rms_ols", "convnext_atto_ols", "conv
 
 
 def with_few_blocks(spec: ArchSpec) -> ArchSpec:
-    blocks = {"depth": 1} if isinstance(spec, ConvNeXtIsotropicSpec) else {"depths": (1, 1, 1, 1)}
-    return dataclasses.replace(spec, **blocks, num_classes=10)
+    return dataclasses.replace(spec.resized([(1, dim) for _, dim in spec.stages]), num_classes=10)
 
 
 def counted_weights(spec: ArchSpec) -> dict[str, Array]:

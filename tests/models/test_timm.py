@@ -13,7 +13,7 @@ from oracles import ORACLE, Judged, judge, paddle_output, torch_output
 from twins import max_rel
 
 from convert.archs import ARCHS, ArchSpec
-from convert.archs.convnext import Norm
+from convert.archs.spec import Norm
 from convert.arrays import Array
 
 NOT_TIMMS = {"convnext_digits", "convnext_isotropic_small", "convnext_isotropic_base", "convnext_isotropic_large"}

@@ -10,11 +10,11 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from twins import TINY, carried, random_image
+from twins import FAMILIES, TINY, carried, random_image
 
 import models_paddle
 import models_torch
-from convert.archs import ARCHS
+from convert.archs import ARCHS, ArchSpec
 from convert.arrays import Array
 from verify.selftest.weights import distinct_weights
 
@@ -136,6 +136,32 @@ def test_every_gamma_starts_at_the_given_value(models: ModuleType, value: float)
 
     assert len(gammas) == 6
     assert all((w == np.float32(value)).all() for w in gammas)
+
+
+@both_frameworks
+def test_without_a_given_value_every_gamma_starts_at_the_authors(models: ModuleType) -> None:
+    assert all((w == np.float32(1e-6)).all() for name, w in values(models).items() if name.endswith("gamma"))
+
+
+@both_frameworks
+@pytest.mark.parametrize("value", [1e-6, 0.5, 0])
+@pytest.mark.parametrize("arch", ["convnextv2_atto", "convnext_isotropic_small"])
+def test_a_value_for_gammas_that_are_not_there_is_refused(models: ModuleType, arch: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{arch} has no LayerScale; leave layer_scale_init_value out$"):
+        models.build(ARCHS[arch], layer_scale_init_value=value)
+
+
+@both_frameworks
+@pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
+def test_every_family_is_trained_with_the_same_arguments(models: ModuleType, spec: ArchSpec) -> None:
+    seed()
+    plain = models.build(spec)
+    seed()
+    scaled = models.build(spec, drop_path_rate=0.5, head_init_scale=0.25)
+
+    layers = scaled.modules() if models is models_torch else scaled.sublayers()
+    assert [layer.rate for layer in layers if isinstance(layer, models.layers.DropPath)] == spec.drop_path_rates(0.5)
+    assert np.array_equal(scaled.head.weight.detach().numpy(), 0.25 * plain.head.weight.detach().numpy())
 
 
 @both_frameworks

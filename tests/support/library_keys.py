@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from twins import TINY
 
 from convert.archs import ArchSpec
-from convert.archs.convnext import Norm, Stem
+from convert.archs.convnext import Stem
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.spec import Norm
 from convert.arrays import Array
 from convert.key_formats import names_for
 

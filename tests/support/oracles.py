@@ -15,7 +15,7 @@ import models_torch
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.key_formats import Named, name_officially
-from verify.layers.taps import taps
+from verify.reference.families import units_of
 
 ORACLE = 1e-10  # max|difference| / max|expected|; measured floor 2e-15 (timm's 28 architectures, CPU)
 IMAGE = (1, 3, 64, 96)
@@ -30,7 +30,7 @@ class Judged:
         expected: its output, with every parameter distinct and of order 1.
     """
 
-    named: Named
+    named: Named[Array]
     expected: Array
 
 
@@ -63,9 +63,5 @@ def paddle_output(spec: ArchSpec, weights: Mapping[str, Array], *, method: str =
 
 
 def units_in_order(spec: ArchSpec) -> list[str]:
-    """Names of the units as a forward pass runs them.
-
-    The parameter table has all downsampling layers before the first stage.
-    """
-    names = [tap.name for tap in taps(spec)] + ["head"]
-    return sorted(names, key=lambda name: name.split(".")[1] if "." in name else "" if name == "stem" else "9")
+    """Names of the units as a forward pass runs them."""
+    return [unit.name for unit in units_of(spec)]

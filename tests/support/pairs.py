@@ -19,11 +19,13 @@ from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets import read_dataset
 from verify.gate import Gate
+from verify.gates import in_order
 from verify.gates.paired import paired_gate
 from verify.gates.parity import parity_gates, parity_inputs
 from verify.gates.structure import file_digests, mismatch_gate, run_structure, tensor_problems
 from verify.pair import Pair, read_pair
 from verify.recipes.protocol import Protocol
+from verify.selftest.tensor_kinds import KINDS
 from verify.selftest.weights import distinct_weights
 from verify.store.rows import ImageFacts
 from verify.store.run_store import RunStore
@@ -64,7 +66,7 @@ def all_gates(pair: Pair, workers: Mapping[str, Worker], data: Path, *, builder:
     with closing(RunStore(None)) as store:
         plan = RunPlan(protocol=PROTOCOL, batch_size=BATCH, decoders=1, compute=Compute(threads=1))
         evaluate(read_dataset(data, pair.spec.num_classes), plan, workers, store)
-        return (structure, *parity, paired_gate(summarise(store.rows())))
+        return in_order([structure, *parity, paired_gate(summarise(store.rows()))])
 
 
 def forward_gates(pair: Pair, workers: Mapping[str, Worker], *, builder: str = "") -> tuple[Gate, Gate]:
@@ -91,49 +93,40 @@ def flip_by(margin: float, noise: float, calm: int = 9) -> PairedResult:
     return scored(torch, paddle, [0] * (calm + 1))
 
 
-def change_tensor(name: str, edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
-    return lambda weights: weights.update({name: edit(weights[name])})
+def plant(kind: str, *place: str) -> Callable[[Weights], None]:
+    """An edit that plants a fault of `verify.selftest.tensor_kinds` there."""
 
+    def edit(weights: Weights) -> None:
+        faulty = KINDS[kind].plant(weights, place, np.random.default_rng(0))
+        weights.clear()
+        weights.update(faulty)
 
-def change_every(edit: Callable[[Array], Array]) -> Callable[[Weights], None]:
-    return lambda weights: weights.update({name: edit(tensor) for name, tensor in weights.items()})
-
-
-def set_one(value: float) -> Callable[[Array], Array]:
-    return lambda tensor: np.where(np.arange(tensor.size).reshape(tensor.shape) == 3, np.float32(value), tensor)
-
-
-def swap(weights: Weights, one: str, other: str) -> None:
-    for name in [name for name in weights if name.startswith(one)]:
-        twin = name.replace(one, other)
-        weights[name], weights[twin] = weights[twin], weights[name]
+    return edit
 
 
 # In the .pdparams file: tensors that fit the model and are wrong. The structure gate must see every one.
 WRONG_VALUES: dict[str, Callable[[Weights], None]] = {
-    "a depthwise bias zeroed": change_tensor("stages.2.1.dwconv.bias", np.zeros_like),
-    "the head's bias zeroed": change_tensor("head.bias", np.zeros_like),
-    "two norms swapped": lambda w: swap(w, "stages.2.0.norm.weight", "stages.2.1.norm.weight"),
-    "two blocks of equal shape swapped": lambda w: swap(w, "stages.2.0.", "stages.2.2."),
-    "the square head not transposed": change_tensor("head.weight", lambda w: w.T.copy()),
-    "a pwconv1 reshaped, not transposed": change_tensor("stages.2.2.pwconv1.weight", lambda w: w.T.reshape(w.shape)),
-    "LayerScale at its initial value": change_tensor("stages.3.0.gamma", lambda w: np.full_like(w, 1e-6)),
-    "one element off by 1e-3": change_tensor(
-        "stages.1.0.pwconv2.weight", lambda w: w + np.float32(1e-3) * (w == w.max())
-    ),
-    "a depthwise kernel flipped": change_tensor("stages.0.0.dwconv.weight", lambda w: w[:, :, ::-1, ::-1].copy()),
-    "everything rounded to half precision": change_every(lambda w: w.astype("float16").astype("float32")),
-    "one tensor's last bits cut": change_tensor("norm.weight", lambda w: (w.view("u4") & 0xFFFFFF00).view("f4")),
+    "a depthwise bias zeroed": plant("a bias dropped", "stages.2.1.dwconv.bias"),
+    "the head's bias zeroed": plant("a bias dropped", "head.bias"),
+    "two norms swapped": plant("two norms swapped", "stages.2.0.norm.weight", "stages.2.1.norm.weight"),
+    "two blocks of equal shape swapped": plant("two blocks swapped", "stages.2.0", "stages.2.2"),
+    "the square head not transposed": plant("a square matrix transposed", "head.weight"),
+    "a pwconv1 reshaped, not transposed": plant("a Linear reshaped, not transposed", "stages.2.2.pwconv1.weight"),
+    "LayerScale at its initial value": plant("gamma at its initial value", "stages.3.0.gamma"),
+    "one element off by 1e-3": plant("one element changed by 1e-3", "stages.1.0.pwconv2.weight"),
+    "a depthwise kernel flipped": plant("a kernel flipped", "stages.0.0.dwconv.weight"),
+    "everything rounded to half precision": plant("everything rounded to half"),
+    "one element's last bit": plant("the last bit of one element", "norm.weight"),
 }
 
 # In the .pdparams file: tensors that do not fit.
 MISFITS: dict[str, Callable[[Weights], None]] = {
-    "a tensor missing": lambda w: w.__delitem__("stages.2.1.gamma"),
-    "an unexpected tensor": lambda w: w.update({"stages.2.1.extra": w["norm.bias"]}),
-    "a wrong shape": change_tensor("stages.0.0.gamma", lambda w: w[None].copy()),
-    "a Linear weight left in PyTorch's layout": change_tensor("stages.0.0.pwconv1.weight", lambda w: w.T.copy()),
-    "a tensor in float64": change_tensor("norm.bias", lambda w: w.astype("float64")),
-    "a tensor in half precision": change_tensor("norm.bias", lambda w: w.astype("float16")),
-    "a NaN": change_tensor("stages.1.0.norm.weight", set_one(np.nan)),
-    "an infinity": change_tensor("stages.1.0.norm.weight", set_one(-np.inf)),
+    "a tensor missing": plant("a tensor missing", "stages.2.1.gamma"),
+    "an unexpected tensor": plant("an extra tensor", "norm.bias"),
+    "a wrong shape": plant("another shape", "stages.0.0.gamma"),
+    "a Linear weight left in PyTorch's layout": plant("a Linear left in PyTorch's layout", "stages.0.0.pwconv1.weight"),
+    "a tensor in float64": plant("another dtype", "norm.bias"),
+    "a tensor in half precision": plant("half precision stored", "norm.bias"),
+    "a NaN": plant("a NaN", "stages.1.0.norm.weight"),
+    "an infinity": plant("an infinity", "stages.1.0.norm.weight"),
 }

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from convert.archs.convnext import ConvNeXtSpec, Norm, Stem
+from convert.archs.convnext import ConvNeXtSpec, Stem
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
-from convert.archs.spec import ArchSpec
+from convert.archs.spec import ArchSpec, Norm
 from convert.arrays import Array
 from convert.params import Param
 from verify.selftest.weights import distinct_weights

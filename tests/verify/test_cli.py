@@ -44,12 +44,11 @@ class Run:
 
 
 def verify(folder: Path, *arguments: object) -> Run:
-    """Runs the command on x.pth and x.pdparams in the folder, in batches of 5, with its report beside them."""
+    """Runs the command on x.pth and x.pdparams in the folder, images in batches of 5, with its report beside them."""
     paths = ["--src", folder / "x.pth", "--dst", folder / "x.pdparams", "--report", folder / "out" / "report"]
     command = [sys.executable, "-m", "verify", "--arch", DIGITS.name, *paths, "--size", 64, *arguments]
-    process = subprocess.run(
-        [str(word) for word in [*command, "--batch-size", 5]], capture_output=True, text=True, timeout=120
-    )
+    batches = ["--batch-size", 5] if "--data" in arguments else []
+    process = subprocess.run([str(word) for word in [*command, *batches]], capture_output=True, text=True, timeout=120)
     return Run(process.returncode, process.stdout, process.stderr, folder / "out" / "report")
 
 

@@ -47,6 +47,16 @@ def test_every_gate_passes(document: Any) -> None:
     ]
 
 
+def test_the_front_page_shows_these_gates_with_their_limits(document: Any) -> None:
+    lines = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+
+    shown = [line for line in lines if "  passed   " in line]
+    assert len(shown) == len(document["gates"])
+    for line, gate in zip(shown, document["gates"], strict=True):
+        assert line.startswith(f"{gate['name']}  ")
+        assert line.endswith(f"  {gate['limit']}")
+
+
 def test_the_frameworks_score_alike_and_well(document: Any) -> None:
     accuracy = document["paired"]["accuracy"]
 

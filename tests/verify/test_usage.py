@@ -27,14 +27,31 @@ def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 NEEDED = "verify: error: --src and --dst are needed, or --sample"
-SAMPLE_ALONE = "verify: error: --sample brings its own --arch, --src, --dst and --data"
+SAMPLE_ALONE = "verify: error: --sample brings its own pair and images, so leave {} out"
+MERGE_ALONE = "verify: error: --merge takes run stores, in which stands what was verified, so leave {} out"
+SELFTEST_ALONE = "verify: error: --selftest brings its own pairs and images, so leave {} out"
+WITHOUT_LABELS = "verify: error: {} and --unlabelled contradict each other: leave one of them out"
 USAGE = [
     ([], NEEDED),
-    (PAIR[:4], NEEDED),
+    (PAIR[:4], "verify: error: --dst is needed, or --sample"),
     (["--data", "val"], NEEDED),
-    (["--sample", "--data", "val"], SAMPLE_ALONE),
-    (["--sample", "--arch", "convnext_tiny"], SAMPLE_ALONE),
-    (["--sample", "--src", "x.pth"], SAMPLE_ALONE),
+    (["--sample", "--data", "val"], SAMPLE_ALONE.format("--data")),
+    (["--sample", *PAIR[:4], "--recipe", "x"], SAMPLE_ALONE.format("--arch, --src and --recipe")),
+    (["--merge", "a.sqlite", "--batch-size", "32"], MERGE_ALONE.format("--batch-size")),
+    (["--merge", "a.sqlite", "--shard", "1/1", "--sample"], MERGE_ALONE.format("--sample and --shard")),
+    (["--selftest", "--size", "64", "--report", "out"], SELFTEST_ALONE.format("--size and --report")),
+    (["--list-recipes", *PAIR[:2]], "verify: error: --list-recipes runs nothing, so leave --arch out"),
+    ([*PAIR, "--class-map", "m.txt"], "verify: error: --class-map needs --data: give it, or leave it out"),
+    (
+        [*PAIR, "--layout", "tar", "--devkit", "kit", "--expect", "82"],
+        "verify: error: --layout and --devkit need --data: give it, or leave them out. "
+        "--expect needs --why: give it, or leave it out",
+    ),
+    ([*PAIR, "--shard", "1/1"], "verify: error: --shard needs --data and --report: give them, or leave it out"),
+    (["--sample", "--shard", "1/2"], "verify: error: --shard needs --report: give it, or leave it out"),
+    (["--sample", "--tf32"], "verify: error: --tf32 needs --device gpu: give it, or leave it out"),
+    (["--sample", "--tf32", "--device", "cpu"], "verify: error: --tf32 needs --device gpu: give it, or leave it out"),
+    ([*PAIR, "--data", "val", "--unlabelled", "--classes", "sorted"], WITHOUT_LABELS.format("--classes")),
     (
         [*PAIR, "--crop-pct", "0.9", "--resize", "256"],
         "verify: error: --crop-pct and --resize say the same thing: give one of them",
@@ -67,15 +84,17 @@ USAGE = [
     ([*PAIR, "--size", "0"], "verify: error: argument --size: 0 is not a whole number above 0"),
     ([*PAIR, "--resize", "0"], "verify: error: argument --resize: 0 is not a whole number above 0"),
     ([*PAIR, "--mean", "1", "2"], "verify: error: argument --mean: expected 3 arguments"),
-    ([*PAIR, "--why"], "verify: error: --why compares accuracies: it needs --data with labels"),
-    (
-        [*PAIR, "--data", "val", "--unlabelled", "--why"],
-        "verify: error: --why compares accuracies: it needs --data with labels",
+    ([*PAIR, "--why"], "verify: error: --why needs --data: give it, or leave it out"),
+    ([*PAIR, "--data", "val", "--unlabelled", "--why"], WITHOUT_LABELS.format("--why")),
+    (["--sample", "--expect", "82"], "verify: error: --expect needs --why: give it, or leave it out"),
+    (["--sample", "--why-sample", "9"], "verify: error: --why-sample needs --why: give it, or leave it out"),
+    *(
+        (
+            ["--sample", "--why", "--expect", text],
+            f"verify: error: argument --expect: {text}: expected a top-1 in per cent, 0 to 100",
+        )
+        for text in ("820", "nan", "high")
     ),
-    (["--sample", "--expect", "82"], "verify: error: --expect and --why-sample go with --why"),
-    (["--sample", "--why-sample", "9"], "verify: error: --expect and --why-sample go with --why"),
-    (["--sample", "--why", "--expect", "820"], "verify: error: --expect 820: a top-1 in per cent, 0 to 100"),
-    (["--sample", "--why", "--expect", "nan"], "verify: error: --expect nan: a top-1 in per cent, 0 to 100"),
     ([*PAIR, "--tolerance", "1"], "verify: error: unrecognized arguments: --tolerance 1"),
 ]
 

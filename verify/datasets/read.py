@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.paths import OptionalPathField
 from verify.datasets.files import EXTENSIONS, file_item, file_size, is_image, read_unlabelled
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import UNLABELLED
@@ -28,7 +29,7 @@ class Choice:
     """
 
     layout: str = ""
-    devkit: Path | None = None
+    devkit: OptionalPathField = OptionalPathField()
     classes: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,11 @@ class Comparison:
     max_abs: float
     max_rel: float
     worst: tuple[int, ...]
+
+
+def size_of(value: float) -> float:
+    """What to order a difference by: NaN is as far as can be."""
+    return math.inf if math.isnan(value) else value
 
 
 def compare(expected: Array, actual: Array) -> Comparison:

@@ -11,17 +11,15 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, gate
-from verify.gates.compare import Comparison, compare
-from verify.gates.parity import SEED, ParityInputs
+from verify.gate import Gate, Measure
+from verify.gates import GRADIENTS, SEED
+from verify.gates.compare import Comparison, compare, size_of
+from verify.gates.parity import ParityInputs
 from verify.limits import GRADIENT_MAX_REL
 from verify.pair import Pair
 from verify.workers.batches import SharedBatch
 from verify.workers.messages import GradientJob
 from verify.workers.worker import Worker
-
-NAME = "gradients"
-LIMIT = f"every parameter's gradient in float64: max rel <= {GRADIENT_MAX_REL:.0e}"
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,13 @@ def run_gradients(
 def gradients_gate(report: GradientReport) -> Gate:
     """Holds when every parameter has the same gradient in both frameworks; False for none at all."""
     wrong = [gradient for gradient in report.gradients if not gradient.ok]
-    largest = max((gradient.comparison.max_rel for gradient in report.gradients), key=_size, default=math.nan)
+    largest = max((gradient.comparison.max_rel for gradient in report.gradients), key=size_of, default=math.nan)
     count = len(report.gradients)
     measured = f"{count} parameters, max rel {largest:.1e}"
     if wrong:
         measured = f"{len(wrong)} of {count} parameters with another gradient"
-    problems = tuple(map(_problem, wrong))
-    return gate(NAME, bool(count) and not wrong, measured, LIMIT, problems=problems, max_rel=largest)
+    measures = (Measure("max rel", largest, GRADIENT_MAX_REL), Measure("parameters", count))
+    return Gate(GRADIENTS.name, measured, GRADIENTS.limit, measures, problems=tuple(map(_problem, wrong)))
 
 
 def _load(pair: Pair, workers: Mapping[str, Worker], dtype: str, builders: Mapping[str, str] | None) -> None:
@@ -108,7 +106,3 @@ def _problem(gradient: GradientDifference) -> str:
     if gradient.missing_in:
         return f"{gradient.name}: no gradient in {' and '.join(gradient.missing_in)}"
     return f"{gradient.name}: max rel {gradient.comparison.max_rel:.1e} at {gradient.comparison.worst}"
-
-
-def _size(value: float) -> float:
-    return math.inf if math.isnan(value) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,21 +11,19 @@ import numpy as np
 
 from convert.errors import counted
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, gate
-from verify.gates.compare import Comparison, compare
+from verify.gate import Gate, Measure
+from verify.gates import LAYERS
+from verify.gates.compare import Comparison, compare, size_of
 from verify.gates.parity import ParityInputs
 from verify.layers.cause import Observed, explain_unit
 from verify.layers.taps import taps
 from verify.limits import UNIT_MAX_REL
 from verify.pair import Pair
-from verify.reference.convnext import tensors_of
+from verify.reference.families import tensors_of
 from verify.reference.unit import OUTPUT
 from verify.workers.batches import SharedBatch
 from verify.workers.messages import TensorsJob, TraceJob
 from verify.workers.worker import Worker
-
-NAME = "layers"
-LIMIT = "each unit alone: max rel " + ", ".join(f"<= {limit:.0e} in {dtype}" for dtype, limit in UNIT_MAX_REL.items())
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,16 @@ class UnitReport:
 
     Attributes:
         units: the differences of each.
-        first: the first unit that departs in float64 when fed PyTorch's own input; empty if none does.
-        hint: what that unit does otherwise; empty if none departs.
+        hint: what the first unit that departs in float64 does otherwise; empty if none does.
     """
 
     units: tuple[UnitDifference, ...]
-    first: str
-    hint: str
+    hint: str = ""
+
+    @property
+    def first(self) -> UnitDifference | None:
+        """The first unit that departs in float64, or in float32 if none does there; None if none does at all."""
+        return next((unit for unit in self.units if unit.departs), None)
 
 
 def run_layers(
@@ -79,7 +80,6 @@ def run_layers(
         builders: "module:function" by framework, in place of the model packages' own; for planted faults.
     """
     units: list[UnitDifference] = []
-    departing: Observed | None = None
     hint = ""
     with SharedBatch(inputs.nbytes) as shared:
         for dtype in UNIT_MAX_REL:
@@ -89,8 +89,8 @@ def run_layers(
             differences, first = _compare_units(pair, workers, inputs, shared, dtype)
             units += differences
             if dtype == "float64" and first:
-                departing, hint = first, _hint(pair, workers, first)
-    return UnitReport(tuple(units), departing.name if departing else "", hint)
+                hint = _hint(pair, workers, first)
+    return UnitReport(tuple(units), hint)
 
 
 def layers_gate(report: UnitReport) -> Gate:
@@ -101,19 +101,18 @@ def layers_gate(report: UnitReport) -> Gate:
     measured = ", ".join(f"max rel {value:.1e} in {dtype}" for dtype, value in largest.items())
     if departing:
         count = len({unit.name for unit in departing})
-        measured = f"{count} of {counted(len(names), 'unit')} depart, the first is {departing[0].name}"
-    lines = [f"{report.first}: {report.hint}" if not report.hint.startswith(report.first) else report.hint]
-    problems = (lines if report.first else []) + [_problem(unit) for unit in departing]
-    values = {f"max_rel_{dtype}": value for dtype, value in largest.items()}
-    return gate(
-        NAME,
-        bool(report.units) and not departing,
+        where = "" if departing[0].dtype == "float64" else f", in {departing[0].dtype} alone"
+        measured = f"{count} of {counted(len(names), 'unit')} depart, the first is {departing[0].name}{where}"
+    return Gate(
+        LAYERS.name,
         measured,
-        LIMIT,
-        problems=tuple(problems),
-        first=report.first,
-        hint=report.hint,
-        **values,
+        LAYERS.limit,
+        measures=(
+            Measure("units", len(names)),
+            *(Measure(f"max rel in {dtype}", value, UNIT_MAX_REL[dtype]) for dtype, value in largest.items()),
+        ),
+        problems=(*_hint_lines(report), *map(_problem, departing)),
+        details=(("first", report.first.name if report.first else ""), ("hint", report.hint)),
     )
 
 
@@ -123,13 +122,23 @@ def unit_rows(report: UnitReport) -> list[list[str]]:
     for name in dict.fromkeys(unit.name for unit in report.units):
         both = {unit.dtype: unit for unit in report.units if unit.name == name}
         cells = [_cell(both.get(dtype)) for dtype in UNIT_MAX_REL]
-        mark = "first to depart" if name == report.first else "departs" if _departs(both) else ""
-        rows.append([name, *(cell for pair in cells for cell in pair), mark])
+        departs = [unit for unit in both.values() if unit.departs]
+        rows.append([name, *(cell for pair in cells for cell in pair), _mark(departs, report.first)])
     return rows
 
 
-def _departs(units: Mapping[str, UnitDifference]) -> bool:
-    return any(unit.departs for unit in units.values())
+def _mark(departs: Sequence[UnitDifference], first: UnitDifference | None) -> str:
+    if not departs:
+        return ""
+    where = "" if departs[0].dtype == "float64" else f" in {departs[0].dtype}"
+    return f"first to depart{where}" if departs[0] is first else f"departs{where}"
+
+
+def _hint_lines(report: UnitReport) -> list[str]:
+    if not report.first or not report.hint:
+        return []
+    name = report.first.name
+    return [report.hint if report.hint.startswith(name) else f"{name}: {report.hint}"]
 
 
 def _cell(unit: UnitDifference | None) -> list[str]:
@@ -145,7 +154,7 @@ def _problem(unit: UnitDifference) -> str:
 
 def _largest(report: UnitReport, dtype: str) -> float:
     values = [unit.alone.max_rel for unit in report.units if unit.dtype == dtype]
-    return max(values, key=_size, default=math.nan)
+    return max(values, key=size_of, default=math.nan)
 
 
 def _hint(pair: Pair, workers: Mapping[str, Worker], seen: Observed) -> str:
@@ -164,7 +173,7 @@ def _compare_units(
         for alone in (False, True):
             for place, seen in enumerate(_walk(workers, job, batch, alone=alone)):
                 comparison, key = _compared(seen), (seen.name, alone)
-                worst[key] = max(worst.get(key, comparison), comparison, key=lambda compared: _size(compared.max_rel))
+                worst[key] = max(worst.get(key, comparison), comparison, key=lambda compared: size_of(compared.max_rel))
                 departs = alone and not comparison.max_rel <= UNIT_MAX_REL[dtype]
                 if departs and (first is None or place < first[0]):
                     first = (place, seen)
@@ -195,7 +204,3 @@ def _compared(seen: Observed) -> Comparison:
     if seen.ran != seen.name or seen.expected.shape != seen.actual.shape:
         return Comparison(math.inf, math.inf, ())
     return compare(seen.expected, seen.actual)
-
-
-def _size(value: float) -> float:
-    return math.inf if math.isnan(value) else value

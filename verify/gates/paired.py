@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from convert.errors import counted
 from verify.accuracy.scores import Flip, PairedResult
-from verify.gate import Gate, gate
-from verify.limits import FLOAT32_MAX_ABS, TOP1_POINTS
-
-NAME = "paired accuracy"
-LIMIT = f"no unexplained flip, |top-1 difference| <= {TOP1_POINTS}, every image read"
+from verify.gate import Gate, Measure
+from verify.gates import PAIRED
+from verify.limits import FLOAT32_MAX_ABS, POINTS_DECIMALS, TOP1_POINTS
 
 
 def paired_gate(result: PairedResult, *, coverage: Sequence[str] = ()) -> Gate:
@@ -23,30 +21,37 @@ def paired_gate(result: PairedResult, *, coverage: Sequence[str] = ()) -> Gate:
         coverage: in what the rows are not the data set's images, each once and under its own label.
     """
     difference = result.top1_difference
-    limit = max(TOP1_POINTS, 100 / result.read if result.read else 0.0) + 1e-9
+    logits = Measure("logit difference", result.max_abs, FLOAT32_MAX_ABS)
+    top1 = _top1_measure(result)
     problems = [*coverage, *(f"not read    {name}: {error}" for name, error in result.unreadable)]
     problems += [f"unexplained flip  {_describe(flip)}" for flip in result.flips if not flip.explained]
     if not result.read:
         problems.append("no image could be read")
-    if not result.max_abs <= FLOAT32_MAX_ABS:
+    if not logits.holds:
         problems.append(f"logits differ by {result.max_abs:.2e}, the limit is {FLOAT32_MAX_ABS:.0e}")
-    if difference is not None and abs(difference) > limit:
+    if difference is not None and not all(measure.holds for measure in top1):
         problems.append(f"top-1 differs by {difference:+.3f} points")
     measured = f"{counted(len(result.flips), 'flip')}, {result.unexplained} unexplained"
     measured += f", {result.read:,} of {result.images:,} images"
     if difference is not None:
         measured += f", top-1 differs by {difference:.3f}"
-    return gate(
-        NAME,
-        not problems,
-        measured,
-        LIMIT,
-        problems=tuple(problems),
-        flips=len(result.flips),
-        unexplained=result.unexplained,
-        top1_difference=difference,
-        max_abs=result.max_abs,
+    measures = (
+        Measure("images not read", result.images - result.read, 0),
+        Measure("flips", len(result.flips)),
+        Measure("unexplained flips", result.unexplained, 0),
+        logits,
+        *top1,
     )
+    return Gate(PAIRED.name, measured, PAIRED.limit, measures, problems=tuple(problems))
+
+
+def _top1_measure(result: PairedResult) -> tuple[Measure, ...]:
+    """The difference in percentage points; its limit is one image's on a small set. Nothing without labels."""
+    if result.top1_difference is None:
+        return ()
+    limit = max(TOP1_POINTS, 100 / result.read if result.read else 0.0)
+    difference = abs(result.top1_difference)
+    return (Measure("top-1 difference", round(difference, POINTS_DECIMALS), round(limit, POINTS_DECIMALS)),)
 
 
 def _describe(flip: Flip) -> str:

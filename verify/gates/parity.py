@@ -10,7 +10,8 @@ import numpy as np
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, gate
+from verify.gate import Gate, Measure
+from verify.gates import FLOAT32, FLOAT64, SEED
 from verify.gates.compare import Comparison, compare
 from verify.images.decode import decode
 from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL, OWN_ERROR_FACTOR
@@ -20,13 +21,8 @@ from verify.sample import IMAGES
 from verify.workers.batches import SharedBatch
 from verify.workers.worker import Worker
 
-FLOAT64_NAME, FLOAT32_NAME = "float64 oracle", "float32 logits"
-FLOAT64_LIMIT = f"max rel <= {FLOAT64_MAX_REL:.0e}"
-FLOAT32_LIMIT = f"max abs <= {FLOAT32_MAX_ABS:.0e} and <= {OWN_ERROR_FACTOR} x torch's own rounding error"
-
 NOISE_IMAGES = 2
 SAMPLE_IMAGES = 2
-SEED = 20220310
 EXTRA_WIDTH = 32  # pixels; the noise is wider than high, so that exchanged axes show
 
 
@@ -79,9 +75,11 @@ def parity_gates(
 
 def float64_gate(difference: Comparison) -> Gate:
     """Holds when the models compute the same function; False for NaN."""
-    holds = difference.max_rel <= FLOAT64_MAX_REL
-    measured = f"max rel {difference.max_rel:.1e}"
-    return gate(FLOAT64_NAME, holds, measured, FLOAT64_LIMIT, max_rel=difference.max_rel, max_abs=difference.max_abs)
+    measures = (
+        Measure("max rel", difference.max_rel, FLOAT64_MAX_REL),
+        Measure("max abs", difference.max_abs),
+    )
+    return Gate(FLOAT64.name, f"max rel {difference.max_rel:.1e}", FLOAT64.limit, measures)
 
 
 def float32_gate(difference: Comparison, own_error: Comparison) -> Gate:
@@ -91,10 +89,13 @@ def float32_gate(difference: Comparison, own_error: Comparison) -> Gate:
         difference: PyTorch's float32 logits against Paddle's.
         own_error: PyTorch's float64 logits against its float32 ones.
     """
-    limits = FLOAT32_MAX_ABS, OWN_ERROR_FACTOR * own_error.max_abs
-    holds = all(difference.max_abs <= limit for limit in limits)  # False for NaN
+    measures = (
+        Measure("max abs", difference.max_abs, FLOAT32_MAX_ABS),
+        Measure("max abs beside torch's own error", difference.max_abs, OWN_ERROR_FACTOR * own_error.max_abs),
+        Measure("torch's own error", own_error.max_abs),
+    )
     measured = f"max abs {difference.max_abs:.1e}, torch's own error {own_error.max_abs:.1e}"
-    return gate(FLOAT32_NAME, holds, measured, FLOAT32_LIMIT, max_abs=difference.max_abs, own_error=own_error.max_abs)
+    return Gate(FLOAT32.name, measured, FLOAT32.limit, measures)
 
 
 def _forward(worker: Worker, shared: SharedBatch, batches: Sequence[Array], dtype: str) -> Array:

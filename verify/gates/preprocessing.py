@@ -14,18 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from verify.datasets import Item
-from verify.gate import Gate, gate
+from verify.gate import Gate, Measure
+from verify.gates import PREPROCESSING, SEED
 from verify.images.decode import Decoded, decode_item
 from verify.images.encode import Bytes, png_item
 from verify.limits import PIXEL_LEVELS
 from verify.recipes.protocol import SQUASH, Protocol
 
-NAME = "preprocessing"
-LIMIT = f"pixels of two made-up images within {PIXEL_LEVELS} grey levels of the protocol's formulae"
-
 # Edges over the protocol's short edge: one image is shrunk, where antialiasing counts, and one is enlarged.
 LANDSCAPE, PORTRAIT = (2.2, 1.6), (0.7, 0.9)
-SEED = 20220310
 MAX_EDGE = 1024  # pixels, which bounds the images' size whatever the protocol's resize
 CUBIC = -0.5  # Pillow's a of the cubic kernel; cv2's is -0.75
 
@@ -48,7 +45,8 @@ def preprocessing_gate(protocol: Protocol, *, decode: Decode = decode_item) -> G
         problems += [f"{decoded.error}"] * bool(decoded.error)
         worst = float(np.maximum(worst, _levels(decoded, expected_pixels(pixels, protocol), protocol)))  # a NaN stays
     measured = f"at most {worst:.1f} grey levels"
-    return gate(NAME, worst <= PIXEL_LEVELS, measured, LIMIT, problems=tuple(problems), levels=worst)
+    measures = (Measure("grey levels", worst, PIXEL_LEVELS),)
+    return Gate(PREPROCESSING.name, measured, PREPROCESSING.limit, measures, problems=tuple(problems))
 
 
 def made_up(edge: int, shape: tuple[float, float]) -> Bytes:
@@ -84,6 +82,7 @@ def expected_pixels(pixels: Bytes, protocol: Protocol) -> Doubles:
 
 
 def _resized(shape: tuple[int, ...], protocol: Protocol) -> tuple[int, int]:
+    # Not `resized_size`, on purpose: this is the independent statement that the program's own is held against.
     height, width = shape
     if protocol.resize == SQUASH:
         return protocol.size, protocol.size

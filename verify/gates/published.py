@@ -6,17 +6,12 @@ import math
 
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import PairedResult
-from verify.gate import Gate, gate, not_run
-from verify.limits import PUBLISHED_POINTS, PUBLISHED_POINTS_OF_ONE_DECIMAL
+from verify.gate import Gate, Measure, not_run
+from verify.gates import PUBLISHED
+from verify.limits import POINTS_DECIMALS, PUBLISHED_POINTS, PUBLISHED_POINTS_OF_ONE_DECIMAL
 from verify.recipes.choose import differences, not_published
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import Recipe
-
-NAME = "published accuracy"
-LIMIT = (
-    f"each top-1 within {PUBLISHED_POINTS:.2f} of the published one, "
-    f"{PUBLISHED_POINTS_OF_ONE_DECIMAL:.2f} if that has one decimal"
-)
 
 
 def tolerance(recipe: Recipe) -> float:
@@ -29,6 +24,11 @@ def limit(recipe: Recipe) -> str:
     return f"each top-1 within {tolerance(recipe):.2f} of {_number(recipe)}, every image read"
 
 
+def not_compared(recipe: Recipe, reason: str) -> Gate:
+    """The gate where no score can be compared with the published one."""
+    return not_run(PUBLISHED.name, reason, limit(recipe))
+
+
 def published_gate(paired: PairedResult, recipe: Recipe | None, protocol: Protocol) -> Gate:
     """Holds when each framework's top-1 is the published one, over all images that it is over, each of them read.
 
@@ -38,31 +38,35 @@ def published_gate(paired: PairedResult, recipe: Recipe | None, protocol: Protoc
         protocol: the protocol that gave the scores. The gate does not run where it is not the published one.
     """
     if recipe is None:
-        return not_run(NAME, "no recipe named or recognised", LIMIT)
+        return not_run(PUBLISHED.name, "no recipe named or recognised", PUBLISHED.limit)
     if reason := _cannot_compare(paired, recipe, protocol):
-        return not_run(NAME, reason, limit(recipe))
+        return not_compared(recipe, reason)
     scores = {name: _score(paired.accuracy[name].top1) for name in FRAMEWORKS}
     off = {name: score - recipe.top1 for name, score in scores.items()}
+    measures = {
+        name: Measure(f"{name}'s top-1 difference", round(abs(off[name]), POINTS_DECIMALS), tolerance(recipe))
+        for name in FRAMEWORKS
+    }
     problems = [
         f"{name}'s top-1 {scores[name]:.3f} is {_signed(off[name])} from the published {_number(recipe)}"
         for name in FRAMEWORKS
-        if not abs(off[name]) <= tolerance(recipe) + 1e-9  # the sums of binary fractions; NaN fails
+        if not measures[name].holds
     ]
     if paired.read < paired.images:
         problems.append(f"{paired.images - paired.read:,} of {paired.images:,} images were not read")
     if not math.isfinite(paired.max_abs):
         problems.append("a logit is not a number")
-    return gate(
-        NAME,
-        not problems,
+    return Gate(
+        PUBLISHED.name,
         ", ".join(f"{name} {scores[name]:.3f} ({_signed(off[name])})" for name in FRAMEWORKS),
         limit(recipe),
+        measures=(
+            Measure("published top-1", recipe.top1),
+            *measures.values(),
+            Measure("images not read", paired.images - paired.read, 0),
+        ),
         problems=tuple(problems),
-        published=recipe.top1,
-        source=recipe.source,
-        tolerance=tolerance(recipe),
-        torch_difference=off["torch"],
-        paddle_difference=off["paddle"],
+        details=(("source", recipe.source),),
     )
 
 

@@ -8,12 +8,12 @@ from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
 from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
-from verify.gate import Gate, gate
+from verify.gate import Gate, Measure
+from verify.gates import STRUCTURE
 from verify.pair import Pair
 from verify.workers.worker import Worker
 
-NAME = "structure"
-LIMIT = "same tensors, shapes, dtypes and digests; all finite"
+PARAMETERS = "parameters"  # the measure that counts them
 
 Digests = Mapping[str, Mapping[str, str]]
 
@@ -28,7 +28,7 @@ def tensor_problems(pair: Pair) -> list[str]:
 
 def mismatch_gate(problems: Sequence[str]) -> Gate:
     """The gate of files whose tensors do not fit."""
-    return gate(NAME, False, counted(len(problems), "problem"), LIMIT, problems=tuple(problems))
+    return Gate(STRUCTURE.name, counted(len(problems), "problem"), STRUCTURE.limit, problems=tuple(problems))
 
 
 def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
@@ -69,8 +69,14 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
     measured = f"{len(files['torch'])} tensors, {count:,} parameters, digest {digest[:12]}"
     if problems:
         measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
-    values: dict[str, int | str] = {"digest": digest, "readers": readers, "parameters": count}
-    return gate(NAME, not problems, measured, LIMIT, problems=tuple(problems), **values)
+    return Gate(
+        STRUCTURE.name,
+        measured,
+        STRUCTURE.limit,
+        measures=(Measure("tensors", len(files["torch"])), Measure(PARAMETERS, count)),
+        problems=tuple(problems),
+        details=(("digest", digest), ("readers", readers)),
+    )
 
 
 def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +38,10 @@ DECODE_ERRORS = (
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000")
 
 STAMPED = 8  # every such row and column
+
+
+class DecodeError(Exception):
+    """An image that Pillow cannot decode; the text says why, with the image's name and no other path."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +100,36 @@ def decode(path: Path, protocol: Protocol) -> Decoded:
 
 
 def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
-    silence_pillow()
+    try:
+        with open_image(content, name) as image:
+            pixels = preprocess(image.convert("RGB"), protocol)
+            return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
+    except DecodeError as error:
+        return Decoded(None, error=str(error))
+
+
+@contextmanager
+def open_image(content: bytes, name: str) -> Iterator[Image.Image]:
+    """Opens an image of a known format, silently; Pillow decodes it when its pixels are first asked for.
+
+    Args:
+        content: the file's bytes.
+        name: what an error calls the image.
+
+    Raises:
+        DecodeError: it cannot be decoded; also for what Pillow raises while the image is in use.
+    """
+    _silence_pillow()
     stream = io.BytesIO(content)
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            pixels = preprocess(image.convert("RGB"), protocol)
-            return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
+            yield image
     except DECODE_ERRORS as error:
-        return Decoded(None, error=" ".join(str(error).replace(repr(stream), repr(name)).split()) or repr(error))
+        text = " ".join(str(error).replace(repr(stream), repr(name)).split())
+        raise DecodeError(text or repr(error)) from error
 
 
-def silence_pillow() -> None:
+def _silence_pillow() -> None:
     # It warns of broken EXIF, of palettes, of 90 megapixels: of what it then decodes all the same. What it does not
     # decode it raises. Set with every image, for `catch_warnings` is not safe where several threads decode.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -26,15 +26,18 @@ def preprocess(image: Image.Image, protocol: Protocol) -> Pixels:
 
 
 def _resize(image: Image.Image, protocol: Protocol) -> Image.Image:
-    resampling = Image.Resampling[protocol.interpolation.upper()]
-    if protocol.resize == SQUASH:
-        return image.resize((protocol.size, protocol.size), resampling)
-    short, long = sorted(image.size)
-    scaled = int(protocol.resize), int(int(protocol.resize) * long / short)
-    size = scaled if image.width <= image.height else scaled[::-1]
+    size = resized_size(image.size, protocol)
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"its {image.width} x {image.height} pixels become {size[0]} x {size[1]} before the crop")
-    return image if size == image.size else image.resize(size, resampling)
+    return image if size == image.size else image.resize(size, Image.Resampling[protocol.interpolation.upper()])
+
+
+def resized_size(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
+    """Width and height before the centre crop of an image of that width and height; the long edge is rounded down."""
+    if protocol.resize == SQUASH:
+        return protocol.size, protocol.size
+    edge, (width, height) = int(protocol.resize), size
+    return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
 
 
 def _crop(image: Image.Image, size: int) -> Image.Image:

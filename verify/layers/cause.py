@@ -16,7 +16,7 @@ import numpy as np
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.layers.tensor_faults import tensor_faults
-from verify.reference.convnext import build_unit
+from verify.reference.families import build_unit, unit_names
 from verify.reference.steps import Conv, Gelu, Linear, NormStep, Pool, ResponseNorm, Step, Weights
 from verify.reference.unit import Unit
 
@@ -65,7 +65,7 @@ def explain_unit(spec: ArchSpec, seen: Observed, *, source: Weights, target: Wei
     with np.errstate(all="ignore"):
         if not _reproduces(unit.run(seen.given, right), seen.expected, seen.actual):
             return _mistake_in_torch(unit, seen, right)
-        faults = tensor_faults(source, target)
+        faults = tensor_faults(source, target, units=unit_names(spec))
         text = _cause(unit, seen, {name: tensor.astype(np.float64) for name, tensor in target.items()})
     if text is None:
         return "; ".join([*faults, NO_MISTAKE, _signature(seen)])

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from convert.arrays import Array
 from convert.errors import counted
-from verify.reference.convnext import unit_name
 from verify.reference.steps import Weights
 
 SHOWN = 3  # tensors; the structure gate names every one
 
 
-def tensor_faults(source: Weights, target: Weights) -> list[str]:
+def tensor_faults(source: Weights, target: Weights, *, units: Mapping[str, str]) -> list[str]:
     """What is wrong with the tensors of one unit, a line each.
 
     Args:
         source: every official name to the right tensor.
         target: the unit's official names to what the model holds, in the same layout and shape.
+        units: every official name to the name of its unit.
     """
     wrong = [name for name in target if not np.array_equal(source[name], target[name])]
     twins = {name: _twin(source, target[name]) for name in wrong}
-    units = {unit_name(twin) if twin else "" for twin in twins.values()}
-    if len(wrong) == len(target) > 1 and len(units) == 1 and "" not in units:
-        return [f"{unit_name(wrong[0])} holds the tensors of {units.pop()}"]
+    owners = {units[twin] if twin else "" for twin in twins.values()}
+    if len(wrong) == len(target) > 1 and len(owners) == 1 and "" not in owners:
+        return [f"{units[wrong[0]]} holds the tensors of {owners.pop()}"]
     lines = [f"{name} {_fault(source[name], target[name], twins[name])}" for name in wrong]
     hidden = len(lines) - SHOWN
     more = [f"and {counted(hidden, 'more tensor')}"] if hidden > 0 else []

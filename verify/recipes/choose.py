@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.errors import FerryError
+from convert.errors import FerryError, WrongUsage
 from verify.recipes.protocol import SQUASH, Protocol, official_resize
 from verify.recipes.recipe import Recipe, get_recipe, recognise_recipe
 
@@ -21,7 +21,7 @@ EDGE = "short edge "
 Triple = tuple[float, float, float]
 
 
-class WrongProtocol(FerryError):
+class WrongProtocol(WrongUsage):
     """Values of a protocol that cannot be, or that contradict each other."""
 
 

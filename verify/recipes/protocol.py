@@ -9,6 +9,12 @@ SQUASH_FROM = 384  # the authors resize to (size, size) without a crop from here
 CROP_FRACTION = 0.875
 INTERPOLATIONS = ("bicubic", "bilinear")  # of Pillow, which always antialiases
 
+# Mean and standard deviation of red, green, blue, as in `timm.data.constants`.
+Normalisation = tuple[tuple[float, float, float], tuple[float, float, float]]
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP: Normalisation = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -28,8 +34,8 @@ class Protocol:
     size: int = 224
     resize: int | str = 256
     interpolation: str = "bicubic"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET[0]
+    std: tuple[float, float, float] = IMAGENET[1]
 
     def __str__(self) -> str:
         resized = f"squash to {self.size}" if self.resize == SQUASH else f"short edge {self.resize}, crop {self.size}"

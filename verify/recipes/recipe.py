@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import split_suffix
-from convert.errors import FerryError, shown
+from convert.errors import FerryError, did_you_mean, shown
 from convert.source.pretrained import HUB_FILE, PRETRAINED
 from verify.recipes.protocol import SQUASH, Protocol
 from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 NUM_CLASSES = 1000  # every published top-1 is ImageNet-1k's
 
-CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.fetch puts before a file's name in its cache
+CACHED = re.compile(r"^[0-9a-f]{16}-")  # what convert.source.cache puts before a file's name in its cache
 
 
 class UnknownRecipe(FerryError):
@@ -76,8 +75,7 @@ def get_recipe(name: str) -> Recipe:
         raise UnknownRecipe(f"recipe {name} is left out: {LEFT_OUT[name]}")
     if names := [recipe.name for recipe in RECIPES.values() if recipe.arch == name]:
         raise UnknownRecipe(f"{name!r} is an architecture; its recipes are {', '.join(names)}")
-    close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "--list-recipes prints them all"
+    hint = did_you_mean(name, RECIPES, otherwise="--list-recipes prints them all")
     raise UnknownRecipe(f"unknown recipe {shown(name)!r}; {hint}")
 
 
@@ -93,31 +91,6 @@ def recognise_recipe(path_or_name: Path | str, spec: ArchSpec) -> Recipe | None:
     stem, _ = split_suffix(CACHED.sub("", Path(path_or_name).name))
     recipe = RECIPES.get(_NAME_OF_STEM.get(stem, ""))
     return recipe if recipe and recipe.fits(spec) else None
-
-
-def recipe_table() -> str:
-    """The table of every recipe for a terminal, a line each, and where the accuracies come from."""
-    keys = {url: key for key, url in SOURCES.items()}
-    head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
-    rows = [head, *(_cells(row, keys[row.source]) for row in known_recipes())]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
-
-
-def _cells(recipe: Recipe, source: str) -> tuple[str, ...]:
-    top1, top5 = (f"{value:.{recipe.decimals}f}" if value else "" for value in (recipe.top1, recipe.top5))
-    protocol = recipe.protocol
-    return (
-        recipe.name,
-        recipe.arch,
-        str(protocol.size),
-        str(protocol.resize),
-        protocol.interpolation,
-        top1,
-        top5,
-        source,
-    )
 
 
 def _timm_recipes() -> Iterator[Recipe]:

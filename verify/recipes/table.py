@@ -13,6 +13,8 @@ Left out on purpose, for a number that is not the checkpoint's accuracy is worse
 
 from __future__ import annotations
 
+from verify.recipes.protocol import CLIP, HALF, IMAGENET
+
 LEFT_OUT = {
     "convnext_tiny.fb_in22k_ft_in1k@288": "timm's row reads 78.950, 3.95 points below the same checkpoint at 224, "
     "where every other checkpoint gains",
@@ -25,12 +27,7 @@ SOURCES = {
     "mmpretrain": "https://github.com/open-mmlab/mmpretrain/blob/ee7f2e88501f/configs/convnext/metafile.yml",
 }
 
-# Mean and standard deviation by name, as in `timm.data.constants`.
-NORMALISATIONS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
+NORMALISATIONS = {"imagenet": IMAGENET, "clip": CLIP, "half": HALF}  # by the word in a row
 
 # Name, input size, short edge or squash, normalisation, top-1, top-5. Bicubic, 1000 classes. A plain name is evaluated
 # at timm's `input_size` and `crop_pct`, as the checkpoint was trained; `@288` at its `test_input_size` and

@@ -1,8 +1,7 @@
 """What a part of the network computes, in numpy and float64, and how each step of it is usually got wrong.
 
-A third statement beside the two models, made to be changed: verify/reference/unit.py strings the steps together, and a
-usual
-mistake is a unit with one step altered, left out or exchanged with its neighbour.
+A third statement beside the two models, made to be changed: verify/reference/unit.py strings the steps together, and
+a usual mistake is a unit with one step altered, left out or exchanged with its neighbour.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convert.archs.convnext import Norm
+from convert.archs.spec import Norm
 from convert.arrays import Array
 
 Weights = Mapping[str, Array]
@@ -29,6 +28,10 @@ class Step:
     """
 
     name: str
+
+    def has(self, tensor: str) -> bool:
+        """Whether the tensor of that official name is one of the step's."""
+        return tensor.rpartition(".")[0] == self.name
 
     def run(self, x: Array, weights: Weights) -> Array:
         raise NotImplementedError
@@ -225,6 +228,9 @@ def _response(x: Array, norm: str) -> Array:
 class Scale(Step):
     """LayerScale; `name` is the tensor's own."""
 
+    def has(self, tensor: str) -> bool:
+        return tensor == self.name
+
     def run(self, x: Array, weights: Weights) -> Array:
         return x * weights[self.name]
 
@@ -233,6 +239,7 @@ class Scale(Step):
 class Pool(Step):
     """The mean over height and width."""
 
+    name: str = "the mean over height and width"
     form: str = "mean"
 
     def run(self, x: Array, weights: Weights) -> Array:  # noqa: ARG002 - it has no tensors

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from convert.arrays import Array
 from verify.reference.steps import Step, Weights
 
+FEATURES = "features"  # the name of the unit that ends with what the first Linear of the head gets
 OUTPUT = "head"  # the last unit's name: what the whole model answers
 
 
@@ -19,12 +20,20 @@ class Unit:
     """What a stem, a downsampling layer, a block or a part of the head computes.
 
     Attributes:
-        steps: in their order.
+        name: of the unit, and of the module of both models that answers with its output.
+        steps: in their order; each of the unit's tensors belongs to one of them.
         shortcut: whether the input is added at the end.
+        before: the module of both models that gets the unit's output, where no module answers with it; else empty.
     """
 
+    name: str
     steps: tuple[Step, ...]
     shortcut: bool = False
+    before: str = ""
+
+    def has(self, tensor: str) -> bool:
+        """Whether the tensor of that official name is one of the unit's."""
+        return any(step.has(tensor) for step in self.steps)
 
     def run(self, x: Array, weights: Weights) -> Array:
         """The unit's output.

@@ -11,6 +11,7 @@ from typing import Any
 
 from verify.accuracy.scores import ClassScore, PairedResult
 from verify.gate import Gate
+from verify.gates.layers import UnitReport
 from verify.recipes.recipe import Recipe
 from verify.report.phrases import headline
 from verify.result import Result
@@ -35,7 +36,7 @@ def document(result: Result) -> dict[str, Any]:
         "gates": [_gate(gate) for gate in result.gates],
         "paired": _paired(result.paired, result.classes) if result.paired else None,
         "published": _published(result.recipe) if result.recipe else None,
-        "layers": asdict(result.units) if result.units else None,
+        "layers": _layers(result.units) if result.units else None,
         "why": asdict(result.why) if result.why else None,
     }
 
@@ -49,10 +50,11 @@ def _gate(gate: Gate) -> dict[str, Any]:
     return {
         "name": gate.name,
         "verdict": gate.verdict.value.lower(),
-        "measured": gate.measured,
+        "measured": gate.outcome,
         "limit": gate.limit,
+        "measures": [asdict(measure) for measure in gate.measures],
         "problems": list(gate.problems),
-        "values": dict(gate.values),
+        "details": dict(gate.details),
     }
 
 
@@ -74,6 +76,12 @@ def _paired(paired: PairedResult, classes: Sequence[str]) -> dict[str, Any]:
 
 def _class(score: ClassScore, classes: Sequence[str]) -> dict[str, Any]:
     return {**asdict(score), "name": class_name(score.label, classes)}
+
+
+def _layers(report: UnitReport) -> dict[str, Any]:
+    first = report.first
+    where = {"first": first.name, "dtype": first.dtype} if first else {"first": "", "dtype": ""}
+    return {"units": [asdict(unit) for unit in report.units], **where, "hint": report.hint}
 
 
 def _published(recipe: Recipe) -> dict[str, Any]:

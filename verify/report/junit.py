@@ -32,7 +32,7 @@ def as_junit(result: Result) -> str:
         ElementTree.SubElement(properties, "property", name=visible(key), value=visible(value))
     for gate in result.gates:
         case = ElementTree.SubElement(suite, "testcase", classname=NAME, name=visible(gate.name))
-        measured = visible(gate.measured)
+        measured = visible(gate.outcome)
         if gate.verdict is Verdict.FAILED:
             failure = ElementTree.SubElement(case, "failure", message=measured, type="gate")
             failure.text = "\n".join([f"limit: {gate.limit}", *map(visible, gate.problems)])

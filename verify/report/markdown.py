@@ -9,7 +9,9 @@ from convert.errors import counted
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import Accuracy, PairedResult
 from verify.gate import Gate
-from verify.gates.structure import NAME as STRUCTURE
+from verify.gates import STRUCTURE
+from verify.gates.layers import UnitDifference, UnitReport
+from verify.gates.structure import PARAMETERS
 from verify.report.phrases import flip_line, gate_rows, headline, paired_lines, score, visible, why_table
 from verify.result import Result
 
@@ -29,8 +31,7 @@ def as_markdown(result: Result) -> str:
         ["gate", "verdict", "measured", "limit"], [[*map(_escaped, row)] for row in gate_rows(result.gates)]
     )
     if result.units and result.units.first:
-        hint = f": {_escaped(visible(result.units.hint))}" if result.units.hint else ""
-        lines += ["", f"First unit that departs: {_code(result.units.first)}{hint}"]
+        lines += ["", _departing_unit(result.units, result.units.first)]
     if result.why:
         lines += ["", _escaped(visible(result.why.verdict))]
         head, rows = why_table(result.why)
@@ -41,6 +42,12 @@ def as_markdown(result: Result) -> str:
         lines += _folded("flips", [flip_line(flip) for flip in result.paired.flips])
     lines += _facts(result)
     return "\n".join([*lines, ""])
+
+
+def _departing_unit(report: UnitReport, first: UnitDifference) -> str:
+    where = "" if first.dtype == "float64" else f", in {first.dtype} alone"
+    hint = f": {_escaped(visible(report.hint))}" if report.hint else ""
+    return f"First unit that departs{where}: {_code(first.name)}{hint}"
 
 
 def _port_table(result: Result, paired: PairedResult) -> list[str]:
@@ -61,8 +68,8 @@ def _scores(accuracy: Accuracy) -> str:
 
 
 def _parameters(gates: Sequence[Gate]) -> str:
-    counts = [dict(gate.values).get("parameters") for gate in gates if gate.name == STRUCTURE]
-    return f"{counts[0]:,}" if counts and isinstance(counts[0], int) else ""
+    measures = [measure for gate in gates if gate.name == STRUCTURE.name for measure in gate.measures]
+    return next((f"{measure.value:,.0f}" for measure in measures if measure.name == PARAMETERS), "")
 
 
 def _facts(result: Result) -> list[str]:

@@ -8,6 +8,7 @@ from convert.errors import counted, shown
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import ClassScore, Flip, Interval, PairedResult
 from verify.gate import Gate
+from verify.gates.layers import UnitReport
 from verify.result import Result
 from verify.why.explain import WhyReport
 
@@ -84,9 +85,18 @@ def visible(text: object) -> str:
     return shown(text, limit=len(str(text)))
 
 
+def departure(report: UnitReport) -> str:
+    """Which unit departs first, and in which data type where that is not float64; without a full stop."""
+    if report.first is None:
+        return "No unit departs"
+    if report.first.dtype == "float64":
+        return f"The first unit that departs is {visible(report.first.name)}"
+    return f"The first unit that departs is {visible(report.first.name)}, in {report.first.dtype} alone"
+
+
 def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
-    """Name, verdict, measured and limit of each gate."""
-    return [[gate.name, gate.verdict.value, visible(gate.measured), gate.limit] for gate in gates]
+    """Name, verdict, outcome and limit of each gate."""
+    return [[gate.name, gate.verdict.value, visible(gate.outcome), gate.limit] for gate in gates]
 
 
 def score(value: float | None) -> str:

@@ -15,14 +15,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from convert.arrays import Array
 from verify.accuracy.scores import ClassScore
 from verify.gates.layers import UnitReport
-from verify.limits import FLOAT32_MAX_ABS, FLOAT64_MAX_REL
+from verify.limits import FLOAT32_MAX_ABS, UNIT_MAX_REL
 from verify.report.figures import class_points, confidence_grid, difference_histogram
-from verify.report.phrases import visible
+from verify.report.phrases import departure, visible
 from verify.report.svg import ACCENT, BAD, GRID, INK, MUTED, SECOND, inline_svg, style
 from verify.store.rows import ImageRow
 
 WIDTH, HEIGHT = 4.1, 2.9  # inches of 72 px: about a telephone's width, so that text keeps its size there
 UNIT_HEIGHT = 0.19
+LIMIT_LINES = {"float64": "--", "float32": ":"}
 SHADES = 6
 LEAST = 1e-17  # where a unit without any difference stands on a logarithmic axis
 
@@ -96,7 +97,15 @@ def class_plot(classes: Sequence[ClassScore]) -> tuple[str, str] | None:
 
 
 def unit_plot(report: UnitReport) -> tuple[str, str]:
-    """Each unit's largest relative difference, cumulative and alone, in each data type."""
+    """Each unit's largest relative difference, cumulative and alone, in each data type, beside the limits."""
+    words = f"{departure(report)}. "
+    words += "Cumulative: each framework fed by its own units; alone: Paddle's unit fed torch's input."
+    with style():
+        return inline_svg(unit_figure(report), "differences by unit", words), words
+
+
+def unit_figure(report: UnitReport) -> Figure:
+    """The drawing of `unit_plot`; a limit is that of a unit alone in its data type."""
     names = list(dict.fromkeys(unit.name for unit in report.units))
     with style():
         figure, axes = _axes("max rel", "", height=1.2 + UNIT_HEIGHT * len(names))
@@ -110,13 +119,13 @@ def unit_plot(report: UnitReport) -> tuple[str, str]:
             if units:
                 axes.plot(cumulative, places, color=colour, marker="o", markersize=4, label=f"{dtype}, cumulative")
                 axes.plot(alone, places, "D", color=colour, mfc="none", markersize=4, label=f"{dtype}, alone")
-        axes.axvline(FLOAT64_MAX_REL, color=BAD, linewidth=1.2, linestyle="--", label="float64 limit")
+        for dtype, line in LIMIT_LINES.items():
+            limit = UNIT_MAX_REL[dtype]
+            axes.axvline(limit, color=BAD, linewidth=1.2, linestyle=line, label=f"{dtype} limit")
         axes.set_yticks(range(len(names)), [visible(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK, fontsize=8.5)
-        words = f"The first unit that departs is {visible(report.first)}. " if report.first else "No unit departs. "
-        words += "Cumulative: each framework fed by its own units; alone: Paddle's unit fed torch's input."
-        return inline_svg(figure, "differences by unit", words), words
+        return figure
 
 
 def _axes(x: str, y: str, *, height: float = HEIGHT) -> tuple[Figure, Axes]:

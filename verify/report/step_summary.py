@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from convert.errors import FerryError
+from convert.paths import AnyPath
 from verify.report.markdown import as_markdown
 from verify.report.phrases import headline
 from verify.result import Result
@@ -18,14 +19,14 @@ class StepSummaryError(FerryError):
     """The step's summary cannot be written. The verdict stands all the same."""
 
 
-def append_step_summary(result: Result, path: Path) -> None:
+def append_step_summary(result: Result, path: AnyPath) -> None:
     """Appends the result's Markdown to what earlier commands of the step wrote, the headline alone if no more fits.
 
     Raises:
         StepSummaryError: the file cannot be written, or is so full that GitHub would drop it.
     """
     try:
-        with path.open("ab") as file:
+        with Path(path).open("ab") as file:
             room = MAX_BYTES - file.tell()
             for text in (as_markdown(result), f"## {headline(result)}\n"):
                 content = f"\n{text}".encode()

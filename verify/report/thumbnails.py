@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import io
 
-from PIL import Image
-
 from verify.datasets.blobs import Blob, BlobError
-from verify.images.decode import DECODE_ERRORS, FORMATS, silence_pillow
+from verify.images.decode import DecodeError, open_image
 
 SIDE = 160  # pixels
 QUALITY = 80
@@ -27,14 +25,13 @@ def data_uri(content: bytes) -> str:
 
     EXIF orientation is not applied: the models did not see it either.
     """
-    silence_pillow()
+    buffer = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with open_image(content, "the image") as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
             small = image.convert("RGB")
-        small.thumbnail((SIDE, SIDE))
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=QUALITY)
-    except DECODE_ERRORS:
+            small.thumbnail((SIDE, SIDE))
+            small.save(buffer, "JPEG", quality=QUALITY)
+    except DecodeError:
         return ""
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

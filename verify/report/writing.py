@@ -6,6 +6,7 @@ from pathlib import Path
 
 from convert.checkpoints.atomic import write_atomically
 from convert.errors import TargetError
+from convert.paths import AnyPath
 from verify.report.document import as_json
 from verify.report.html import as_html
 from verify.report.junit import as_junit
@@ -15,7 +16,7 @@ from verify.result import Result
 FILES = ("report.html", "report.json", "report.md", "junit.xml")
 
 
-def write_reports(result: Result, folder: Path) -> None:
+def write_reports(result: Result, folder: AnyPath) -> None:
     """Writes report.html, report.json, report.md and junit.xml into the folder, each whole or not at all.
 
     Args:
@@ -27,17 +28,18 @@ def write_reports(result: Result, folder: Path) -> None:
     """
     texts = (as_html(result), as_json(result) + "\n", as_markdown(result), as_junit(result))
     for name, text in zip(FILES, texts, strict=True):
-        write_atomically(folder / name, [text.encode("utf-8", "backslashreplace")], force=True, digest=False)
+        write_atomically(Path(folder, name), [text.encode("utf-8", "backslashreplace")], force=True, digest=False)
 
 
-def remove_reports(folder: Path) -> None:
+def remove_reports(folder: AnyPath) -> None:
     """Removes what an earlier run left in the folder, so that it cannot be taken for this one's.
 
     Raises:
         TargetError: one of the names cannot be removed.
     """
     for name in FILES:
+        path = Path(folder, name)
         try:
-            (folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise TargetError(f"{folder / name}: cannot be replaced: {error.strerror}") from error
+            raise TargetError(f"{path}: cannot be replaced: {error.strerror}") from error

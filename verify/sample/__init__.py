@@ -24,6 +24,6 @@ RECIPE = Recipe(
     top1=99.176,
     top5=100.0,
     decimals=3,
-    source="README.md",
+    source="verify/sample/README.md",
     images=364,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from convert.console import aligned
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
 from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
@@ -115,9 +116,7 @@ def as_text(result: Selftest) -> str:
     head = ("fault", "planted in", "seen first by", "measured against its limit")
     rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in result.untouched)]
     rows += [_cells(sighting) for sighting in result.sightings]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", headline(result)])
+    return "\n".join([*aligned(rows), "", headline(result)])
 
 
 def headline(result: Selftest) -> str:
@@ -135,7 +134,7 @@ def as_json(result: Selftest) -> str:
         {
             "pair": pair.name,
             "ok": pair.ok,
-            "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.measured} for gate in pair.gates},
+            "gates": {gate.name: {"verdict": gate.verdict.value, "measured": gate.outcome} for gate in pair.gates},
         }
         for pair in result.untouched
     ]
@@ -154,7 +153,7 @@ def readme_table(faults: Sequence[Fault] = FAULTS) -> str:
 def _passed(pair: Untouched) -> tuple[str, str]:
     failed = [gate for gate in pair.gates if gate.verdict is not Verdict.PASSED]
     if failed or not pair.gates:
-        return (failed[0].name, f"FAILED: {failed[0].measured}") if failed else ("nobody", "FAILED: no gate ran")
+        return (failed[0].name, f"FAILED: {failed[0].outcome}") if failed else ("nobody", "FAILED: no gate ran")
     return "nobody", f"all {len(pair.gates)} gates passed"
 
 

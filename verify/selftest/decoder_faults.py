@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +11,8 @@ from PIL import Image
 from convert.arrays import Array
 from verify.datasets import Item
 from verify.gates.preprocessing import Decode
-from verify.images.decode import Decoded, decode_item
-from verify.images.preprocess import preprocess
+from verify.images.decode import Decoded, decode_item, open_image
+from verify.images.preprocess import preprocess, resized_size
 from verify.images.resampling import resize_without_antialias
 from verify.recipes.protocol import SQUASH, Protocol
 
@@ -34,9 +32,8 @@ def decode_and_change(change: Callable[[Array], Array]) -> Decode:
 
 def decode_without_antialias(item: Item, protocol: Protocol) -> Decoded:
     """Decodes an image with a resize that does not antialias, as cv2 has it."""
-    with closing(Image.open(io.BytesIO(item.blob.read()))) as image:
-        edge, (width, height) = int(protocol.resize), image.size
-        size = (edge, edge * height // width) if width < height else (edge * width // height, edge)
+    with open_image(item.blob.read(), item.name) as image:
+        size = resized_size(image.size, protocol)
         pixels = resize_without_antialias(np.asarray(image), size, interpolation=protocol.interpolation)
     return Decoded(preprocess(Image.fromarray(pixels), protocol))
 

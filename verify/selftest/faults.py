@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convert.arrays import Array
-from verify.gates import paired, preprocessing, published
-from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
-from verify.gates.structure import NAME as STRUCTURE
+from verify.gates import FLOAT32, FLOAT64, PAIRED, PREPROCESSING, PUBLISHED, STRUCTURE
 from verify.selftest import decoder_faults, run_faults
 from verify.selftest.bench import DATA_SET, Plants
 from verify.selftest.tensor_kinds import KINDS, Tensors
@@ -42,19 +40,19 @@ def _tensors(kind: str, *place: str, name: str = "", pair: str = SAMPLE) -> Faul
     def change(right: Mapping[str, Array]) -> Tensors:
         return KINDS[kind].plant(right, place, np.random.default_rng(SEED))
 
-    return Fault(name or kind, "target's tensors", STRUCTURE, Plants(tensors=change), pair)
+    return Fault(name or kind, "target's tensors", STRUCTURE.name, Plants(tensors=change), pair)
 
 
-def _model(name: str, fault: str, gate: str = FLOAT64_NAME, *, pair: str = SAMPLE) -> Fault:
+def _model(name: str, fault: str, gate: str = FLOAT64.name, *, pair: str = SAMPLE) -> Fault:
     return Fault(name, "Paddle's model", gate, Plants(model=fault), pair)
 
 
 def _decoder(name: str) -> Fault:
     plants = Plants(decode=decoder_faults.DECODERS[name])
-    return Fault(name, "the decoder", preprocessing.NAME, plants, V2)
+    return Fault(name, "the decoder", PREPROCESSING.name, plants, V2)
 
 
-def _run(name: str, plants: Plants, gate: str = paired.NAME, *, where: str = "the run") -> Fault:
+def _run(name: str, plants: Plants, gate: str = PAIRED.name, *, where: str = "the run") -> Fault:
     return Fault(name, where, gate, plants)
 
 
@@ -97,25 +95,25 @@ FAULTS: tuple[Fault, ...] = (
     _model("bias of a Linear dropped", "bias of a Linear dropped@stages.2.1"),
     _model("GRN by the spectral norm", "GRN by the spectral norm@stages.2.1", pair=V2),
     _model("GRN over the channels", "GRN over the channels@stages.2.1", pair=V2),
-    _model("half-precision activations", "half-precision activations", FLOAT32_NAME),
-    _model("bfloat16 activations", "bfloat16 activations", FLOAT32_NAME),
-    _model("logits of four decimals", "logits of four decimals", FLOAT32_NAME),
+    _model("half-precision activations", "half-precision activations", FLOAT32.name),
+    _model("bfloat16 activations", "bfloat16 activations", FLOAT32.name),
+    _model("logits of four decimals", "logits of four decimals", FLOAT32.name),
     *(_decoder(name) for name in decoder_faults.DECODERS),
     _images("one class missing", run_faults.lose_a_class, DATA_SET),
     _images("one class too many", run_faults.add_a_class, DATA_SET),
-    _images("a broken image", run_faults.cut_an_image, paired.NAME),
-    _images("an image replaced by another class's", run_faults.replace_an_image, published.NAME),
+    _images("a broken image", run_faults.cut_an_image, PAIRED.name),
+    _images("an image replaced by another class's", run_faults.replace_an_image, PUBLISHED.name),
     _run("an image changed after it was listed", Plants(listed=run_faults.grow_after_listing), where="the images"),
     _run(
         "labels shifted by one",
         Plants(listed=run_faults.relabel(lambda label: (label + 1) % run_faults.CLASSES)),
-        published.NAME,
+        PUBLISHED.name,
         where="the labels",
     ),
     _run(
         "two classes exchanged",
         Plants(listed=run_faults.relabel(lambda label: {3: 8, 8: 3}.get(label, label))),
-        published.NAME,
+        PUBLISHED.name,
         where="the labels",
     ),
     _run("a batch dropped", Plants(store=run_faults.change_store("DELETE FROM images WHERE id BETWEEN 32 AND 63"))),

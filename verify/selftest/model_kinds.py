@@ -6,9 +6,8 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convert.archs.convnext import ConvNeXtSpec, Norm
-from convert.archs.spec import ArchSpec
-from verify.gates.parity import FLOAT32_NAME, FLOAT64_NAME
+from convert.archs.spec import ArchSpec, Norm
+from verify.gates import FLOAT32, FLOAT64
 
 
 class PlantedIn(enum.Enum):
@@ -32,7 +31,7 @@ class ModelKind:
 
     name: str
     planted_in: PlantedIn
-    gate: str = FLOAT64_NAME
+    gate: str = FLOAT64.name
     fits: Callable[[ArchSpec], bool] = lambda _: True
 
     def places(self, spec: ArchSpec) -> list[str]:
@@ -41,29 +40,22 @@ class ModelKind:
             return []
         if self.planted_in is PlantedIn.MODEL:
             return [""]
-        names = blocks(spec)
         if self.planted_in is PlantedIn.BLOCK:
-            return names
-        stages = [block.rpartition(".")[0] for block in names]
+            return list(spec.block_names)
+        stages = [block.rpartition(".")[0] for block in spec.block_names]
         return sorted({stage for stage in stages if stages.count(stage) > 1})
 
 
-def blocks(spec: ArchSpec) -> list[str]:
-    """Every block's name: stages.2.1, or blocks.1."""
-    names = (param.torch_name for param in spec.params())
-    return [name.removesuffix(".dwconv.weight") for name in names if name.endswith(".dwconv.weight")]
-
-
 def _has_gamma(spec: ArchSpec) -> bool:
-    return isinstance(spec, ConvNeXtSpec) and spec.layer_scale
+    return spec.layer_scale
 
 
 def _has_grn(spec: ArchSpec) -> bool:
-    return isinstance(spec, ConvNeXtSpec) and spec.grn
+    return spec.grn
 
 
 def _has_variance(spec: ArchSpec) -> bool:
-    return not (isinstance(spec, ConvNeXtSpec) and spec.norm is Norm.RMS)
+    return spec.norm is not Norm.RMS
 
 
 MODEL_KINDS: tuple[ModelKind, ...] = (
@@ -89,6 +81,6 @@ MODEL_KINDS: tuple[ModelKind, ...] = (
     ModelKind("height and width exchanged", PlantedIn.MODEL),
     # Every block's, as automatic mixed precision does. Rounded once, in one place, a small network's logits may move by
     # less than eight times float32's own error, which the float32 gate lets pass by its definition.
-    ModelKind("half-precision activations", PlantedIn.MODEL, FLOAT32_NAME),
-    ModelKind("bfloat16 activations", PlantedIn.MODEL, FLOAT32_NAME),
+    ModelKind("half-precision activations", PlantedIn.MODEL, FLOAT32.name),
+    ModelKind("bfloat16 activations", PlantedIn.MODEL, FLOAT32.name),
 )

@@ -61,10 +61,9 @@ def _places_where(test: Callable[[Param], bool]) -> Callable[[ArchSpec], Iterato
 
 
 def _block_pairs(spec: ArchSpec) -> Iterator[Place]:
-    """Pairs of blocks of one shape."""
-    names = [param.paddle_name for param in spec.params()]
-    blocks = [name.removesuffix(".dwconv.bias") for name in names if name.endswith(".dwconv.bias")]
-    return ((one, two) for one, two in combinations(blocks, 2) if one.rpartition(".")[0] == two.rpartition(".")[0])
+    """Pairs of blocks of one stage."""
+    pairs = combinations(spec.block_names, 2)
+    return ((one, two) for one, two in pairs if one.rpartition(".")[0] == two.rpartition(".")[0])
 
 
 def _norm_pairs(spec: ArchSpec) -> Iterator[Place]:

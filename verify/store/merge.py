@@ -106,7 +106,7 @@ def _worst_gates(by_shard: Sequence[Sequence[Gate]]) -> tuple[Gate, ...]:
     return tuple(
         min(
             (gate for gates in by_shard for gate in gates if gate.name == name),
-            key=lambda gate: (WORST_FIRST.index(gate.verdict), gate.measured),
+            key=lambda gate: (WORST_FIRST.index(gate.verdict), gate.outcome),
         )
         for name in names
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ import numpy as np
 from convert.arrays import Array
 from convert.errors import FerryError
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, Verdict
+from verify.gate import Gate, Measure
 from verify.store.rows import TOP, ImageFacts, ImageRow, Prediction, RunFacts, top_classes
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -194,10 +194,17 @@ def _prediction(values: Sequence[float | None]) -> Prediction:
 
 
 def _gate_text(gate: Gate) -> str:
-    return json.dumps([gate.name, gate.verdict.name, gate.measured, gate.limit, gate.problems, gate.values])
+    return json.dumps(asdict(gate))
 
 
 def _gate(text: str) -> Gate:
-    name, verdict, measured, limit, problems, values = json.loads(text)
-    pairs = tuple((str(key), value) for key, value in values)
-    return Gate(name, Verdict[verdict], measured, limit, tuple(problems), pairs)
+    values = json.loads(text)
+    return Gate(
+        name=values["name"],
+        measured=values["measured"],
+        limit=values["limit"],
+        measures=tuple(Measure(**measure) for measure in values["measures"]),
+        problems=tuple(values["problems"]),
+        details=tuple((name, detail) for name, detail in values["details"]),
+        reason=values["reason"],
+    )

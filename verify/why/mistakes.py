@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from verify.images.preprocess import Pixels, preprocess
+from verify.images.preprocess import Pixels, preprocess, resized_size
 from verify.images.resampling import resize_without_antialias
-from verify.recipes.protocol import INTERPOLATIONS, SQUASH, Protocol
+from verify.recipes.protocol import CLIP, HALF, IMAGENET, INTERPOLATIONS, SQUASH, Protocol
 
 CROP_FRACTIONS = (0.875, 0.9, 0.95, 0.96, 1.0)
 NORMALISATIONS = {
-    "ImageNet's mean and std": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "mean and std 0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "CLIP's mean and std": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "ImageNet's mean and std": IMAGENET,
+    "mean and std 0.5": HALF,
+    "CLIP's mean and std": CLIP,
     "values from 0 to 1, not normalised": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "values from 0 to 255, not normalised": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
@@ -152,17 +152,15 @@ def _resize(image: Image.Image, treatment: Treatment) -> Image.Image:
 
 
 def _resized(size: tuple[int, int], treatment: Treatment) -> tuple[int, int]:
-    edge = treatment.protocol.resize
-    if isinstance(edge, str):
-        return treatment.protocol.size, treatment.protocol.size
+    resize = treatment.protocol.resize
+    if resize == SQUASH or not (treatment.squash_first or treatment.paddleclas):
+        return resized_size(size, treatment.protocol)
+    edge = int(resize)
     if treatment.squash_first:
         return edge, edge
-    if treatment.paddleclas:
-        # ResizeImage in ppcls/data/preprocess/ops/operators.py of https://github.com/PaddlePaddle/PaddleClas at 052349e
-        share = edge / min(size)
-        return round(size[0] * share), round(size[1] * share)
-    width, height = size
-    return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
+    # ResizeImage in ppcls/data/preprocess/ops/operators.py of https://github.com/PaddlePaddle/PaddleClas at 052349e
+    share = edge / min(size)
+    return round(size[0] * share), round(size[1] * share)
 
 
 def _crop(image: Image.Image, treatment: Treatment) -> Image.Image:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from tqdm import tqdm
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.datasets import BlobError, Item
-from verify.images.decode import DECODE_ERRORS, FORMATS
+from verify.images.decode import DECODE_ERRORS, DecodeError, open_image
 from verify.images.preprocess import Pixels
 from verify.why.mistakes import Hypothesis, Treatment, prepare
 from verify.workers.batches import SharedBatch
@@ -106,13 +104,11 @@ def open_item(item: Item) -> OpenedImage:
     Raises:
         FerryError: it can no longer be read.
     """
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of EXIF, as where the run decodes
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(item.blob.read()), formats=FORMATS) as image:
+        with open_image(item.blob.read(), item.name) as image:
             flat = turned = image.convert("RGB")
             with contextlib.suppress(*DECODE_ERRORS):  # of broken EXIF, which turns nothing
                 turned = ImageOps.exif_transpose(image).convert("RGB")
             return OpenedImage(flat, turned)
-    except (BlobError, *DECODE_ERRORS) as error:
+    except (BlobError, OSError, MemoryError, DecodeError) as error:
         raise FerryError(f"{item.name}: could be read in the run, and no longer: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+
+# Hands a named array to the parent, and gets the one to go on with in its place, if there is one.
+Exchange = Callable[[str, Array | None], Array | None]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # On import Paddle advises against more than one thread and against having no compiler cache: noise, in a worker that
@@ -24,9 +24,7 @@ from convert.errors import FerryError
 from convert.frameworks import PADDLE
 from verify.reference.unit import OUTPUT
 from verify.workers.compute import Compute
-from verify.workers.messages import Loaded, LoadJob, Tap, TensorsJob
-
-Exchange = Callable[[str, Array | None], Array | None]
+from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
 
 
 class PaddleBackend:

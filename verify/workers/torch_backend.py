@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,9 +21,7 @@ from convert.errors import FerryError
 from convert.frameworks import TORCH
 from verify.reference.unit import OUTPUT
 from verify.workers.compute import Compute
-from verify.workers.messages import Loaded, LoadJob, Tap, TensorsJob
-
-Exchange = Callable[[str, Array | None], Array | None]
+from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
 
 
 class TorchBackend:

@@ -11,11 +11,12 @@ from checkpoint_files import same_bits
 from library_keys import SMALL, stored
 
 from convert.archs import ARCHS
-from convert.archs.convnext import Norm, Stem
+from convert.archs.convnext import Stem
+from convert.archs.spec import Norm
 from convert.arrays import Array
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats import name_officially, names_for
-from convert.key_formats.convnext import KEY_FORMATS
+from convert.key_formats.families import KEY_FORMATS
 from convert.key_formats.naming import PREFIXES, TARGETS
 from convert.key_formats.rules import Reshape
 from convert.source.recognise import distance
@@ -197,7 +198,7 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
 
     assert str(caught.value) == (
         f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: "
-        "official, official isotropic, timm, torchvision, transformers, mmpretrain, openclip; "
+        "official, timm, torchvision, transformers, mmpretrain, openclip, official isotropic; "
         "give a ConvNeXt's own state dict"
     )
 

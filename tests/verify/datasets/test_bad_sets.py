@@ -6,11 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-from bad_sets import BAD_SETS
+from bad_class_folders import FOLDERS
+from bad_devkits import DEVKITS
+from bad_lists import LISTS
+from bad_parquets import PARQUETS
+from bad_tars import TARS
 from made_up_images import touch
 from validation_sets import CONTENTS, LABELS, NAMES, devkit, flat, listed, parquet, tarred
 
 from verify.datasets import Choice, DatasetError, read_dataset
+
+TABLES = {"folders": FOLDERS, "list": LISTS, "devkit": DEVKITS, "tar": TARS, "parquet": PARQUETS}
+BAD_SETS = {f"{layout}: {kind}": case for layout, cases in TABLES.items() for kind, case in cases.items()}
 
 
 @pytest.mark.parametrize("kind", BAD_SETS)

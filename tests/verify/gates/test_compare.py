@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from made_up_gates import failed, passed
 
-from verify.gate import Gate, Verdict, gate, not_run
+from verify.gate import Gate, Measure, Verdict, not_run
 from verify.gates.compare import Comparison, compare
 from verify.gates.parity import float32_gate, float64_gate
 from verify.result import Result
@@ -117,28 +118,72 @@ def test_the_float32_gate_holds_up_to_1e_4_and_8_times_torchs_own_error(
 def test_the_float64_gate_says_what_it_measured() -> None:
     assert float64_gate(comparison(2.5e-14, 1e-14)) == Gate(
         "float64 oracle",
-        Verdict.PASSED,
         "max rel 1.0e-14",
         "max rel <= 1e-09",
-        values=(("max_rel", 1e-14), ("max_abs", 2.5e-14)),
+        measures=(Measure("max rel", 1e-14, 1e-9), Measure("max abs", 2.5e-14)),
     )
 
 
 def test_the_float32_gate_says_what_it_measured() -> None:
     assert float32_gate(comparison(1e-6), comparison(2e-6)) == Gate(
         "float32 logits",
-        Verdict.PASSED,
         "max abs 1.0e-06, torch's own error 2.0e-06",
         "max abs <= 1e-04 and <= 8 x torch's own rounding error",
-        values=(("max_abs", 1e-6), ("own_error", 2e-6)),
+        measures=(
+            Measure("max abs", 1e-6, 1e-4),
+            Measure("max abs beside torch's own error", 1e-6, 8 * 2e-6),
+            Measure("torch's own error", 2e-6),
+        ),
     )
 
 
-PASSED, FAILED, NOT_RUN = gate("one", True, "", ""), gate("two", False, "", ""), not_run("three", "why", "limit")
+PASSED, FAILED, NOT_RUN = passed("one"), failed("two"), not_run("three", "why", "limit")
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "holds"),
+    [
+        (1.0, 1.0, True),
+        (1.001, 1.0, False),
+        (0, 0, True),
+        (-INF, 0.0, True),
+        (INF, 1.0, False),
+        (NAN, 1.0, False),
+        (0.0, NAN, False),
+        (1e9, None, True),
+        (INF, None, True),
+        (NAN, None, False),
+    ],
+)
+def test_a_measure_holds_up_to_its_limit_and_never_where_it_is_no_number(
+    value: float, limit: float | None, holds: bool
+) -> None:
+    assert Measure("any", value, limit).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("measures", "problems", "verdict"),
+    [
+        ((Measure("told", 7),), (), Verdict.PASSED),
+        ((Measure("held", 1.0, 2.0), Measure("told", 7)), (), Verdict.PASSED),
+        ((Measure("held", 1.0, 2.0), Measure("held too", 3.0, 2.0)), (), Verdict.FAILED),
+        ((Measure("held", 1.0, 2.0),), ("a problem",), Verdict.FAILED),
+        ((), (), Verdict.FAILED),
+    ],
+)
+def test_the_verdict_follows_from_measures_and_problems(
+    measures: tuple[Measure, ...], problems: tuple[str, ...], verdict: Verdict
+) -> None:
+    assert Gate("any", "measured", "limit", measures, problems).verdict is verdict
 
 
 def test_a_gate_that_did_not_run_says_why() -> None:
-    assert Gate("three", Verdict.NOT_RUN, "why", "limit") == NOT_RUN
+    assert (NOT_RUN.verdict, NOT_RUN.outcome, NOT_RUN.limit) == (Verdict.NOT_RUN, "why", "limit")
+
+
+def test_a_gate_that_did_not_run_has_a_reason() -> None:
+    with pytest.raises(ValueError, match="three: a gate that did not run has a reason"):
+        not_run("three", "", "limit")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,16 @@ import pytest
 from made_up_images import write_images
 from pairs import MISFITS, WRONG_VALUES, all_gates, forward_gates, write_pair
 
+from verify import gates
 from verify.gate import Verdict
 from verify.gates.structure import tensor_problems
 from verify.workers.worker import Worker
 
 pytest_plugins = ["stand_ins"]
 
-STRUCTURE, FLOAT64, FLOAT32, PAIRED = "structure", "float64 oracle", "float32 logits", "paired accuracy"
+STRUCTURE, FLOAT64, FLOAT32, PAIRED = (
+    row.name for row in (gates.STRUCTURE, gates.FLOAT64, gates.FLOAT32, gates.PAIRED)
+)
 
 
 # In the definition of Paddle's model, tests/support/paddle_faults.py: its name there to the gate that must see it.
@@ -58,14 +61,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first_failing_gate(fault: str, folder: Path, workers: dict[str, Worker], data: Path) -> str | None:
     """Name of the first gate that fails; None if all hold. An empty fault plants none."""
     pair = write_pair(folder, edit={**WRONG_VALUES, **MISFITS}.get(fault))
-    gates = all_gates(pair, workers, data, builder=f"paddle_faults:{fault}" if fault in BUILDERS else "")
-    return next((gate.name for gate in gates if gate.verdict is Verdict.FAILED), None)
+    ran = all_gates(pair, workers, data, builder=f"paddle_faults:{fault}" if fault in BUILDERS else "")
+    return next((gate.name for gate in ran if gate.verdict is Verdict.FAILED), None)
 
 
 def test_the_untouched_pair_passes_every_gate(tmp_path: Path, workers: dict[str, Worker], data: Path) -> None:
-    gates = all_gates(write_pair(tmp_path), workers, data)
+    ran = all_gates(write_pair(tmp_path), workers, data)
 
-    assert [(gate.name, gate.verdict.value) for gate in gates] == [
+    assert [(gate.name, gate.verdict.value) for gate in ran] == [
         (name, "passed") for name in (STRUCTURE, FLOAT64, FLOAT32, PAIRED)
     ]
 

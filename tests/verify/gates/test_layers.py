@@ -11,6 +11,7 @@ from pairs import PROTOCOL, WRONG_VALUES, write_pair
 from twins import FAMILIES, ISOTROPIC, RMS, V2
 
 from convert.archs.spec import ArchSpec
+from verify.gate import Measure
 from verify.gates.compare import Comparison
 from verify.gates.layers import UnitDifference, UnitReport, layers_gate, run_layers, unit_rows
 from verify.gates.parity import parity_inputs
@@ -84,11 +85,16 @@ def compare_units(pair: Pair, workers: dict[str, Worker], **builders: str) -> Un
     return run_layers(pair, workers, parity_inputs(pair.spec, PROTOCOL), builders=builders)
 
 
+def named(report: UnitReport) -> tuple[str, str]:
+    """The first unit that departs, empty if none does, and the hint."""
+    return (report.first.name if report.first else "", report.hint)
+
+
 @pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
 def test_no_unit_of_an_untouched_pair_departs(spec: ArchSpec, tmp_path: Path, workers: dict[str, Worker]) -> None:
     report = compare_units(write_pair(tmp_path, spec), workers)
 
-    assert (report.first, report.hint, layers_gate(report).verdict.value) == ("", "", "passed")
+    assert (named(report), layers_gate(report).verdict.value) == (("", ""), "passed")
     assert max(unit.alone.max_rel for unit in report.units if unit.dtype == "float64") < 1e-12
     assert max(unit.alone.max_rel for unit in report.units if unit.dtype == "float32") < 1e-5
 
@@ -109,7 +115,7 @@ def test_every_unit_is_there_in_the_order_of_the_forward_pass_in_both_dtypes(
 def test_the_faulty_unit_and_its_mistake_are_named(fault: str, tiny: Pair, workers: dict[str, Worker]) -> None:
     report = compare_units(tiny, workers, paddle=f"paddle_faults:{fault}")
 
-    assert (report.first, report.hint) == BUILDERS[fault]
+    assert named(report) == BUILDERS[fault]
     assert layers_gate(report).verdict.value == "FAILED"
 
 
@@ -118,14 +124,14 @@ def test_the_other_families_mistakes_are_named(fault: str, tmp_path: Path, worke
     spec, unit, hint = OTHER_FAMILIES[fault]
     report = compare_units(write_pair(tmp_path, spec), workers, paddle=f"paddle_faults:{fault}")
 
-    assert (report.first, report.hint) == (unit, hint)
+    assert named(report) == (unit, hint)
 
 
 @pytest.mark.parametrize("fault", FILES)
 def test_the_wrong_tensor_in_the_file_is_named(fault: str, tmp_path: Path, workers: dict[str, Worker]) -> None:
     report = compare_units(write_pair(tmp_path, edit=WRONG_VALUES[fault]), workers)
 
-    assert (report.first, report.hint) == FILES[fault]
+    assert named(report) == FILES[fault]
 
 
 def test_a_mistake_in_torch_s_model_is_not_laid_to_paddle(tiny: Pair, workers: dict[str, Worker]) -> None:
@@ -149,8 +155,10 @@ def test_a_fault_of_float32_alone_fails_the_gate_without_a_hint(tiny: Pair, work
     report = compare_units(tiny, workers, paddle="paddle_faults:a_block_in_half_precision")
 
     gate = layers_gate(report)
-    assert (report.first, report.hint) == ("", "")
-    assert (gate.verdict.value, gate.measured) == ("FAILED", "1 of 12 units depart, the first is stages.2.0")
+    assert report.first
+    assert (report.first.dtype, named(report)) == ("float32", ("stages.2.0", ""))
+    assert gate.verdict.value == "FAILED"
+    assert gate.measured == "1 of 12 units depart, the first is stages.2.0, in float32 alone"
     assert [problem.split(": max rel")[0] for problem in gate.problems] == ["float32  stages.2.0"]
 
 
@@ -158,7 +166,7 @@ def test_the_workers_are_ready_for_the_run_afterwards(tiny: Pair, workers: dict[
     before = compare_units(tiny, workers, paddle="paddle_faults:blocks_in_another_order")
     after = compare_units(tiny, workers)
 
-    assert (before.first, after.first) == ("stages.2.0", "")
+    assert (named(before)[0], named(after)[0]) == ("stages.2.0", "")
 
 
 # The gate and the table
@@ -169,7 +177,16 @@ def unit(name: str, alone: float, *, dtype: str = "float64") -> UnitDifference:
 
 
 DEPARTED = UnitReport(
-    (unit("stem", 3e-16), unit("blocks.0", 1e-3), unit("stem", 1e-7, dtype="float32")), "blocks.0", "blocks.0.x: why"
+    (unit("stem", 3e-16), unit("blocks.0", 1e-3), unit("stem", 1e-7, dtype="float32")), "blocks.0.x: why"
+)
+IN_FLOAT32 = UnitReport(
+    (
+        unit("stem", 3e-16),
+        unit("blocks.0", 3e-16),
+        unit("stem", 1e-7, dtype="float32"),
+        unit("blocks.0", 2e-4, dtype="float32"),
+        unit("head", 2e-3, dtype="float32"),
+    )
 )
 
 
@@ -179,10 +196,28 @@ def test_the_gate_says_what_departs_and_why() -> None:
     assert gate.measured == "1 of 2 units depart, the first is blocks.0"
     assert gate.limit == "each unit alone: max rel <= 1e-10 in float64, <= 1e-04 in float32"
     assert gate.problems == ("blocks.0.x: why", "float64  blocks.0: max rel 1.0e-03 at (0, 3)")
+    assert gate.details == (("first", "blocks.0"), ("hint", "blocks.0.x: why"))
+    assert gate.measures == (
+        Measure("units", 2),
+        Measure("max rel in float64", 1e-3, 1e-10),
+        Measure("max rel in float32", 1e-7, 1e-4),
+    )
+
+
+def test_the_first_to_depart_is_of_float32_where_none_does_in_float64() -> None:
+    gate = layers_gate(IN_FLOAT32)
+
+    assert IN_FLOAT32.first == IN_FLOAT32.units[3]
+    assert gate.measured == "2 of 3 units depart, the first is blocks.0, in float32 alone"
+    assert [row[-1] for row in unit_rows(IN_FLOAT32)[1:]] == [
+        "",
+        "first to depart in float32",
+        "departs in float32",
+    ]
 
 
 def test_the_gate_says_the_largest_differences_where_none_departs() -> None:
-    gate = layers_gate(dataclasses.replace(DEPARTED, units=(DEPARTED.units[0], DEPARTED.units[2]), first=""))
+    gate = layers_gate(dataclasses.replace(DEPARTED, units=(DEPARTED.units[0], DEPARTED.units[2])))
 
     assert gate.measured == "max rel 3.0e-16 in float64, max rel 1.0e-07 in float32"
 
@@ -193,7 +228,7 @@ def test_a_unit_departs_above_the_limit_and_where_it_is_not_finite(alone: float)
 
 
 def test_a_report_of_no_unit_is_no_pass() -> None:
-    assert layers_gate(UnitReport((), "", "")).verdict.value == "FAILED"
+    assert layers_gate(UnitReport(())).verdict.value == "FAILED"
 
 
 def test_the_table_marks_the_first_unit_that_departs() -> None:

@@ -10,7 +10,7 @@ from pairs import CALM, flip_by, scored
 
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import summarise
-from verify.gate import Verdict
+from verify.gate import Measure, Verdict
 from verify.gates.paired import paired_gate
 from verify.store.rows import ImageRow, Prediction
 
@@ -55,6 +55,29 @@ def test_logits_further_apart_than_the_limit_fail_without_a_flip() -> None:
     gate = paired_gate(scored(logits, logits + 2e-4, [0]))
 
     assert (gate.verdict, gate.problems) == (Verdict.FAILED, ("logits differ by 2.00e-04, the limit is 1e-04",))
+
+
+def test_the_printed_limit_names_the_logits() -> None:
+    gate = paired_gate(flip_by(margin=1e-6, noise=1e-5))
+
+    assert gate.limit == ("no unexplained flip, logits within 1e-04, |top-1 difference| <= 0.02, every image read")
+
+
+@pytest.mark.parametrize(("calm", "limit"), [(9, 10.0), (2, 33.333333333), (9_999, 0.02)])
+def test_the_measures_carry_the_limits_that_were_applied(calm: int, limit: float) -> None:
+    gate = paired_gate(flip_by(margin=1e-6, noise=1e-5, calm=calm))
+    measures = {measure.name: measure for measure in gate.measures}
+
+    assert gate.verdict is Verdict.PASSED
+    assert measures["top-1 difference"] == Measure("top-1 difference", round(100 / (calm + 1), 9), limit)
+    assert measures["logit difference"].limit == 1e-4
+    assert (measures["images not read"].limit, measures["unexplained flips"].limit) == (0, 0)
+
+
+def test_without_labels_no_difference_of_accuracies_is_measured() -> None:
+    gate = paired_gate(scored(np.array([CALM]), np.array([CALM]), [None]))
+
+    assert "top-1 difference" not in [measure.name for measure in gate.measures]
 
 
 def test_unreadable_images_fail_and_are_named() -> None:

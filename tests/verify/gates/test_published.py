@@ -10,7 +10,7 @@ import pytest
 
 from convert.frameworks import FRAMEWORKS
 from verify.accuracy.scores import Accuracy, PairedResult, summarise
-from verify.gate import Gate, Verdict
+from verify.gate import Gate, Measure, Verdict
 from verify.gates.published import published_gate
 from verify.recipes.protocol import SQUASH
 from verify.recipes.recipe import get_recipe
@@ -53,8 +53,13 @@ def test_the_published_number_itself_passes() -> None:
     assert (gate.name, gate.verdict, gate.problems) == ("published accuracy", Verdict.PASSED, ())
     assert gate.measured == "torch 82.066 (+0.000), paddle 82.068 (+0.002)"
     assert gate.limit == "each top-1 within 0.05 of 82.066, every image read"
-    assert dict(gate.values)["published"] == 82.066
-    assert dict(gate.values)["source"] == TINY.source
+    assert gate.measures == (
+        Measure("published top-1", 82.066),
+        Measure("torch's top-1 difference", 0.0, 0.05),
+        Measure("paddle's top-1 difference", 0.002, 0.05),
+        Measure("images not read", 0, 0),
+    )
+    assert gate.details == (("source", TINY.source),)
 
 
 @pytest.mark.parametrize(
@@ -137,20 +142,28 @@ def test_a_set_of_which_nothing_could_be_read_fails() -> None:
     assert gate.problems[-1] == "50,000 of 50,000 images were not read"
 
 
+@pytest.mark.parametrize(("name", "limit"), [(TINY.name, 0.05), (ISOTROPIC.name, 0.10)])
+def test_the_measures_carry_that_recipe_s_limit(name: str, limit: float) -> None:
+    recipe = get_recipe(name)
+    gate = gate_of(result(recipe.top1, recipe.top1, images=recipe.images, read=recipe.images), name)
+
+    assert [measure.limit for measure in gate.measures] == [None, limit, limit, 0]
+
+
 # Where it does not run
 
 
 def test_without_a_published_number_it_does_not_run() -> None:
     gate = published_gate(result(82.066, 82.066), None, TINY.protocol)
 
-    assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, "no recipe named or recognised")
+    assert (gate.verdict, gate.outcome) == (Verdict.NOT_RUN, "no recipe named or recognised")
     assert gate.limit == "each top-1 within 0.05 of the published one, 0.10 if that has one decimal"
 
 
 def test_without_labels_it_does_not_run() -> None:
     gate = gate_of(summarise(rows(RIGHT, RIGHT, label=None)))
 
-    assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, "the images have no labels")
+    assert (gate.verdict, gate.outcome) == (Verdict.NOT_RUN, "the images have no labels")
 
 
 @pytest.mark.parametrize("images", [0, 1, 49_999, 50_001])
@@ -158,7 +171,7 @@ def test_over_another_number_of_images_it_does_not_run(images: int) -> None:
     gate = gate_of(result(82.066, 82.066, images=images, read=images))
 
     assert gate.verdict is Verdict.NOT_RUN
-    assert gate.measured == f"{images:,} images, the published number is over 50,000"
+    assert gate.outcome == f"{images:,} images, the published number is over 50,000"
 
 
 @pytest.mark.parametrize(
@@ -175,4 +188,4 @@ def test_over_another_number_of_images_it_does_not_run(images: int) -> None:
 def test_with_another_protocol_it_does_not_run(changes: dict[str, Any], said: str) -> None:
     gate = published_gate(result(82.066, 82.066), TINY, replace(TINY.protocol, **changes))
 
-    assert (gate.verdict, gate.measured) == (Verdict.NOT_RUN, f"not the published protocol: {said}")
+    assert (gate.verdict, gate.outcome) == (Verdict.NOT_RUN, f"not the published protocol: {said}")

@@ -11,15 +11,14 @@ from pairs import MISFITS, WRONG_VALUES, Weights, write_pair
 from twins import TINY
 
 from convert.digest import combined_digest
-from verify.gate import Gate, Verdict
+from verify.gate import Gate, Measure, Verdict
+from verify.gates import STRUCTURE
 from verify.gates.structure import file_digests, mismatch_gate, structure_gate, tensor_problems
-
-LIMIT = "same tensors, shapes, dtypes and digests; all finite"
 
 # What is wrong, of which tensor, and how.
 PROBLEMS = {
     "a tensor missing": ("missing", "stages.2.1.gamma", "(8,)"),
-    "an unexpected tensor": ("unexpected", "stages.2.1.extra", "(10,)"),
+    "an unexpected tensor": ("unexpected", "norm.bias_extra", "(10,)"),
     "a wrong shape": ("shape", "stages.0.0.gamma", "expected (4,), found (1, 4)"),
     "a Linear weight left in PyTorch's layout": (
         "shape",
@@ -62,7 +61,7 @@ def test_a_source_of_another_architecture_is_a_problem_of_the_source(tmp_path: P
 
 def test_the_gate_of_tensors_that_do_not_fit_has_every_problem() -> None:
     assert mismatch_gate(["source  a", "target  b"]) == Gate(
-        "structure", Verdict.FAILED, "2 problems", LIMIT, problems=("source  a", "target  b")
+        "structure", "2 problems", STRUCTURE.limit, problems=("source  a", "target  b")
     )
 
 
@@ -73,10 +72,10 @@ def test_equal_files_and_models_pass_with_their_digest(tmp_path: Path) -> None:
 
     assert structure_gate(pair, files, files, "torch by torch.load, paddle by paddle.load") == Gate(
         "structure",
-        Verdict.PASSED,
         f"74 tensors, {count:,} parameters, digest {digest[:12]}",
-        LIMIT,
-        values=(("digest", digest), ("readers", "torch by torch.load, paddle by paddle.load"), ("parameters", count)),
+        STRUCTURE.limit,
+        measures=(Measure("tensors", 74), Measure("parameters", count)),
+        details=(("digest", digest), ("readers", "torch by torch.load, paddle by paddle.load")),
     )
 
 

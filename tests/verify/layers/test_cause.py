@@ -14,7 +14,7 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.layers.cause import Observed, explain_unit
 from verify.layers.tensor_faults import tensor_faults
-from verify.reference.convnext import build_unit, tensors_of
+from verify.reference.families import build_unit, tensors_of, unit_names
 from verify.reference.unit import Unit
 from verify.selftest.weights import distinct_weights
 
@@ -143,15 +143,18 @@ TENSORS: dict[str, tuple[str, Callable[[Array], Array]]] = {
 def test_a_wrong_tensor_is_described(fault: str) -> None:
     name, edit = TENSORS[fault]
 
-    assert tensor_faults(WEIGHTS, {name: edit(WEIGHTS[name])}) == [f"{name} {fault}"]
+    assert tensor_faults(WEIGHTS, {name: edit(WEIGHTS[name])}, units=unit_names(TINY)) == [f"{name} {fault}"]
 
 
 def test_right_tensors_have_no_fault() -> None:
-    assert tensor_faults(WEIGHTS, WEIGHTS) == []
+    assert tensor_faults(WEIGHTS, WEIGHTS, units=unit_names(TINY)) == []
 
 
 def test_more_than_three_wrong_tensors_are_counted() -> None:
     names = [name for name in WEIGHTS if name.startswith("stages.2.0.")][:5]
 
-    *_, last = lines = tensor_faults(WEIGHTS, {name: -WEIGHTS[name] for name in names})
+    negated = {name: -WEIGHTS[name] for name in names}
+
+    *_, last = lines = tensor_faults(WEIGHTS, negated, units=unit_names(TINY))
+
     assert (len(lines), last) == (4, "and 2 more tensors")

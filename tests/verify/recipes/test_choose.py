@@ -167,6 +167,35 @@ def test_the_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "convnext_isotropic_base.fb_in1k convnext_isotropic_base 224 256 bicubic 82.0 fb" in rows
 
 
+def test_the_recipes_are_listed_for_programs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-recipes", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+
+    assert list(rows) == [recipe.name for recipe in known_recipes()]
+    assert rows["convnext_base.fb_in1k@288"] == {
+        "name": "convnext_base.fb_in1k@288",
+        "arch": "convnext_base",
+        "num_classes": 1000,
+        "protocol": {
+            "size": 288,
+            "resize": 288,
+            "interpolation": "bicubic",
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+        },
+        "top1": 84.466,
+        "top5": 96.982,
+        "decimals": 3,
+        "source": get_recipe("convnext_base.fb_in1k@288").source,
+        "images": 50_000,
+        "files": ["convnext_base_1k_224_ema.pth"],
+        "url": "https://dl.fbaipublicfiles.com/convnext/convnext_base_1k_224_ema.pth",
+    }
+    assert all(row["files"] for row in rows.values())
+    assert rows["torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1"]["url"] is None
+    assert rows["convnext_base.fb_in1k_384"]["top5"] is None
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pair whose source has a published checkpoint's name, and four images with labels."""

@@ -13,7 +13,7 @@ from twins import FAMILIES, TINY, max_rel, random_image
 
 from convert.archs import ARCHS, ArchSpec
 from convert.arrays import Array
-from verify.reference.convnext import build_unit, tensors_of, unit_name
+from verify.reference.families import build_unit, tensors_of, unit_names
 from verify.reference.steps import Weights
 from verify.selftest.weights import distinct_weights
 
@@ -72,20 +72,21 @@ def test_every_unit_uses_all_its_tensors(spec: ArchSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tensor", "unit"),
+    ("arch", "tensor", "unit"),
     [
-        ("stem.weight", "stem"),
-        ("downsample_layers.0.1.bias", "downsample_layers.0"),
-        ("stages.2.10.grn.gamma", "stages.2.10"),
-        ("blocks.17.norm.weight", "blocks.17"),
-        ("norm.weight", "features"),
-        ("norm_pre.bias", "features"),
-        ("pre_logits.weight", "pre_logits"),
-        ("head.bias", "head"),
+        ("convnext_isotropic_small", "stem.weight", "stem"),
+        ("convnext_tiny", "downsample_layers.0.1.bias", "downsample_layers.0"),
+        ("convnext_tiny", "stages.2.1.gamma", "stages.2.1"),
+        ("convnextv2_base", "stages.2.10.grn.gamma", "stages.2.10"),
+        ("convnext_isotropic_small", "blocks.17.norm.weight", "blocks.17"),
+        ("convnext_tiny", "norm.weight", "features"),
+        ("convnext_tiny_hnf", "norm_pre.bias", "features"),
+        ("convnext_large_mlp", "pre_logits.weight", "pre_logits"),
+        ("convnext_large_mlp", "head.bias", "head"),
     ],
 )
-def test_the_unit_of_a_tensor_is_read_off_its_name(tensor: str, unit: str) -> None:
-    assert unit_name(tensor) == unit
+def test_a_tensor_belongs_to_this_unit(arch: str, tensor: str, unit: str) -> None:
+    assert unit_names(ARCHS[arch])[tensor] == unit
 
 
 def test_a_unit_that_the_architecture_lacks_is_refused() -> None:

@@ -12,11 +12,12 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from results import GATES, NASTY, full_result, some_result, some_rows
+from made_up_gates import failed
+from results import GATES, NASTY, departing_in_float32, full_result, some_result, some_rows
 
 from convert.errors import TargetError
 from verify.accuracy.scores import summarise
-from verify.gate import gate
+from verify.gates.layers import layers_gate
 from verify.report import as_json, as_junit, as_markdown, as_text, remove_reports, write_reports
 from verify.report.document import SCHEMA
 from verify.report.step_summary import MAX_BYTES, StepSummaryError, append_step_summary
@@ -26,6 +27,7 @@ SCHEMA_DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 FILES = ["junit.xml", "report.html", "report.json", "report.md"]
 RESULTS: dict[str, Callable[[], Result]] = {
     "everything": full_result,
+    "a unit of float32 alone": lambda: some_result(units=departing_in_float32()),
     "no accuracy run": lambda: Result({"arch": "x"}, GATES),
     "no labels": lambda: some_result(some_rows(labelled=False)),
     "no image read": lambda: some_result([replace(row, predictions={}) for row in some_rows(3)]),
@@ -36,8 +38,8 @@ def nasty() -> Result:
     """A failing result, hostile wherever a text comes out of files."""
     rows = some_rows(flips=3)
     rows[0] = replace(rows[0], name=NASTY)
-    failed = gate("structure", False, NASTY, "same", problems=(NASTY,))
-    return some_result(rows, gates=(failed,), facts={"arch": NASTY, NASTY: NASTY}, classes=[NASTY] * 20, command=NASTY)
+    gates = (failed("structure", NASTY, "same", problems=(NASTY,)),)
+    return some_result(rows, gates=gates, facts={"arch": NASTY, NASTY: NASTY}, classes=[NASTY] * 20, command=NASTY)
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -87,8 +89,27 @@ def test_a_pull_request_gets_the_table_that_maintainers_ask_for() -> None:
     assert "<details><summary>flips (6)</summary>" in lines
 
 
+def test_every_form_names_a_unit_that_departs_in_float32_alone() -> None:
+    report = departing_in_float32()
+    result = some_result(gates=(*GATES, layers_gate(report)), units=report)
+    measured = "1 of 12 units depart, the first is stages.1.2, in float32 alone"
+    layers = json.loads(as_json(result))["layers"]
+
+    assert (layers["first"], layers["dtype"], layers["hint"]) == ("stages.1.2", "float32", "")
+    assert "First unit that departs, in float32 alone: `stages.1.2`" in as_markdown(result).splitlines()
+    assert re.search(r"(?m)^stages\.1\.2 .* first to depart in float32$", as_text(result))
+    assert all(measured in form(result) for form in (as_json, as_text, as_junit))
+
+
+def test_the_json_has_the_measures_with_their_limits() -> None:
+    gate = json.loads(as_json(full_result()))["gates"][1]
+
+    assert gate["measures"] == [{"name": "max rel", "value": 1.2e-14, "limit": 1e-9}]
+    assert gate["details"] == {}
+
+
 def test_markdown_of_ten_thousand_problems_fits_a_comment() -> None:
-    many = gate("structure", False, "bad", "good", problems=tuple(f"{number:0500}" for number in range(10_000)))
+    many = failed("structure", "bad", "good", problems=tuple(f"{number:0500}" for number in range(10_000)))
     text = as_markdown(some_result(some_rows(2000, flips=900), gates=(many, many, many)))
 
     assert "... and 9,950 more in report.json" in text.splitlines()

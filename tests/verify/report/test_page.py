@@ -12,13 +12,17 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from made_up_gates import failed, passed
 from PIL import Image
-from results import NASTY, album, full_result, some_result, some_rows, some_units
+from results import NASTY, album, departing_in_float32, full_result, some_result, some_rows, some_units
 
-from verify.gate import gate
+from verify.gates.compare import Comparison
+from verify.gates.layers import UnitDifference, UnitReport
+from verify.limits import UNIT_MAX_REL
 from verify.report import as_html
 from verify.report.figures import class_points, confidence_grid, difference_histogram
 from verify.report.html import GALLERY
+from verify.report.plots import unit_figure
 from verify.report.thumbnails import SIDE, data_uri
 from verify.result import Result
 from verify.store.rows import Prediction
@@ -51,10 +55,10 @@ class Page(HTMLParser):
 def nasty() -> Result:
     rows = some_rows(flips=3)
     rows[0] = replace(rows[0], name=NASTY)
-    failed = gate(NASTY, False, NASTY, NASTY, problems=(NASTY,))
-    units = replace(some_units(depart=True), first=NASTY, hint=NASTY)
+    gates = (failed(NASTY, NASTY, NASTY, problems=(NASTY,)),)
+    units = replace(some_units(depart=True), hint=NASTY)
     facts = {"arch": NASTY, NASTY: NASTY}
-    return some_result(rows, gates=(failed,), facts=facts, classes=[NASTY] * 20, command=NASTY, units=units)
+    return some_result(rows, gates=gates, facts=facts, classes=[NASTY] * 20, command=NASTY, units=units)
 
 
 def test_the_page_says_verdict_scores_gates_and_how_to_repeat_it() -> None:
@@ -147,12 +151,36 @@ def test_an_image_that_cannot_be_read_again_has_a_box_in_its_place() -> None:
     assert "1 could not be read again and has no picture." in page.text
 
 
+def test_the_page_names_a_unit_that_departs_in_float32_alone_wherever_it_speaks_of_units() -> None:
+    text = Page(as_html(some_result(units=departing_in_float32()))).text
+
+    assert "The first unit that departs, in float32 alone, is stages.1.2" in text
+    assert "The first unit that departs is stages.1.2, in float32 alone. Cumulative: " in text
+    assert "No unit departs" not in text
+
+
+def test_the_page_says_where_no_unit_departs() -> None:
+    assert Page(as_html(some_result(units=some_units()))).text.count("No unit departs.") == 2
+
+
+@pytest.mark.parametrize("dtype", UNIT_MAX_REL)
+@pytest.mark.parametrize(("times", "outside"), [(5.0, True), (0.5, False)])
+def test_a_unit_that_departs_stands_outside_its_drawn_limit(dtype: str, times: float, outside: bool) -> None:
+    alone = Comparison(1.0, times * UNIT_MAX_REL[dtype], (0,))
+    unit = UnitDifference("stages.0.0", dtype, Comparison(0.0, 1e-15, (0,)), alone)
+    lines = {line.get_label(): line for line in unit_figure(UnitReport((unit,))).axes[0].lines}
+    drawn, limit = (np.array(lines[f"{dtype}{kind}"].get_xdata(), float)[0] for kind in (", alone", " limit"))
+
+    assert limit == UNIT_MAX_REL[dtype]
+    assert unit.departs is bool(drawn > limit) is outside
+
+
 def test_no_flip_is_said() -> None:
     assert "None: both frameworks have the same best class" in Page(as_html(some_result())).text
 
 
 def test_a_result_without_images_has_no_plots_and_no_scores() -> None:
-    page = Page(as_html(Result({"arch": "x"}, (gate("structure", True, "fine", "same"),))))
+    page = Page(as_html(Result({"arch": "x"}, (passed("structure", "fine", "same"),))))
 
     assert page.tags("svg") == []
     assert [heading["id"] for heading in page.tags("h2")] == ["gates", "what"]

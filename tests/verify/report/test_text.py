@@ -7,18 +7,19 @@ import math
 from typing import Any
 
 import pytest
+from made_up_gates import failed, passed
 from pairs import flip_by
 
 from verify.accuracy.scores import Accuracy, ClassScore, Flip, McNemar, PairedResult
 from verify.accuracy.statistics import mcnemar_exact
-from verify.gate import gate, not_run
+from verify.gate import Gate, Measure, not_run
 from verify.gates.paired import paired_gate
 from verify.report import as_json, as_markdown, as_text, flip_line, headline
 from verify.result import Result
 from verify.why.explain import WhyReport, WhyRow
 
-PASSED = gate("structure", True, "74 tensors", "same tensors", digest="abc")
-FAILED = gate("float64 oracle", False, "max rel nan", "max rel <= 1e-09", max_rel=math.nan)
+PASSED = passed("structure", "74 tensors", "same tensors", digest="abc")
+FAILED = Gate("float64 oracle", "max rel nan", "max rel <= 1e-09", (Measure("max rel", math.nan, 1e-9),))
 NOT_RUN = not_run("paired accuracy", "no --data", "no unexplained flip")
 FLIP = Flip("a/x.png", 3, 1, 2, 0.5, 0.25, 1e-5, explained=True)
 
@@ -59,7 +60,7 @@ def test_a_terminal_gets_facts_gates_scores_flips_and_verdict() -> None:
 
 
 def test_a_terminal_gets_eight_problems_and_is_told_of_the_others() -> None:
-    many = gate("structure", False, "", "", problems=tuple(f"problem {number}" for number in range(11)))
+    many = failed("structure", problems=tuple(f"problem {number}" for number in range(11)))
     lines = as_text(Result({}, (many,))).splitlines()
 
     assert lines[4:14] == [
@@ -92,7 +93,7 @@ def test_a_flip_is_said_in_one_line(explained: bool, label: int | None, line: st
 def test_programs_get_null_for_what_json_lacks() -> None:
     document = json.loads(as_json(Result({}, (FAILED,), paired(max_abs=math.inf, agreement=math.nan))))
 
-    assert document["gates"][0]["values"] == {"max_rel": None}
+    assert document["gates"][0]["measures"] == [{"name": "max rel", "value": None, "limit": 1e-9}]
     assert (document["paired"]["max_abs"], document["paired"]["agreement"]) == (None, None)
 
 
@@ -106,8 +107,9 @@ def test_programs_get_the_whole_result() -> None:
         "verdict": "passed",
         "measured": "74 tensors",
         "limit": "same tensors",
+        "measures": [{"name": "x", "value": 0.5, "limit": 1.0}],
         "problems": [],
-        "values": {"digest": "abc"},
+        "details": {"digest": "abc"},
     }
     assert document["paired"]["flips"][0]["name"] == "0.png"
     assert document["paired"]["accuracy"]["torch"] == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -16,11 +17,13 @@ import pytest
 from twins import FAMILIES
 
 from verify.cli import main
-from verify.gate import not_run
+from verify.gate import Gate, Measure, not_run
+from verify.gates import GATES, When
 from verify.selftest.bench import Plants
 from verify.selftest.command import Selftest, Untouched, as_json, as_text, headline, readme_table, selftest
 from verify.selftest.faults import FAULTS
 from verify.selftest.model_kinds import MODEL_KINDS
+from verify.selftest.reading import Reading, reading
 from verify.selftest.tensor_kinds import KINDS
 from verify.selftest.weights import distinct_weights
 from verify.workers.compute import Compute
@@ -55,7 +58,7 @@ def test_every_fault_is_seen_and_nothing_else(run: subprocess.CompletedProcess[s
 
 
 def test_the_untouched_pairs_pass_every_gate(document: Any) -> None:
-    gates = ["structure", "float64 oracle", "float32 logits", "preprocessing", "paired accuracy", "published accuracy"]
+    gates = [row.name for row in GATES if row.when not in (When.LAYERS, When.GRADIENTS)]
 
     assert [list(pair["gates"]) for pair in document["untouched"]] == [gates, gates[:-1]]
     assert {gate["verdict"] for pair in document["untouched"] for gate in pair["gates"].values()} == {"passed"}
@@ -124,6 +127,39 @@ def test_what_does_not_go_with_it_is_wrong_usage(option: list[str], capsys: pyte
     assert "--selftest brings its own pairs and images" in capsys.readouterr().err
 
 
+# What a gate that failed measured
+
+LITTLE, MUCH = Measure("max abs", 3e-4, 1e-4), Measure("max rel", 4e-8, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("measures", "problems", "expected", "words"),
+    [
+        ((LITTLE, MUCH), ("p",), Reading("max rel 4.0e-08, limit 1.0e-09", 4e-8 / 1e-9), "40 x"),
+        ((MUCH, LITTLE), (), Reading("max rel 4.0e-08, limit 1.0e-09", 4e-8 / 1e-9), "40 x"),
+        ((Measure("levels", 278.4, 1.5), Measure("told", 1e9)), (), Reading("levels 278, limit 1.5", 185.6), "190 x"),
+        ((Measure("levels", 1.0, 1.5),), ("a  line", "b"), Reading("a line and 1 more", None), None),
+        ((Measure("flips", 3, 0),), ("a flip",), Reading("a flip", None), None),
+        ((Measure("flips", 3, 0), LITTLE), ("a flip",), Reading("max abs 3.0e-04, limit 1.0e-04", 3e-4 / 1e-4), "3 x"),
+        ((Measure("max abs", 1e-9, 0.0),), (), Reading("max abs 1.0e-09, limit 0", math.inf), "without end"),
+        ((), (), Reading("measured", None), None),
+    ],
+)
+def test_a_reading_is_of_the_measure_that_is_furthest_over_its_limit(
+    measures: tuple[Measure, ...], problems: tuple[str, ...], expected: Reading, words: str | None
+) -> None:
+    found = reading(Gate("any", "measured", "limit", measures, problems))
+
+    assert found == expected
+    assert found.shown == (f"{expected.text}: {words}" if words else expected.text)
+
+
+def test_what_is_not_a_number_is_further_than_anything() -> None:
+    found = reading(Gate("any", "", "", (MUCH, Measure("max abs", math.nan, 1e-4))))
+
+    assert found.shown == "max abs nan, limit 1.0e-04: not a number"
+
+
 # Faults, places and words
 
 
@@ -158,8 +194,8 @@ def test_every_kind_of_fault_in_a_model_fits_some_network_and_is_known_to_the_wo
     assert all(any(kind.places(spec) for spec in FAMILIES) for kind in MODEL_KINDS)
 
 
-def test_the_readme_has_the_table() -> None:
-    assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_manual_has_the_table() -> None:
+    assert readme_table() in (ROOT / "verify/selftest/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("seed", "count"), [(7, 6)])

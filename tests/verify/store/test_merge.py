@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_gates import failed, passed
 from made_up_images import write_images
 from pairs import write_pair
 
 from convert.archs import get_spec
 from verify.facts import settings_of
-from verify.gate import Gate, Verdict, gate, not_run
+from verify.gate import Gate, Verdict, not_run
 from verify.recipes.choose import ChosenRecipe
 from verify.recipes.protocol import Protocol
 from verify.report import as_json
@@ -27,7 +28,7 @@ from verify.store.merge import merge
 from verify.store.rows import ImageFacts, ImageRow, RunFacts
 from verify.store.run_store import RunStore, StoreError
 
-GOOD, BAD = gate("structure", True, "74 tensors", "x"), gate("structure", False, "1 tensor", "x", problems=("differs",))
+GOOD, BAD = passed("structure", "74 tensors", "x"), failed("structure", "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")
 
 

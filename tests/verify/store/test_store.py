@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up_gates import failed, passed
 from scipy.special import softmax
 
 from convert.arrays import Array
-from verify.gate import gate, not_run
+from verify.gate import Measure, not_run
 from verify.store.rows import ImageFacts, ImageRow, Prediction, RunFacts
 from verify.store.run_store import SCHEMA_VERSION, RunStore, StoreError
 
@@ -156,7 +157,11 @@ def test_the_file_is_open_to_anyones_own_sql(tmp_path: Path) -> None:
 
 def test_what_was_put_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
     facts = RunFacts({"a": "1"}, {"b": "2"}, {"c": "3"})
-    gates = [gate("structure", True, "7 tensors", "all", digest="ab"), not_run("paired accuracy", "no --data", "x")]
+    gates = [
+        passed("structure", "7 tensors", "all", Measure("tensors", 7), Measure("max rel", 1e-300, 0.1), digest="ab"),
+        failed("float64 oracle", "much", "little", ("a problem", "another")),
+        not_run("paired accuracy", "no --data", "x"),
+    ]
     with closing(RunStore(tmp_path / "run.sqlite")) as store:
         store.put_run(facts)
         store.put_gates(gates)

@@ -1,0 +1,69 @@
+"""What a verification reads before a framework loads: all of the input that can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convert.arrays import Array
+from convert.errors import FerryError
+from verify.datasets import Dataset, read_dataset
+from verify.datasets.class_map import read_class_map
+from verify.options import Options
+from verify.pair import Pair, read_pair
+from verify.recipes.choose import ChosenRecipe, choose_recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What is verified, read and found to go together.
+
+    Attributes:
+        pair: both checkpoints.
+        chosen: the protocol, and its recipe where there is one.
+        class_indices: (classes,) int64, the model's outputs that are the data set's classes; None
+            where all are.
+        dataset: the validation set; None if there is none.
+    """
+
+    pair: Pair
+    chosen: ChosenRecipe
+    class_indices: Array | None
+    dataset: Dataset | None
+
+    @classmethod
+    def read(cls, options: Options) -> Inputs:
+        """Reads the checkpoints, the recipe, the class map and the data set, in this order.
+
+        Raises:
+            FerryError: one of them is no good, or does not go with another.
+        """
+        pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
+        chosen = _choose(options, pair)
+        class_indices = _read_class_indices(options, pair)
+        dataset = _read_dataset(options, pair, class_indices)
+        return cls(pair=pair, chosen=chosen, class_indices=class_indices, dataset=dataset)
+
+
+def _choose(options: Options, pair: Pair) -> ChosenRecipe:
+    if options.overrides is None:
+        return ChosenRecipe(protocol=options.protocol, recipe=None, overridden=(), how="given")
+    return choose_recipe(
+        options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.protocol
+    )
+
+
+def _read_class_indices(options: Options, pair: Pair) -> Array | None:
+    if options.class_map is None:
+        return None
+    if options.data is None:  # from Python; the command line has refused it
+        raise FerryError(f"{options.class_map}: a class map needs a data set")
+    return read_class_map(options.class_map, pair.spec.num_classes)
+
+
+def _read_dataset(options: Options, pair: Pair, class_indices: Array | None) -> Dataset | None:
+    if options.data is None:
+        return None
+    if pair.spec.in_chans != 3:
+        raise FerryError(f"--data: images have 3 channels, the model takes {pair.spec.in_chans}")
+    classes = pair.spec.num_classes if class_indices is None else len(class_indices)
+    return read_dataset(options.data, classes, labelled=options.labelled, choice=options.choice)
