@@ -12,7 +12,6 @@ import PIL
 
 from convert.arrays import Array
 from convert.checkpoints.reading import CheckpointOf
-from convert.digest import sha256_of
 from convert.version import __version__
 from verify.options import Options
 from verify.pair import Pair
@@ -51,5 +50,4 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
 
 
 def _file(checkpoint: CheckpointOf[Array]) -> str:
-    files = (checkpoint.path, *checkpoint.shards)
-    return ", ".join(f"{path.name} sha256 {sha256_of(path)}" for path in files)
+    return ", ".join(f"{file.path.name} sha256 {file.sha256()}" for file in checkpoint.files)
