@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import numpy as np
 
-from convert.arrays import Array
+from convert.arrays import Array, Tensor
+from convert.files import PIECE
 
 # Rows of the matrix as it lies in memory. Read together they fill a cache line of each row of the copy, and they are
 # few enough to stay in the cache where the row length is a power of two. Others (8, 32, 64) were slower.
@@ -18,8 +20,16 @@ class Buffer:
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
+        self._block = np.empty(0, np.uint8)
 
-    def empty_like(self, array: Array) -> Array:
+    @property
+    def block(self) -> Array:
+        """Room for one reading from a file, beside the copy; of any content."""
+        if not self._block.size:
+            self._block = np.empty(PIECE, np.uint8)
+        return self._block
+
+    def empty_like(self, array: Tensor) -> Array:
         """An array of that shape and dtype, in C order and little-endian, of any content; good until the next call."""
         if self._bytes.size < array.nbytes:
             self._bytes = np.empty(array.nbytes, np.uint8)
@@ -32,10 +42,10 @@ class Deferred:
     """Bytes of a known number that are made when they are needed.
 
     Attributes:
-        array: their source, of any strides.
+        array: their source, of any strides, in memory or in a file.
     """
 
-    array: Array
+    array: Tensor
 
     def __len__(self) -> int:
         return self.array.nbytes
@@ -48,23 +58,40 @@ class Deferred:
         return flat_bytes(self.array, buffer)
 
 
-def flat_bytes(array: Array, buffer: Buffer | None = None) -> memoryview:
-    """The array's bytes in C order, little-endian, without a copy where it lies so already.
+class Unread(Protocol):
+    """A tensor whose values are not in memory."""
+
+    def read(self, buffer: Buffer) -> Array:
+        """The values in C order and little-endian, in the buffer."""
+
+
+def flat_bytes(tensor: Tensor, buffer: Buffer | None = None) -> memoryview:
+    """The tensor's bytes in C order, little-endian, without a copy where it lies so already.
 
     Args:
-        array: of any strides.
+        tensor: of any strides, in memory or in a file.
         buffer: where a copy goes; memory of its own unless given.
     """
-    return _contiguous(array, buffer or Buffer()).reshape(-1).view(np.uint8).data
+    buffer = buffer or Buffer()
+    array = tensor if isinstance(tensor, np.ndarray) else cast("Unread", tensor).read(buffer)
+    return _contiguous(array, buffer).reshape(-1).view(np.uint8).data
+
+
+def copy_strips(source: Array, target: Array) -> None:
+    """Copies values to where they lie in another order, by strips of rows of the source."""
+    if source.ndim != 2 or target.flags.c_contiguous:
+        target[...] = source
+        return
+    for row in range(0, len(source), STRIP):
+        target[row : row + STRIP] = source[row : row + STRIP]
 
 
 def _contiguous(array: Array, buffer: Buffer) -> Array:
     if array.flags.c_contiguous and array.dtype == array.dtype.newbyteorder("<"):
         return array
     copy = buffer.empty_like(array)
-    if array.ndim != 2 or array.flags.c_contiguous:
+    if array.flags.c_contiguous:
         copy[...] = array
-        return copy
-    for column in range(0, array.shape[1], STRIP):
-        copy[:, column : column + STRIP] = array[:, column : column + STRIP]
+    else:
+        copy_strips(array.T, copy.T)
     return copy

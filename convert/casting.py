@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import BFLOAT16, Array, dtype_name
+from convert.arrays import BFLOAT16, TensorType, cast_values, dtype_name
 from convert.errors import FerryError
+from convert.stored import StoredArray
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("float32"),
@@ -18,7 +19,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 DEFAULT = "float32"
 
 
-def cast_state_dict(tensors: Mapping[str, Array], dtype: str = "") -> tuple[dict[str, Array], dict[str, int]]:
+def cast_state_dict(tensors: Mapping[str, TensorType], dtype: str = "") -> tuple[dict[str, TensorType], dict[str, int]]:
     """The tensors in one floating-point dtype.
 
     Args:
@@ -35,7 +36,7 @@ def cast_state_dict(tensors: Mapping[str, Array], dtype: str = "") -> tuple[dict
     """
     target = DTYPES[dtype or DEFAULT]
     counts: dict[str, int] = {}
-    result: dict[str, Array] = {}
+    result: dict[str, TensorType] = {}
     for name, array in tensors.items():
         result[name] = array
         if array.dtype != target and (array.dtype.kind == "f" or array.dtype == BFLOAT16):
@@ -48,20 +49,8 @@ def cast_state_dict(tensors: Mapping[str, Array], dtype: str = "") -> tuple[dict
     return result, counts
 
 
-def _cast(array: Array, target: np.dtype[np.generic]) -> Array:
-    wide = _widened(array)
-    with np.errstate(over="ignore"):  # an overflow becomes Inf, which the comparison with the table names
-        narrow = wide.astype(np.float32 if target == BFLOAT16 else target)
-    if target != BFLOAT16:
-        return narrow
-    bits = np.ascontiguousarray(narrow).view(np.uint32)
-    # Round to nearest, ties to even, as both frameworks do; a NaN keeps a bit of its payload.
-    rounded = ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
-    return np.where(np.isnan(wide), np.uint16(0x7FC0), rounded).view(BFLOAT16).reshape(array.shape)
-
-
-def _widened(array: Array) -> Array:
-    if array.dtype != BFLOAT16:
-        return array
-    bits = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32)
-    return (bits << 16).view(np.float32).reshape(array.shape)
+def _cast(tensor: TensorType, target: np.dtype[Any]) -> TensorType:
+    """The tensor in another dtype; one that is still in a file is cast when it is read."""
+    cast: Any = tensor.cast(target) if isinstance(tensor, StoredArray) else cast_values(np.asarray(tensor), target)
+    result: TensorType = cast
+    return result

@@ -116,11 +116,11 @@ def _run(args: argparse.Namespace) -> int:
     if args.plan:
         print_result(summary.plan(job, framework))
         return 0
-    written = job.write(args.dst, force=args.force, digest=args.json)
+    conversion = job.write(args.dst, force=args.force, digest=args.json)
     if args.json:
-        print_result(summary.as_json(job, framework, written))
+        print_result(summary.as_json(job, framework, conversion))
     else:
-        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(written, framework)}")
+        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(conversion, framework)}")
     return 0
 
 

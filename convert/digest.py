@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from convert.arrays import Array, dtype_name
-from convert.buffers import flat_bytes
+import numpy as np
+
+from convert.arrays import Tensor, dtype_name
+from convert.buffers import Buffer, flat_bytes
 
 PIECE = 1 << 20  # bytes, which stay in the processor's cache between their reading and their digesting
 
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
+        return sha256_of_open(file.fileno())
+
+
+def sha256_of_open(descriptor: int) -> str:
+    """Digest of an open file's bytes, hexadecimal."""
+    digest, position = hashlib.sha256(), 0
+    while piece := os.pread(descriptor, PIECE, position):
+        digest.update(piece)
+        position += len(piece)
     return digest.hexdigest()
 
 
-def tensor_digests(tensors: Mapping[str, Array]) -> dict[str, str]:
+def tensor_digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """Name to the SHA-256 of the tensor's dtype, shape and values.
 
     Args:
         tensors: arrays in one layout, PyTorch's where files of both frameworks are compared; any strides.
     """
-    return {name: _digest(array) for name, array in tensors.items()}
+    return {name: tensor_digest(tensor) for name, tensor in tensors.items()}
 
 
 def combined_digest(digests: Mapping[str, str]) -> str:
@@ -36,7 +45,20 @@ def combined_digest(digests: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _digest(array: Array) -> str:
-    digest = hashlib.sha256(f"{dtype_name(array.dtype)} {array.shape} ".encode())
-    digest.update(flat_bytes(array))
+def tensor_digest(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's dtype, shape and values, hexadecimal; any strides."""
+    digest = hashlib.sha256(f"{dtype_name(tensor.dtype)} {tensor.shape} ".encode())
+    buffer = Buffer()
+    for part in _parts(tensor):
+        digest.update(flat_bytes(part, buffer))
     return digest.hexdigest()
+
+
+def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    """The tensor by rows of which a copy, where one is needed, stays small."""
+    if not isinstance(tensor, np.ndarray) or tensor.ndim < 2 or tensor.flags.c_contiguous or not tensor.size:
+        yield tensor
+        return
+    rows = max(1, PIECE * len(tensor) // tensor.nbytes)
+    for row in range(0, len(tensor), rows):
+        yield tensor[row : row + rows]

@@ -3,6 +3,7 @@
     FerryError               what a user can cause; the commands print it and end with status 1
       CheckpointError        a file that cannot be read as a checkpoint
         RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
+        UnreadableSource     a file that changed while it was read, or that the disk no longer gives
       CheckpointMismatch     tensors that are not the architecture's, every problem named
       UnknownArch            no architecture of that name
       UnknownPretrained      no published checkpoint of that name
@@ -43,6 +44,10 @@ class CheckpointError(FerryError):
 
 class RefusedCheckpoint(CheckpointError):
     """A file that asks for more than tensors: code to run, or memory that it does not carry."""
+
+
+class UnreadableSource(CheckpointError):
+    """A file that changed while it was read, or that the disk no longer gives. Its text starts with the path."""
 
 
 class WrongUsage(FerryError):

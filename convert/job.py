@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from convert.archs import ArchSpec
-from convert.arrays import Array
+from convert.arrays import Array, Tensor
+from convert.buffers import Buffer
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
 from convert.checkpoints.atomic import Written, check_target
 from convert.checkpoints.containers import WRITTEN_AS
+from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, FerryError, TargetError
 from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import fresh_head
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
+from convert.one_pass import OnePass
 from convert.params import Layout, Param
 from convert.paths import AnyPath
-from convert.source.read import Source, read_source
+from convert.source.read import Source, open_source
 from convert.source.recognise import recognise_arch
-from convert.state_dict import check_state_dict, convert_state_dict, expected_shapes, restore_state_dict
+from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
+from convert.stored import StoredArray
 
 OFFICIAL = "official"
 
@@ -65,35 +73,50 @@ class TensorStep:
 
 
 @dataclass(frozen=True)
+class Conversion(Written):
+    """A target that was written, and what it was made of.
+
+    Attributes:
+        sources: SHA-256 of the source and, where that is an index, of each shard; empty where they were not asked for.
+        tensors: one digest of all tensors, whatever their container, order or layout; empty likewise.
+    """
+
+    sources: tuple[str, ...] = ()
+    tensors: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
     """A source that is ready to be carried over.
 
     Attributes:
         source: the file and what was recognised in it.
         spec: the architecture, with the target's number of classes.
-        tensors: official names to arrays in the layout of the source's framework, cast.
+        tensors: official names to arrays in the layout of the source's framework, cast. Their values are read, and
+            looked at, when they are carried over, except those of a head that is new.
         options: as asked for.
         casts: how many tensors were cast, by the dtype that they had.
         fresh_head: whether the head is new.
     """
 
-    source: Source
+    source: Source[StoredArray]
     spec: ArchSpec
-    tensors: Mapping[str, Array]
+    tensors: Mapping[str, Tensor]
     options: Options = field(default_factory=Options)
     casts: Mapping[str, int] = field(default_factory=dict)
     fresh_head: bool = False
 
     @classmethod
     def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
-        """Reads a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
+        """Opens a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
 
         Raises:
             FerryError: a name, the file or its keys are no good.
         """
         options = options or Options()
-        source = read_source(src, arch=arch, weights=options.weights)
-        spec, tensors = source.spec, source.tensors
+        source = open_source(src, arch=arch, weights=options.weights)
+        spec = source.spec
+        tensors: dict[str, Tensor] = dict(source.tensors)
         head_fits = spec.head_key in tensors and spec.num_classes == options.num_classes
         fresh = bool(options.num_classes) and not head_fits
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
@@ -120,59 +143,110 @@ class Job:
         return TORCH if self.source.framework == PADDLE else PADDLE
 
     def converted(self, framework: str) -> dict[str, Array]:
-        """The target's tensors under the target's keys, in that framework's layout; views where nothing was cast.
+        """The target's tensors under the target's keys, in that framework's layout, in memory.
 
         Raises:
             CheckpointMismatch: the tensors are not the architecture's; its text names the file.
-            FerryError: the key format has no place for a tensor.
+            FerryError: the key format has no place for a tensor, or the file is damaged or changes.
         """
-        try:
-            carried = self._carried(framework)
-        except CheckpointMismatch as error:
-            headless = not {self.spec.head_key, self.spec.head_bias_key} & set(self.tensors)
-            if headless and len(error.problems) == 2:
-                raise FerryError(
-                    f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
-                ) from error
-            raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
-        return {
-            key: carried[name].reshape(reshape.theirs(carried[name].shape))
-            for name, (key, reshape) in self._target_names(framework).items()
-        }
+        watched = OnePass(digest=False)
+        tensors = self._target_tensors(framework, watched)
+        arrays = on_cores(lambda tensor: tensor.read() if isinstance(tensor, StoredArray) else tensor, tensors.values())
+        self._judge(watched)
+        return dict(zip(tensors, map(np.asarray, arrays), strict=True))
+
+    def check(self, framework: str) -> None:
+        """Reads every tensor once; the errors are those of `converted`."""
+        watched, buffers = OnePass(digest=False), threading.local()
+
+        def read(tensor: Tensor) -> None:
+            if isinstance(tensor, StoredArray):
+                buffers.own = getattr(buffers, "own", None) or Buffer()
+                tensor.read(buffers.own)
+
+        on_cores(read, self._target_tensors(framework, watched).values())
+        self._judge(watched)
 
     def steps(self, framework: str) -> tuple[TensorStep, ...]:
         """The whole mapping to a target of that framework, in the target's order."""
         names = self._target_names(framework)
         return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
 
-    def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Written:
+    def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
+
+        Every byte of the tensors is read once, from a file that was opened once: what was checked is what is written.
 
         Args:
             dst: the file; its suffix says which container.
             force: whether to replace an existing file.
-            digest: whether to compute the target's SHA-256 on the way.
+            digest: whether to compute the SHA-256 of both files and of the tensors.
         """
         dst = Path(dst)
         check_target(dst, force=force)
         if dst.exists() and dst.samefile(self.source.path):
             raise TargetError(f"{dst}: is the source itself; choose another target")
         framework = self.target_framework(dst.suffix)
-        return write_checkpoint(dst, self.converted(framework), framework=framework, force=force, digest=digest)
+        watched, sources = OnePass(digest=digest), []
+
+        def confirm() -> None:
+            self._judge(watched)
+            if digest:
+                sources.extend(on_cores(lambda file: file.sha256(), self.source.checkpoint.files))
+                self.source.checkpoint.check_unchanged()
+
+        tensors = self._target_tensors(framework, watched)
+        written = write_checkpoint(dst, tensors, framework=framework, force=force, digest=digest, confirm=confirm)
+        return Conversion(**vars(written), sources=tuple(sources), tensors=watched.digest() if digest else "")
 
     def operations(self, framework: str) -> dict[str, int]:
         """How many tensors are copied as they are, transposed, reshaped, cast or made new."""
         counts = Counter(operation for step in self.steps(framework) for operation in step.operations or ("copy",))
         return dict(sorted(counts.items()))
 
-    def _carried(self, framework: str) -> Mapping[str, Array]:
-        """The tensors under that framework's official names, each looked at once."""
-        dtype = DTYPES[self.options.dtype or DEFAULT]
-        if framework == self.source.framework:
-            check_state_dict(self.spec, self.tensors, framework=framework, dtype=dtype)
-            return self.tensors
-        carry = convert_state_dict if framework == PADDLE else restore_state_dict
-        return carry(self.spec, self.tensors, dtype=dtype)
+    def _target_tensors(self, framework: str, watched: OnePass) -> dict[str, Tensor]:
+        """The target's keys to its tensors, unread; what is learned when they are read goes to `watched`."""
+        expected = expected_shapes(self.spec, self.source.framework)
+        if find_problems(self.tensors, expected, dtype=self._dtype, not_finite={}):
+            self._check(None)  # all values are read too, so that the error has every problem
+        params, to_paddle = self.spec.params(), framework == PADDLE
+        carried: Mapping[str, Tensor] = self.tensors
+        if framework != self.source.framework:
+            carried = carry_state_dict(self.spec, self.tensors, framework)
+        names = self._target_names(framework)
+        tensors: dict[str, Tensor] = {}
+        for param in params:
+            name = param.paddle_name if to_paddle else param.torch_name
+            source = param.paddle_name if self.source.framework == PADDLE else param.torch_name
+            layout = param.layout if to_paddle else Layout.SAME
+            tensor = watched.watch(carried[name], layout, source=source, name=param.torch_name)
+            key, reshape = names[name]
+            tensors[key] = tensor.reshape(reshape.theirs(tensor.shape))
+        return tensors
+
+    def _judge(self, watched: OnePass) -> None:
+        """Raises FerryError where what was read must not be used."""
+        self.source.checkpoint.check_unchanged()
+        if watched.not_finite:
+            self._check(watched.not_finite)
+
+    def _check(self, not_finite: Mapping[str, int] | None) -> None:
+        """Raises FerryError unless the tensors are the architecture's; `not_finite` is that of `find_problems`."""
+        framework = self.source.framework
+        try:
+            check_state_dict(self.spec, self.tensors, framework=framework, dtype=self._dtype, not_finite=not_finite)
+        except CheckpointMismatch as error:
+            self.source.checkpoint.check_unchanged()
+            headless = not {self.spec.head_key, self.spec.head_bias_key} & set(self.tensors)
+            if headless and len(error.problems) == 2:
+                raise FerryError(
+                    f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
+                ) from error
+            raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return DTYPES[self.options.dtype or DEFAULT]
 
     def _hint(self) -> str:
         """What to do about tensors that do not fit."""
@@ -199,7 +273,7 @@ class Job:
         if name in named.reshaped:
             operations.append(named.reshaped[name].value)
         array = self.source.checkpoint.tensors[named.keys[name]]
-        if self.source.tensors[name].dtype != DTYPES[self.options.dtype or DEFAULT]:
+        if self.source.tensors[name].dtype != self._dtype:
             operations.append("cast")
         if framework != self.source.framework and param.layout is not Layout.SAME:
             operations.append(param.layout.value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convert.arrays import Array
+    from convert.arrays import TensorType
 
 Shape = tuple[int, ...]
 
@@ -25,13 +25,15 @@ class Layout(enum.Enum):
     SAME = "copy"
     LINEAR = "transpose"  # nn.Linear.weight: (out, in) -> (in, out)
 
-    def to_paddle(self, array: Array) -> Array:
+    def to_paddle(self, array: TensorType) -> TensorType:
         """View of a tensor in PyTorch's layout as Paddle lays it out; no data is copied."""
-        return array.T if self is Layout.LINEAR else array
+        turned: TensorType = array.T if self is Layout.LINEAR else array
+        return turned
 
-    def to_torch(self, array: Array) -> Array:
+    def to_torch(self, array: TensorType) -> TensorType:
         """View of a tensor in Paddle's layout as PyTorch lays it out; no data is copied."""
-        return array.T if self is Layout.LINEAR else array
+        turned: TensorType = array.T if self is Layout.LINEAR else array
+        return turned
 
     def paddle_shape(self, shape: Shape) -> Shape:
         """Shape in Paddle of a tensor of that shape in PyTorch."""

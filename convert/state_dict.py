@@ -8,18 +8,19 @@ from typing import Any, Literal
 import numpy as np
 
 from convert.archs.spec import ArchSpec
-from convert.arrays import Array, count_not_finite, dtype_name
+from convert.arrays import Tensor, TensorType, count_not_finite, dtype_name
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, shown
 from convert.frameworks import PADDLE, TORCH
 from convert.params import Shape
+from convert.stored import StoredArray
 
 DTYPE = np.dtype("float32")
 
 
 def convert_state_dict(
-    spec: ArchSpec, source: Mapping[str, Array], *, dtype: np.dtype[Any] = DTYPE
-) -> dict[str, Array]:
+    spec: ArchSpec, source: Mapping[str, TensorType], *, dtype: np.dtype[Any] = DTYPE
+) -> dict[str, TensorType]:
     """A PyTorch state dict as Paddle's.
 
     Args:
@@ -37,22 +38,35 @@ def convert_state_dict(
             `problems` has every one of them.
     """
     check_state_dict(spec, source, framework=TORCH, dtype=dtype)
-    return {p.paddle_name: p.layout.to_paddle(source[p.torch_name]) for p in spec.params()}
+    return carry_state_dict(spec, source, PADDLE)
 
 
 def restore_state_dict(
-    spec: ArchSpec, source: Mapping[str, Array], *, dtype: np.dtype[Any] = DTYPE
-) -> dict[str, Array]:
+    spec: ArchSpec, source: Mapping[str, TensorType], *, dtype: np.dtype[Any] = DTYPE
+) -> dict[str, TensorType]:
     """A Paddle state dict as PyTorch's: the inverse of `convert_state_dict`, with the same errors."""
     check_state_dict(spec, source, framework=PADDLE, dtype=dtype)
+    return carry_state_dict(spec, source, TORCH)
+
+
+def carry_state_dict(spec: ArchSpec, source: Mapping[str, TensorType], framework: str) -> dict[str, TensorType]:
+    """Views of tensors that fit the architecture, in that framework's names and layout; the source has the other's."""
+    if framework == PADDLE:
+        return {p.paddle_name: p.layout.to_paddle(source[p.torch_name]) for p in spec.params()}
     return {p.torch_name: p.layout.to_torch(source[p.paddle_name]) for p in spec.params()}
 
 
 def check_state_dict(
-    spec: ArchSpec, source: Mapping[str, Array], *, framework: str, dtype: np.dtype[Any] = DTYPE
+    spec: ArchSpec,
+    source: Mapping[str, Tensor],
+    *,
+    framework: str,
+    dtype: np.dtype[Any] = DTYPE,
+    not_finite: Mapping[str, int] | None = None,
 ) -> None:
     """Raises CheckpointMismatch unless the tensors are the architecture's in that framework's names and layout."""
-    if problems := find_problems(source, expected_shapes(spec, framework), dtype=dtype):
+    expected = expected_shapes(spec, framework)
+    if problems := find_problems(source, expected, dtype=dtype, not_finite=not_finite):
         raise CheckpointMismatch(spec.name, problems)
 
 
@@ -64,7 +78,12 @@ def expected_shapes(spec: ArchSpec, framework: str) -> dict[str, Shape]:
 
 
 def find_problems(
-    source: Mapping[str, Array], expected: Mapping[str, Shape], *, dtype: np.dtype[Any] = DTYPE, widen: bool = False
+    source: Mapping[str, Tensor],
+    expected: Mapping[str, Shape],
+    *,
+    dtype: np.dtype[Any] = DTYPE,
+    widen: bool = False,
+    not_finite: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Everything that keeps the tensors from being the expected ones.
 
@@ -73,19 +92,29 @@ def find_problems(
         expected: names to shapes.
         dtype: that every tensor must have.
         widen: whether a dtype whose every value `dtype` can hold will do as well.
+        not_finite: how many values of a tensor are NaN or Inf, by name, where any is; they are counted unless given.
 
     Returns:
         A line for each problem, in the expected order, the unexpected tensors last.
     """
-    return list(_problems(source, expected, dtype, "safe" if widen else "equiv"))
+    if not_finite is None:
+        comparable = [name for name, shape in expected.items() if name in source and source[name].shape == shape]
+        counted = on_cores(lambda name: _count(source[name]), comparable)
+        not_finite = dict(zip(comparable, counted, strict=True))
+    return list(_problems(source, expected, dtype, "safe" if widen else "equiv", not_finite))
+
+
+def _count(tensor: Tensor) -> int:
+    return tensor.count_not_finite() if isinstance(tensor, StoredArray) else count_not_finite(np.asarray(tensor))
 
 
 def _problems(
-    source: Mapping[str, Array], expected: Mapping[str, Shape], dtype: np.dtype[Any], casting: Literal["safe", "equiv"]
+    source: Mapping[str, Tensor],
+    expected: Mapping[str, Shape],
+    dtype: np.dtype[Any],
+    casting: Literal["safe", "equiv"],
+    not_finite: Mapping[str, int],
 ) -> Iterator[str]:
-    comparable = [name for name, shape in expected.items() if name in source and source[name].shape == shape]
-    not_finite = on_cores(lambda name: count_not_finite(source[name]), comparable)
-    counts = dict(zip(comparable, not_finite, strict=True))
     width = max((len(shown(name)) for name in (*expected, *source)), default=0)
     for name, shape in expected.items():
         if name not in source:
@@ -95,7 +124,7 @@ def _problems(
         elif not _fits(source[name].dtype, dtype, casting):
             actual = dtype_name(source[name].dtype)
             yield f"dtype       {shown(name):<{width}}  expected {dtype_name(dtype)}, found {actual}"
-        elif bad := counts[name]:
+        elif bad := not_finite.get(name, 0):
             yield f"not finite  {shown(name):<{width}}  {bad} of {source[name].size} values are NaN or Inf"
     for name in source:
         if name not in expected:

@@ -9,11 +9,9 @@ from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned
-from convert.cores import on_cores
-from convert.digest import combined_digest, sha256_of, tensor_digests
 from convert.errors import CheckpointMismatch, FerryError, counted
 from convert.frameworks import PADDLE, TORCH
-from convert.job import Job
+from convert.job import Conversion, Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
@@ -39,14 +37,14 @@ def as_text(job: Job, framework: str) -> str:
     return "\n".join(lines + _notes(job))
 
 
-def as_json(job: Job, framework: str, written: Written | None) -> str:
+def as_json(job: Job, framework: str, conversion: Conversion) -> str:
     """The conversion as a JSON document, with digests. The tensors' digest depends on neither container nor layout.
 
     The source's `sha256` is of the file that was named; where that is the index of a sharded checkpoint, `shards` has
     the SHA-256 of each file that it names, by name, and is empty otherwise.
     """
     source, spec = job.source, job.spec
-    sha256, *shard_digests = on_cores(sha256_of, (source.path, *source.checkpoint.shards))
+    sha256, *shard_digests = conversion.sources
     shard_names = [path.name for path in source.checkpoint.shards]
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -57,7 +55,7 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
         "tensors": len(spec.params()),
         "parameters": parameter_count(spec.params()),
         "operations": job.operations(framework),
-        "digest": _digest(job),
+        "digest": conversion.tensors,
         "source": {
             "path": str(source.path),
             "container": source.checkpoint.container,
@@ -68,7 +66,7 @@ def as_json(job: Job, framework: str, written: Written | None) -> str:
             "sha256": sha256,
             "shards": dict(zip(shard_names, shard_digests, strict=True)),
         },
-        "target": _target(job, framework, written),
+        "target": _target(job, framework, conversion),
         "notes": _notes(job),
     }
     return json.dumps(document, indent=2)
@@ -88,7 +86,7 @@ def plan(job: Job, framework: str) -> str:
         FerryError: the tensors do not fit; the text has every problem.
     """
     try:
-        job.converted(framework)
+        job.check(framework)
     except CheckpointMismatch as error:
         raise FerryError(error.describe(len(error.problems))) from error
     rows = [("source", "shape", "operation", "target", "shape")]
@@ -123,18 +121,7 @@ def _notes(job: Job) -> list[str]:
     return notes
 
 
-def _digest(job: Job) -> str:
-    params = job.spec.params()
-    if job.source.framework == PADDLE:
-        return combined_digest(
-            tensor_digests({p.torch_name: p.layout.to_torch(job.tensors[p.paddle_name]) for p in params})
-        )
-    return combined_digest(tensor_digests({p.torch_name: job.tensors[p.torch_name] for p in params}))
-
-
-def _target(job: Job, framework: str, written: Written | None) -> dict[str, Any] | None:
-    if written is None:
-        return None
+def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
     return {
         "path": str(written.path),
         "container": WRITTEN_AS[written.path.suffix].name,

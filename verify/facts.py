@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import PIL
 
+from convert.arrays import Array
 from convert.digest import sha256_of
 from convert.source.read import Source
 from convert.version import __version__
@@ -96,14 +97,15 @@ def add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan)
     )
 
 
-def _file(source: Source) -> CheckpointFile:
+def _file(source: Source[Array]) -> CheckpointFile:
     checkpoint = source.checkpoint
+    first, *shards = checkpoint.files  # as they were read, not as they may stand now
     return CheckpointFile(
-        name=checkpoint.path.name,
+        name=first.path.name,
         container=checkpoint.container,
         key_format=source.named.key_format.name,
-        sha256=sha256_of(checkpoint.path),
-        shards=tuple(HashedFile(name=path.name, sha256=sha256_of(path)) for path in checkpoint.shards),
+        sha256=first.sha256(),
+        shards=tuple(HashedFile(name=file.path.name, sha256=file.sha256()) for file in shards),
     )
 
 

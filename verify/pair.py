@@ -12,6 +12,7 @@ from convert.casting import cast_state_dict
 from convert.errors import CheckpointError, FerryError
 from convert.frameworks import PADDLE, TORCH
 from convert.source.read import Source, read_source
+from verify.workers.held import HeldFile, hold_file
 from verify.workers.messages import LoadJob
 
 
@@ -27,8 +28,8 @@ class Pair:
     """
 
     spec: ArchSpec
-    source: Source
-    target: Source
+    source: Source[Array]
+    target: Source[Array]
     expected: Mapping[str, Array]
 
     def load_job(self, framework: str, *, dtype: str = "float32", digest: bool = False, builder: str = "") -> LoadJob:
@@ -37,7 +38,7 @@ class Pair:
         checkpoint = side.checkpoint
         return LoadJob(
             self.spec,
-            checkpoint.path,
+            tuple(file for file in checkpoint.files if isinstance(file, HeldFile)),
             checkpoint.container,
             checkpoint.wrapper,
             side.named.keys,
@@ -48,15 +49,15 @@ class Pair:
 
 
 def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") -> Pair:
-    """Reads both files without running anything that they carry.
+    """Reads both files, once, without running anything that they carry.
 
     Raises:
         FerryError: one is no checkpoint, or the two are the wrong way round.
     """
-    source = read_source(src, arch=arch, weights=weights)
+    source = read_source(hold_file(src), arch=arch, weights=weights)
     if source.framework == PADDLE:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
-    target = read_source(dst, arch=arch)
+    target = read_source(hold_file(dst), arch=arch)
     if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
     try:

@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedIOBase, RawIOBase
@@ -17,7 +17,7 @@ from types import ModuleType
 
 from convert.buffers import Buffer, Deferred
 from convert.cores import THREADS
-from convert.digest import sha256_of
+from convert.digest import sha256_of_open
 from convert.errors import TargetError
 
 Chunk = bytes | memoryview | Deferred
@@ -64,10 +64,29 @@ def check_target(path: Path, *, force: bool) -> None:
         raise TargetError(f"{path}: exists already and was left as it is; --force replaces it")
 
 
-def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False, digest: bool = True) -> Written:
+def no_objection() -> None:
+    """Lets a file take its name."""
+
+
+def write_atomically(
+    path: Path,
+    chunks: Iterable[Chunk],
+    *,
+    force: bool = False,
+    digest: bool = True,
+    confirm: Callable[[], None] = no_objection,
+) -> Written:
     """Writes the chunks to a temporary file beside the target, flushes it to the disk and renames it.
 
     What an earlier run that was killed left beside the target is removed; what a running one is writing is not.
+
+    Args:
+        path: the target.
+        chunks: the file's bytes in order.
+        force: whether to replace an existing file.
+        digest: whether to compute the file's SHA-256.
+        confirm: called when all chunks were made, before the file takes the target's name; what it raises leaves the
+            target as it was.
 
     Raises:
         TargetError: the target may not or cannot be written; whatever it was before, it still is.
@@ -76,7 +95,7 @@ def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         _remove_leftovers(path)
-        written = _write(temporary, path, chunks, digest=digest)
+        written = _write(temporary, path, chunks, digest=digest, confirm=confirm)
         check_target(path, force=force)
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -88,8 +107,10 @@ def write_atomically(path: Path, chunks: Iterable[Chunk], *, force: bool = False
     return written
 
 
-def _write(temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool) -> Written:
-    with temporary.open("xb", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
+def _write(
+    temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool, confirm: Callable[[], None]
+) -> Written:
+    with temporary.open("x+b", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
         _lock(file)
         _reserve(file.fileno(), chunks)
         writer = _Writer(file.fileno(), chunks)
@@ -98,10 +119,13 @@ def _write(temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool
                 worker.result()
         finally:
             writer.stopped = True
-        sha256 = pool.submit(sha256_of, temporary) if digest else None  # while the disk is waited for
+        # While the disk is waited for.
+        confirmed = pool.submit(confirm)
+        sha256 = pool.submit(sha256_of_open, file.fileno()) if digest else None
         start = time.perf_counter()
         os.fsync(file.fileno())
         waited = time.perf_counter() - start
+        confirmed.result()
         return Written(path, writer.size, sha256.result() if sha256 else "", waited)
 
 

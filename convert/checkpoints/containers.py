@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,13 @@ from convert.errors import either
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 
 if TYPE_CHECKING:
-    from convert.arrays import Array
+    from convert.arrays import Tensor
     from convert.checkpoints.atomic import Chunk
     from convert.checkpoints.contents import Contents
+    from convert.files import ByteFile
 
-    Reader = Callable[[Path, memoryview], Contents]
-    Writer = Callable[[Mapping[str, Array], str], Iterable[Chunk]]
+    Reader = Callable[[ByteFile], Contents]
+    Writer = Callable[[Mapping[str, Tensor], str], Iterable[Chunk]]
 
 START = 64  # bytes of a file's start that are enough to recognise it
 
@@ -34,7 +34,7 @@ class Container:
         maker: what usually writes such files.
         frameworks: whose tensors it may hold; of one alone, that framework's own loader reads it too.
         suffixes: that its files have, the usual one first; those of a target, where there is a writer.
-        reader: `module:function` from (path, whole file) to `Contents`.
+        reader: `module:function` from an open file to `Contents`.
         writer: `module:function` from (tensors, framework) to the file's bytes in order; "" where none is written.
         magic: bytes that tell its files from others, whatever their name; empty for an index, which its name tells.
         offset: where in a file `magic` stands.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from convert.arrays import Array
+from convert.files import ByteFile
+from convert.stored import StoredArray
 
 
 @dataclass(frozen=True)
@@ -19,16 +17,16 @@ class Contents:
     Attributes:
         root: the object in it, whose tensors the container describes in its own way.
         is_tensor: whether a value in `root` describes a tensor.
-        arrays: from names and such values to read-only arrays over the file's bytes, copied nowhere yet.
-        shards: the files that hold the tensors, where the file is the index of a sharded one.
+        arrays: from names and such values to arrays whose values are still in the file.
+        shards: the open files that hold the tensors, where the file is the index of a sharded one.
     """
 
     root: Any
     is_tensor: Callable[[Any], bool]
-    arrays: Callable[[Mapping[str, Any]], dict[str, Array]]
-    shards: tuple[Path, ...] = ()
+    arrays: Callable[[Mapping[str, Any]], dict[str, StoredArray]]
+    shards: tuple[ByteFile, ...] = ()
 
 
-def contents_of_arrays(tensors: Mapping[str, Array], shards: tuple[Path, ...] = ()) -> Contents:
+def contents_of_arrays(tensors: Mapping[str, StoredArray], shards: tuple[ByteFile, ...] = ()) -> Contents:
     """What a file holds that has nothing but tensors in it, each an array already."""
-    return Contents(tensors, lambda value: isinstance(value, np.ndarray), dict, shards)
+    return Contents(tensors, lambda value: isinstance(value, StoredArray), dict, shards)

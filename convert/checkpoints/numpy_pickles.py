@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import Array
 from convert.checkpoints.pickle_globals import Built, Global, Globals, table_of
 from convert.checkpoints.views import checked_shape, view_array
+from convert.files import Stretch, held
+from convert.stored import StoredArray
 
 PLAIN_DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
@@ -42,13 +43,13 @@ class PickledArray(Built):
 
     def __init__(self) -> None:
         super().__init__(self._set_state)
-        self.array: Array | None = None
+        self.array: StoredArray | None = None
 
     def _set_state(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise ValueError("no (version, shape, dtype, fortran, bytes)")
         _, shape, dtype, fortran, data = state
-        if not isinstance(dtype, PickledDtype) or not isinstance(data, memoryview):
+        if not isinstance(dtype, PickledDtype) or not isinstance(data, Stretch):
             raise ValueError("an array of objects instead of numbers")
         self.array = view_array(data, dtype.dtype(), checked_shape(shape), fortran=fortran is True)
 
@@ -67,19 +68,19 @@ def _dtype(arguments: tuple[Any, ...]) -> PickledDtype:
     return PickledDtype(arguments[0])
 
 
-def _encode(arguments: tuple[Any, ...]) -> memoryview:
+def _encode(arguments: tuple[Any, ...]) -> Stretch:
     """Protocol 2 has no opcode for bytes: they are text, to be encoded as latin1."""
     text, codec = arguments
     if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
         raise ValueError("an encoding other than latin1")
-    return memoryview(text.encode("latin1"))
+    return held(text.encode("latin1"))
 
 
-def _empty_bytes(arguments: tuple[Any, ...]) -> memoryview:
+def _empty_bytes(arguments: tuple[Any, ...]) -> Stretch:
     """Protocol 2 writes the bytes of an array without elements as a call of bytes without arguments."""
     if arguments:
         raise ValueError("bytes of something")
-    return memoryview(b"")
+    return held(b"")
 
 
 def _table() -> Globals:

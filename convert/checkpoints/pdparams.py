@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convert.arrays import BFLOAT16, Array
+from convert.arrays import BFLOAT16, Tensor
 from convert.buffers import Deferred
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents
@@ -23,7 +22,9 @@ from convert.checkpoints.pickle_globals import Global, table_of
 from convert.checkpoints.pickle_machine import PickleMachine
 from convert.checkpoints.pickle_writing import pickled_ints, pickled_text
 from convert.errors import RefusedCheckpoint
+from convert.files import ByteFile, whole
 from convert.frameworks import PADDLE
+from convert.stored import StoredArray
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
 
@@ -47,16 +48,16 @@ _RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" 
 _DTYPE_STATE = b"(K\x03%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
-def open_pdparams(_path: Path, buffer: memoryview) -> Contents:
-    """The pickled object, every array in it a `PickledArray` over the buffer, the name table left out.
+def open_pdparams(file: ByteFile) -> Contents:
+    """The pickled object, every array in it a `PickledArray` over the file, the name table left out.
 
     Raises:
         RefusedCheckpoint: anything that is not a dict of names and numbers.
     """
-    machine = PickleMachine(buffer, _PADDLE_GLOBALS)
+    machine = PickleMachine(whole(file), _PADDLE_GLOBALS)
     content = machine.run()
-    if machine.position != len(buffer):
-        raise RefusedCheckpoint(f"{len(buffer) - machine.position} bytes follow the pickle's end; fetch the file again")
+    if machine.position != file.size:
+        raise RefusedCheckpoint(f"{file.size - machine.position} bytes follow the pickle's end; fetch the file again")
     if not isinstance(content, dict):
         raise RefusedCheckpoint(
             f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
@@ -65,7 +66,7 @@ def open_pdparams(_path: Path, buffer: memoryview) -> Contents:
     return Contents(content, _is_tensor, _arrays)
 
 
-def pdparams_chunks(tensors: Mapping[str, Array], framework: str = PADDLE) -> list[Chunk]:
+def pdparams_chunks(tensors: Mapping[str, Tensor], framework: str = PADDLE) -> list[Chunk]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
@@ -80,11 +81,11 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, PickledArray) and value.array is not None
 
 
-def _arrays(state_dict: Mapping[str, Any]) -> dict[str, Array]:
+def _arrays(state_dict: Mapping[str, Any]) -> dict[str, StoredArray]:
     return {name: value.array for name, value in state_dict.items()}
 
 
-def _chunks(tensors: Mapping[str, Array]) -> Iterator[Chunk]:
+def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[Chunk]:
     yield b"\x80\x04}"
     for name, array in tensors.items():
         yield pickled_text(name) + _RECONSTRUCT + b"(K\x01" + pickled_ints(array.shape) + _dtype(array.dtype) + b"\x89"

@@ -2,7 +2,7 @@
 
 Python's own unpickler imports and calls whatever the bytes ask for, and allocates what they claim. Here a global
 is a name that either stands in the caller's table, where one of our own functions stands in for it, or ends the
-reading. Nothing is allocated that the stream does not itself carry: byte strings are views of the buffer.
+reading. Nothing is allocated that the stream does not itself carry: byte strings stay in the file.
 
 Opcodes: Lib/pickletools.py of https://github.com/python/cpython at v3.11.7.
 """
@@ -15,11 +15,13 @@ from typing import Any, NoReturn
 
 from convert.checkpoints.pickle_globals import Built, Global, Globals, Inert
 from convert.errors import RefusedCheckpoint, shown
+from convert.files import Stretch, held
 
 PersistentLoader = Callable[[Any], Any]
 
 KEY_TYPES = (str, int, float, bool, type(None))  # hashing one of these costs no more than its bytes
 MAX_OPCODES = 250_000  # a training checkpoint of the largest ConvNeXt has 70,000; an empty list takes 64 bytes for one
+LOOKED_AT = 16 * 1024  # bytes read at once; the opcodes between two tensors of a `.pdparams` are a few hundred
 MAX_INT_BYTES = 16  # dimensions, seeds and torch's magic number fit; a longer integer is no part of a state dict
 
 
@@ -31,22 +33,23 @@ _MARK = _Mark()
 
 
 class PickleMachine:
-    """Runs one stream of a buffer.
+    """Runs one stream of a file.
 
     Args:
-        buffer: the bytes; views of them may live on in the result.
+        content: the bytes, in memory or in a file; parts of them, as yet unread, may live on in the result.
         allowed: every global that may be named, by (module, name).
         load_persistent: turns a persistent id into a value; without it such ids are refused.
     """
 
     def __init__(
         self,
-        buffer: memoryview,
+        content: Stretch | memoryview,
         allowed: Globals,
         *,
         load_persistent: PersistentLoader | None = None,
     ) -> None:
-        self.buffer = buffer
+        self.content = content if isinstance(content, Stretch) else held(content)
+        self.size = content.nbytes
         self.allowed = allowed
         self.load_persistent = load_persistent
         self.position = 0
@@ -54,6 +57,7 @@ class PickleMachine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.bytes_made = 0  # by reducers
+        self._window, self._window_at = memoryview(b""), 0  # what was read last, and where it begins
 
     def run(self, start: int = 0) -> Any:
         """The object that the stream at `start` describes; `position` is then the byte after it.
@@ -84,20 +88,25 @@ class PickleMachine:
         return self.stack.pop()
 
     def _take(self, count: int) -> memoryview:
-        end = self.position + count
-        if end > len(self.buffer):
-            left = len(self.buffer) - self.position
+        if count > self.size - self.position:
+            left = self.size - self.position
             self.refuse(f"the pickle is cut short: {count} bytes wanted, {left} left; fetch the file again")
-        data = self.buffer[self.position : end]
-        self.position = end
+        data = self._look(count)
+        self.position += count
         return data
+
+    def _look(self, count: int) -> memoryview:
+        start = self.position - self._window_at
+        if start < 0 or start + count > len(self._window):
+            self._window = self.content.read(self.position, max(count, LOOKED_AT))
+            self._window_at, start = self.position, 0
+        return self._window[start : start + count]
 
     def _number(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _line(self) -> str:
-        limit = min(len(self.buffer), self.position + 256)
-        line = bytes(self.buffer[self.position : limit])
+        line = bytes(self._look(min(256, self.size - self.position)))
         end = line.find(b"\n")
         if end < 0:
             self.refuse("a line without an end")
@@ -135,7 +144,7 @@ class PickleMachine:
             self.refuse("a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, KEY_TYPES):
-                self.refuse(f"a dict key of type {type(key).__name__}")
+                self.refuse(f"a dict key of type {_kind(key)}")
             target[key] = value
 
     def _push_tuple(self, count: int) -> None:
@@ -169,14 +178,18 @@ class PickleMachine:
 
     def frame(self) -> None:
         length = self._number("<Q")
-        if length > len(self.buffer) - self.position:
+        if length > self.size - self.position:
             self.refuse(f"the pickle is cut short: a frame of {length} bytes; fetch the file again")
 
     def unicode_(self, form: str) -> None:
         self.stack.append(self._decode(self._take(self._number(form))))
 
     def bytes_(self, form: str) -> None:
-        self.stack.append(self._take(self._number(form)))
+        count = self._number(form)
+        if count > self.size - self.position:
+            self._take(count)
+        self.stack.append(self.content.part(self.position, count))
+        self.position += count
 
     def long1(self) -> None:
         count = self._take(1)[0]
@@ -221,9 +234,9 @@ class PickleMachine:
             value = function.reduce(arguments)
         except (TypeError, ValueError) as error:
             self.refuse(f"{function.module}.{function.name} with arguments that it does not take: {error}")
-        if isinstance(value, memoryview):  # remembered arguments can be used again and again
+        if isinstance(value, Stretch):  # remembered arguments can be used again and again
             self.bytes_made += value.nbytes
-            if self.bytes_made > len(self.buffer):
+            if self.bytes_made > self.size:
                 self.refuse(f"{function.module}.{function.name} makes more bytes than the file has")
         self.stack.append(value)
 
@@ -248,7 +261,11 @@ class PickleMachine:
 
 
 def _word(name: Any) -> str:
-    return shown(name) if isinstance(name, str) else f"<{type(name).__name__}>"
+    return shown(name) if isinstance(name, str) else f"<{_kind(name)}>"
+
+
+def _kind(value: Any) -> str:
+    return "memoryview" if isinstance(value, Stretch) else type(value).__name__
 
 
 STOP = ord(".")

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from convert.arrays import Array
+from convert.arrays import Array, TensorType
 from convert.checkpoints.containers import CONTAINERS, START, Container, recognise_container, what_is
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.mapping import map_file
-from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, listed, quoted, shown
+from convert.errors import (
+    CheckpointError,
+    FerryError,
+    RefusedCheckpoint,
+    UnreadableSource,
+    listed,
+    quoted,
+    shown,
+)
+from convert.files import ByteFile, SourceFile
 from convert.paths import AnyPath
+from convert.stored import StoredArray, read_all
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
 
@@ -24,22 +33,40 @@ WRAPPERS = ("model", "model_ema", "state_dict", "state_dict_ema")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointOf(Generic[TensorType]):
     """A file's state dict.
 
     Attributes:
         path: the file.
         container: the name of its row in `CONTAINERS`.
         wrapper: the key that the state dict stood under; empty for a bare one.
-        tensors: the file's own keys to read-only arrays over a memory map of the file; copied nowhere yet.
-        shards: the files that hold the tensors, where `path` is the index of a sharded one.
+        tensors: the file's own keys to its tensors: read-only arrays, or arrays whose values are still in the file.
+        files: the open file and, where that is the index of a sharded one, the files that hold the tensors.
     """
 
     path: Path
     container: str
     wrapper: str
-    tensors: Mapping[str, Array]
-    shards: tuple[Path, ...] = ()
+    tensors: Mapping[str, TensorType]
+    files: tuple[ByteFile, ...] = ()
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The files that hold the tensors, where `path` is the index of a sharded one."""
+        return tuple(file.path for file in self.files[1:])
+
+    def check_unchanged(self) -> None:
+        """Raises UnreadableSource where a file is no longer the one that was opened."""
+        for file in self.files:
+            file.check_unchanged()
+
+
+class Checkpoint(CheckpointOf[Array]):
+    """A file's state dict, in memory: each byte was read once, and checked."""
+
+
+class OpenCheckpoint(CheckpointOf[StoredArray]):
+    """A file's state dict, whose values are still in the open file."""
 
 
 def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
@@ -50,27 +77,57 @@ def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
         weights: which wrapped state dict to take, where a file holds several ("model_ema").
 
     Raises:
-        CheckpointError: no such file, not a checkpoint, damaged, or several candidates; the text starts with the path.
+        CheckpointError: no such file, not a checkpoint, damaged, changed while it was read, or several candidates; the
+            text starts with the path.
     """
-    path = Path(path)
+    return load_checkpoint(open_checkpoint(open_file(path), weights=weights))
+
+
+def open_file(path: AnyPath) -> SourceFile:
+    """Opens a file that may be a checkpoint, once. Raises CheckpointError where that cannot be."""
     try:
-        buffer = map_file(path)
-        container = _container(path, buffer)
-        contents = READERS[container](path, buffer)
-        wrapper, state_dict = _choose(contents, weights)
-        return Checkpoint(path, container.name, wrapper, contents.arrays(state_dict), contents.shards)
+        return SourceFile(Path(path))
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from error
+    except CheckpointError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:
+    """What an open file holds, the tensors' values unread; arguments and errors are those of `read_checkpoint`."""
+    try:
+        container = _container(file)
+        contents = READERS[container](file)
+        wrapper, state_dict = _choose(contents, weights)
+        tensors = contents.arrays(state_dict)
+    except UnreadableSource:
+        raise
     except (FerryError, ValueError) as error:
+        file.check_unchanged()  # or a file that is being written would be called damaged
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
-        raise kind(f"{path}: {error}") from error
+        raise kind(f"{file.path}: {error}") from error
+    return OpenCheckpoint(file.path, container.name, wrapper, tensors, (file, *contents.shards))
 
 
-def _container(path: Path, buffer: memoryview) -> Container:
-    start = bytes(buffer[:START])
-    container = recognise_container(path.name, start)
+def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
+    """The same with its tensors in memory, every byte read once and checked.
+
+    Raises:
+        CheckpointError: damaged, or changed while it was read.
+    """
+    try:
+        tensors = read_all(checkpoint.tensors)
+    except ValueError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from error
+    checkpoint.check_unchanged()
+    return Checkpoint(checkpoint.path, checkpoint.container, checkpoint.wrapper, tensors, checkpoint.files)
+
+
+def _container(file: ByteFile) -> Container:
+    start = bytes(file.read(0, min(START, file.size)))
+    container = recognise_container(file.path.name, start)
     if container is None:
         raise CheckpointError(what_is(start))
     return container

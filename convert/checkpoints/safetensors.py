@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convert.arrays import BFLOAT16, Array
+from convert.arrays import BFLOAT16, Tensor
 from convert.buffers import Deferred
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents, contents_of_arrays
 from convert.checkpoints.views import checked_shape, view_array
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.files import ByteFile, Stretch
 from convert.frameworks import PADDLE, TORCH
+from convert.stored import StoredArray
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -42,44 +43,44 @@ MAX_HEADER = 2_000_000  # bytes, of JSON that takes 25 times as many when parsed
 ALIGNMENT = 8
 
 
-def open_safetensors(_path: Path, buffer: memoryview) -> Contents:
+def open_safetensors(file: ByteFile) -> Contents:
     """The tensors of one file, as `read_safetensors` reads them."""
-    return contents_of_arrays(read_safetensors(buffer))
+    return contents_of_arrays(read_safetensors(file))
 
 
-def read_safetensors(buffer: memoryview) -> dict[str, Array]:
-    """Names to views of the buffer, in the order of the data.
+def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
+    """Names to arrays over the file, in the order of the data.
 
     Raises:
         CheckpointError: cut short or not JSON.
         RefusedCheckpoint: tensors that overlap, leave holes, or are not as large as their shape says.
     """
-    if len(buffer) < LENGTH.size:
-        raise CheckpointError(f"the file is cut short: it has {len(buffer)} bytes; fetch it again")
-    (length,) = LENGTH.unpack(buffer[: LENGTH.size])
+    if file.size < LENGTH.size:
+        raise CheckpointError(f"the file is cut short: it has {file.size} bytes; fetch it again")
+    (length,) = LENGTH.unpack(file.read(0, LENGTH.size))
     if length > MAX_HEADER:
         raise RefusedCheckpoint(f"a header of {length:,} bytes; {MAX_HEADER:,} are the limit")
-    data = buffer[LENGTH.size + length :]
-    if len(buffer) < LENGTH.size + length:
+    if file.size < LENGTH.size + length:
         raise CheckpointError(f"the file is cut short: its header has {length:,} bytes; fetch it again")
-    header = _header(buffer[LENGTH.size : LENGTH.size + length])
+    header = _header(Stretch(file, LENGTH.size, length))
+    data = Stretch(file, LENGTH.size + length, file.size - LENGTH.size - length)
     header.pop("__metadata__", None)
-    tensors: dict[str, Array] = {}
+    tensors: dict[str, StoredArray] = {}
     position = 0
     for name, entry in sorted(header.items(), key=_offsets):
         start, end = _offsets((name, entry))
         if start != position or end < start:
             raise RefusedCheckpoint(f"{name[:80]!r} begins at byte {start} of the data, expected {position}")
-        if end > len(data):
+        if end > data.nbytes:
             raise CheckpointError(f"the file is cut short within {name[:80]!r}; fetch it again")
-        tensors[name] = _tensor(name, entry, data[start:end])
+        tensors[name] = _tensor(name, entry, data.part(start, end - start))
         position = end
-    if position != len(data):
-        raise RefusedCheckpoint(f"{len(data) - position} bytes follow the last tensor; fetch the file again")
+    if position != data.nbytes:
+        raise RefusedCheckpoint(f"{data.nbytes - position} bytes follow the last tensor; fetch the file again")
     return tensors
 
 
-def safetensors_chunks(tensors: Mapping[str, Array], framework: str) -> list[Chunk]:
+def safetensors_chunks(tensors: Mapping[str, Tensor], framework: str) -> list[Chunk]:
     """The file's bytes in order; a tensor is copied only when its chunk is made.
 
     Args:
@@ -90,7 +91,7 @@ def safetensors_chunks(tensors: Mapping[str, Array], framework: str) -> list[Chu
     return list(_chunks(tensors, FORMS[framework]))
 
 
-def _chunks(tensors: Mapping[str, Array], form: str) -> Iterator[Chunk]:
+def _chunks(tensors: Mapping[str, Tensor], form: str) -> Iterator[Chunk]:
     header: dict[str, Any] = {"__metadata__": {"format": form}}
     position = 0
     for name, array in tensors.items():
@@ -108,18 +109,18 @@ def _chunks(tensors: Mapping[str, Array], form: str) -> Iterator[Chunk]:
         yield Deferred(array)
 
 
-def _header(raw: memoryview) -> dict[str, Any]:
-    header = parse_json(bytes(raw), "the header")
+def _header(content: Stretch) -> dict[str, Any]:
+    header = parse_json(content, "the header")
     if not all(isinstance(entry, dict) for entry in header.values()):
         raise CheckpointError("the header has an entry that is no tensor")
     return header
 
 
-def parse_json(raw: bytes, part: str) -> dict[str, Any]:
-    if len(raw) > MAX_HEADER:
-        raise RefusedCheckpoint(f"{part} of {len(raw):,} bytes; {MAX_HEADER:,} are the limit")
+def parse_json(content: Stretch, part: str) -> dict[str, Any]:
+    if content.nbytes > MAX_HEADER:
+        raise RefusedCheckpoint(f"{part} of {content.nbytes:,} bytes; {MAX_HEADER:,} are the limit")
     try:
-        document = json.loads(raw, object_pairs_hook=_without_doubles)
+        document = json.loads(bytes(content.read(0, content.nbytes)), object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{part} is no JSON: {error}; fetch the file again") from error
     if not isinstance(document, dict):
@@ -144,7 +145,7 @@ def _offsets(item: tuple[str, dict[str, Any]]) -> tuple[int, int]:
     return offsets[0], offsets[1]
 
 
-def _tensor(name: str, entry: dict[str, Any], data: memoryview) -> Array:
+def _tensor(name: str, entry: dict[str, Any], data: Stretch) -> StoredArray:
     kind, shape = entry.get("dtype"), entry.get("shape")
     if not isinstance(kind, str) or kind not in DTYPES:
         raise RefusedCheckpoint(f"{name[:80]!r} has a dtype that is not supported: {_brief(kind)}")

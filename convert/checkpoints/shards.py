@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from convert.arrays import Array
 from convert.checkpoints.contents import Contents, contents_of_arrays
-from convert.checkpoints.mapping import map_file
 from convert.checkpoints.safetensors import parse_json, read_safetensors
-from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, quoted
+from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, quoted
+from convert.files import ByteFile, whole
+from convert.stored import StoredArray
 
 
-def open_index(path: Path, buffer: memoryview) -> Contents:
-    """The tensors of all files that the index at that path names.
+def open_index(file: ByteFile) -> Contents:
+    """The tensors of all files that an index names.
 
     Raises:
         CheckpointError: not an index, or a file that does not hold what the index says.
         RefusedCheckpoint: a file name that leads out of the folder.
     """
-    files = shard_paths(path, bytes(buffer))
-    shards = tuple(path.with_name(name) for name in sorted(files))
-    return contents_of_arrays(_read_shards(path, files), shards)
+    files = _shard_names(file)
+    shards = {name: _open_shard(file, name) for name in files}
+    return contents_of_arrays(_read_shards(files, shards), tuple(shards[name] for name in sorted(shards)))
 
 
-def _read_shards(index: Path, files: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    tensors: dict[str, Array] = {}
+def _read_shards(files: Mapping[str, Sequence[str]], shards: Mapping[str, ByteFile]) -> dict[str, StoredArray]:
+    tensors: dict[str, StoredArray] = {}
     for name, expected in files.items():
-        shard = _read_shard(index.with_name(name))
+        shard = _read_shard(shards[name])
         if set(shard) != set(expected):
             odd = sorted(set(shard) ^ set(expected))
             raise CheckpointError(f"{name} does not hold what the index says: {quoted(odd)}; fetch both again")
@@ -35,25 +35,29 @@ def _read_shards(index: Path, files: Mapping[str, Sequence[str]]) -> dict[str, A
     return tensors
 
 
-def _read_shard(path: Path) -> dict[str, Array]:
+def _open_shard(index: ByteFile, name: str) -> ByteFile:
     try:
-        return read_safetensors(map_file(path))
+        return index.beside(name)
     except OSError as error:
         raise CheckpointError(
-            f"{path.name}, which it names, cannot be read: {error.strerror or error}; put it there"
+            f"{name}, which it names, cannot be read: {error.strerror or error}; put it there"
         ) from error
     except FerryError as error:
-        raise type(error)(f"{path.name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
-def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
-    """File name to the tensors that the index expects in it; files lie beside the index.
+def _read_shard(file: ByteFile) -> dict[str, StoredArray]:
+    try:
+        return read_safetensors(file)
+    except UnreadableSource:
+        raise
+    except FerryError as error:
+        raise type(error)(f"{file.path.name}: {error}") from error
 
-    Raises:
-        CheckpointError: not an index.
-        RefusedCheckpoint: a file name that leads out of the folder.
-    """
-    document = parse_json(content, "the index")
+
+def _shard_names(index: ByteFile) -> dict[str, list[str]]:
+    """File name to the tensors that the index expects in it; files lie beside the index."""
+    document = parse_json(whole(index), "the index")
     weight_map = document.get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise CheckpointError(
@@ -62,6 +66,6 @@ def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
     files: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
         if Path(name).name != name or name in ("", ".", ".."):
-            raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.name}")
+            raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.path.name}")
         files.setdefault(name, []).append(tensor)
     return files

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from convert.arrays import Array
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.pickle_machine import PickleMachine
 from convert.checkpoints.torch_pickles import (
@@ -23,32 +21,34 @@ from convert.checkpoints.torch_pickles import (
     load_persistent,
 )
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.files import ByteFile, Stretch, whole
+from convert.stored import Storage, StoredArray
 
 PROTOCOL = 1001
 COUNT = struct.Struct("<q")
 
 
-def open_torch_legacy(_path: Path, buffer: memoryview) -> Contents:
+def open_torch_legacy(file: ByteFile) -> Contents:
     """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchLegacy`."""
-    legacy = TorchLegacy(buffer)
+    legacy = TorchLegacy(file)
     return Contents(legacy.content, is_tensor, legacy.tensors)
 
 
 class TorchLegacy:
-    """The storages of one legacy file over a buffer.
+    """The storages of one legacy file.
 
     Args:
-        buffer: the whole file.
+        file: that they lie in.
 
     Raises:
         CheckpointError: cut short, of another version or byte order.
         RefusedCheckpoint: anything but tensors in it.
     """
 
-    def __init__(self, buffer: memoryview) -> None:
-        self.buffer = buffer
+    def __init__(self, file: ByteFile) -> None:
+        self.file = file
         self._refs: dict[str, StorageRef] = {}
-        machine = PickleMachine(buffer, TORCH_GLOBALS, load_persistent=self._load_persistent)
+        machine = PickleMachine(whole(file), TORCH_GLOBALS, load_persistent=self._load_persistent)
         machine.run()  # torch's magic number, by which the file was recognised
         if machine.run(machine.position) != PROTOCOL:
             raise CheckpointError("a legacy file of torch.save of an unknown version; save it anew with torch.save")
@@ -58,11 +58,11 @@ class TorchLegacy:
         self.content = machine.run(machine.position)
         self._storages = self._locate(machine.run(machine.position), machine.position)
 
-    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, Array]:
-        """The tensors over the file's bytes, without a copy; a CheckpointError if a storage is not there."""
+    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, StoredArray]:
+        """The tensors over the file's bytes, which are not read yet; a CheckpointError if a storage is not there."""
         return {name: self._tensor(ref) for name, ref in refs.items()}
 
-    def _tensor(self, ref: TensorRef) -> Array:
+    def _tensor(self, ref: TensorRef) -> StoredArray:
         if ref.storage.key not in self._storages:
             raise CheckpointError(f"the file lacks storage {shown(ref.storage.key)}; fetch the file again")
         return ref.view(self._storages[ref.storage.key])
@@ -73,24 +73,24 @@ class TorchLegacy:
             raise ValueError("a storage of two sizes")
         return ref
 
-    def _locate(self, keys: Any, position: int) -> dict[str, memoryview]:
+    def _locate(self, keys: Any, position: int) -> dict[str, Storage]:
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise RefusedCheckpoint("the legacy file has no list of storages")
-        storages: dict[str, memoryview] = {}
+        storages: dict[str, Storage] = {}
         for key in keys:
             ref = self._refs.get(key)
             if ref is None or key in storages:
                 raise RefusedCheckpoint(f"storage {shown(key)} is listed, but no tensor uses it or it is listed twice")
             start = position + COUNT.size
-            data = self.buffer[start : start + ref.numel * ref.dtype.itemsize]
-            if data.nbytes != ref.numel * ref.dtype.itemsize:
+            nbytes = ref.numel * ref.dtype.itemsize
+            if start + nbytes > self.file.size:
                 raise CheckpointError(f"the file is cut short within storage {shown(key)}; fetch it again")
-            if COUNT.unpack(self.buffer[position:start]) != (ref.numel,):
+            if COUNT.unpack(self.file.read(position, COUNT.size)) != (ref.numel,):
                 raise CheckpointError(
                     f"storage {shown(key)} is damaged: its count is not {ref.numel}; fetch the file again"
                 )
-            storages[key] = data
-            position = start + data.nbytes
-        if position != len(self.buffer):
-            raise CheckpointError(f"{len(self.buffer) - position} bytes follow the last storage; fetch the file again")
+            storages[key] = Storage(Stretch(self.file, start, nbytes))
+            position = start + nbytes
+        if position != self.file.size:
+            raise CheckpointError(f"{self.file.size - position} bytes follow the last storage; fetch the file again")
         return storages

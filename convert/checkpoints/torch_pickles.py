@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import BFLOAT16, Array
+from convert.arrays import BFLOAT16
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS
 from convert.checkpoints.pickle_globals import Global, Globals, Inert, table_of
 from convert.checkpoints.views import checked_shape
 from convert.params import Shape
+from convert.stored import Storage, StoredArray
 
 STORAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "DoubleStorage": np.dtype("<f8"),
@@ -56,28 +57,28 @@ class TensorRef:
     shape: Shape
     stride: Shape
 
-    def view(self, data: memoryview) -> Array:
-        """The tensor over its storage's bytes, without a copy.
+    def view(self, storage: Storage) -> StoredArray:
+        """The tensor over its storage's bytes, which are not read yet.
 
         Raises:
             ValueError: the window reaches beyond the storage, or repeats elements (a stride of 0 lets a file of a
                 few bytes describe any size).
         """
-        flat = np.frombuffer(data, self.storage.dtype)
+        dtype = self.storage.dtype
+        available = storage.nbytes // dtype.itemsize
         numel, last = 1, self.offset
         for size, stride in zip(self.shape, self.stride, strict=True):
             numel *= size
             last += (size - 1) * stride
-        if numel > flat.size:
-            raise ValueError(f"shape {self.shape} has {numel} elements, its storage carries {flat.size}")
+        if numel > available:
+            raise ValueError(f"shape {self.shape} has {numel} elements, its storage carries {available}")
         if numel == 0:
-            return np.empty(self.shape, flat.dtype)
-        if last >= flat.size:
-            raise ValueError(f"shape {self.shape} reaches element {last}, its storage ends at {flat.size}")
+            return StoredArray.over(storage, dtype, self.shape)
+        if last >= available:
+            raise ValueError(f"shape {self.shape} reaches element {last}, its storage ends at {available}")
         # The stride of an axis of one element means nothing, and may be more than a machine's word holds.
-        strides = [stride if size > 1 else 1 for size, stride in zip(self.shape, self.stride, strict=True)]
-        byte_strides = [stride * flat.itemsize for stride in strides]
-        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, byte_strides, writeable=False)
+        strides = tuple(stride if size > 1 else 1 for size, stride in zip(self.shape, self.stride, strict=True))
+        return StoredArray(storage, dtype, self.shape, strides, self.offset, dtype)
 
 
 def is_tensor(value: Any) -> bool:

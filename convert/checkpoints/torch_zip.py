@@ -6,16 +6,15 @@ entry uncompressed with a CRC-32 that torch itself never checks on reading. It i
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import struct
-import threading
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from convert.arrays import Array
+from convert.arrays import Tensor
 from convert.buffers import flat_bytes
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents
@@ -29,15 +28,17 @@ from convert.checkpoints.torch_pickles import (
     is_tensor,
     load_persistent,
 )
-from convert.cores import on_cores
+from convert.checksum import crc32
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
+from convert.files import ByteFile, Stretch, held
 from convert.frameworks import TORCH
-from convert.params import Shape
+from convert.stored import Storage, StoredArray, c_strides
 
 # What stands before the name of each entry: these four bytes, and the lengths of the name and of the extra field.
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 LOCAL_MAGIC = b"PK\x03\x04"
 
+MAX_PICKLE = 64_000_000  # bytes, which are taken into memory; of the largest training checkpoint they are 5 MB
 MAX_DIRECTORY = 2_000_000  # bytes; zipfile makes ten times as many of them, a training checkpoint has 300 kB
 
 # Of what is written here.
@@ -47,13 +48,13 @@ PADDING_ID = b"FB"  # of the extra field that torch pads with
 STORAGE_NAMES = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
 
 
-def open_torch_zip(path: Path, buffer: memoryview) -> Contents:
+def open_torch_zip(file: ByteFile) -> Contents:
     """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchZip`."""
-    archive = TorchZip(path, buffer)
+    archive = TorchZip(file)
     return Contents(archive.read(), is_tensor, archive.tensors)
 
 
-def torch_zip_chunks(tensors: Mapping[str, Array], framework: str = TORCH) -> Iterator[Chunk]:
+def torch_zip_chunks(tensors: Mapping[str, Tensor], framework: str = TORCH) -> Iterator[Chunk]:
     """The bytes of `{"model": state_dict}` as torch.save writes it, one tensor in memory at a time.
 
     Args:
@@ -73,35 +74,56 @@ def torch_zip_chunks(tensors: Mapping[str, Array], framework: str = TORCH) -> It
     yield from pieces.take()
 
 
-class _Bounded(io.FileIO):
+class _Directory(io.RawIOBase):
+    """The file as zipfile reads it, which is not given more than a directory's worth at once."""
+
+    def __init__(self, file: ByteFile) -> None:
+        self._file = file
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does; zipfile asks for it
+        self._position = start + offset
+        return self._position
+
     def read(self, size: int | None = -1, /) -> bytes:
-        if size and size > MAX_DIRECTORY:
+        left = max(0, self._file.size - self._position)
+        count = left if size is None or size < 0 else size
+        if count > MAX_DIRECTORY:
             raise RefusedCheckpoint(
-                f"the zip container has a directory of {size:,} bytes; {MAX_DIRECTORY:,} are the limit"
+                f"the zip container has a directory of {count:,} bytes; {MAX_DIRECTORY:,} are the limit"
             )
-        return super().read(size)
+        content = bytes(self._file.read(self._position, min(count, left)))
+        self._position += len(content)
+        return content
 
 
 class TorchZip:
-    """The entries of one zip file over a buffer.
+    """The entries of one zip file.
 
     Args:
-        path: for messages and for the central directory.
-        buffer: the whole file, usually a memory map.
+        file: that they lie in.
 
     Raises:
         CheckpointError: no zip file, or one that torch.save did not write.
         RefusedCheckpoint: two entries of one name, which readers resolve differently.
     """
 
-    def __init__(self, path: Path, buffer: memoryview) -> None:
-        self.buffer = buffer
-        self._counting = threading.Lock()
-        self._taken = 0  # bytes of the entries read so far
+    def __init__(self, file: ByteFile) -> None:
+        self.file = file
+        self._taken = 0  # bytes of the entries that were asked for
         try:
-            with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+            with zipfile.ZipFile(_Directory(file)) as archive:
                 infos = archive.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error) as error:
             raise CheckpointError(
                 f"the zip container is damaged or cut short: {error}; fetch the file again and compare its digest"
             ) from error
@@ -121,50 +143,56 @@ class TorchZip:
     def read(self) -> Any:
         """The pickled object, every tensor in it a `TensorRef`."""
         order = self.entries.get(f"{self.root}byteorder")
-        if order is not None and bytes(self._entry(order.filename)) != b"little":
+        if order is not None and bytes(self._read(order.filename)) != b"little":
             raise CheckpointError(BIG_ENDIAN)
-        pickle = self._entry(f"{self.root}data.pkl")
-        return PickleMachine(pickle, TORCH_GLOBALS, load_persistent=load_persistent).run()
+        pickle = self._read(f"{self.root}data.pkl")
+        return PickleMachine(held(pickle), TORCH_GLOBALS, load_persistent=load_persistent).run()
 
-    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, Array]:
-        """The tensors over the file's bytes, without a copy. Storages of other tensors are not looked at.
+    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, StoredArray]:
+        """The tensors over the file's bytes, which are not read yet. Storages of other tensors are not looked at.
 
         Raises:
-            CheckpointError: a storage is absent, fails its CRC, or is smaller than a tensor.
+            CheckpointError: a storage is absent, or smaller than a tensor. Whether it fits its CRC is seen when it is
+                read.
         """
         keys = list(dict.fromkeys(ref.storage.key for ref in refs.values()))
-        entries = on_cores(lambda key: self._entry(f"{self.root}data/{key}"), keys)
-        storages = dict(zip(keys, entries, strict=True))
+        storages = {key: self._storage(f"{self.root}data/{key}") for key in keys}
         return {name: self._tensor(ref, storages[ref.storage.key]) for name, ref in refs.items()}
 
-    def _tensor(self, ref: TensorRef, data: memoryview) -> Array:
+    def _tensor(self, ref: TensorRef, storage: Storage) -> StoredArray:
         key = ref.storage.key
-        if data.nbytes != ref.storage.numel * ref.storage.dtype.itemsize:
+        if storage.nbytes != ref.storage.numel * ref.storage.dtype.itemsize:
             claimed = f"{ref.storage.numel} elements of {ref.storage.dtype}"
-            raise RefusedCheckpoint(f"storage {shown(key)} is said to hold {claimed}, it has {data.nbytes} bytes")
-        return ref.view(data)
+            raise RefusedCheckpoint(f"storage {shown(key)} is said to hold {claimed}, it has {storage.nbytes} bytes")
+        return ref.view(storage)
 
-    def _entry(self, name: str) -> memoryview:
+    def _read(self, name: str) -> bytes:
+        entry = self._storage(name)
+        if entry.nbytes > MAX_PICKLE:
+            raise RefusedCheckpoint(f"{shown(name)} has {entry.nbytes:,} bytes; {MAX_PICKLE:,} are the limit")
+        content = bytes(entry.stretch.read(0, entry.nbytes))
+        if crc32(content, 0) != entry.crc:
+            raise CheckpointError(f"{shown(name)} fails its checksum: the file is damaged; fetch it again")
+        return content
+
+    def _storage(self, name: str) -> Storage:
         info = self.entries.get(name)
         if info is None:
             raise CheckpointError(f"the zip container lacks {shown(name)}; fetch the file again")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
             raise RefusedCheckpoint(f"{shown(name)} is compressed or encrypted, which torch.save never does")
-        data = self.buffer[self._data_start(info) :][: info.file_size]
-        if data.nbytes != info.file_size:
+        start = self._data_start(info)
+        if start + info.file_size > self.file.size:
             raise CheckpointError(f"the zip container is cut short within {shown(name)}; fetch the file again")
-        with self._counting:  # several threads read entries
-            self._taken += data.nbytes
-            taken = self._taken
-        if taken > len(self.buffer):  # the check of each would read the same bytes again and again
+        self._taken += info.file_size
+        if self._taken > self.file.size:  # the check of each would read the same bytes again and again
             raise RefusedCheckpoint("the zip container has entries that overlap")
-        if zlib.crc32(data) != info.CRC:
-            raise CheckpointError(f"{shown(name)} fails its checksum: the file is damaged; fetch it again")
-        return data
+        return Storage(Stretch(self.file, start, info.file_size), info.CRC, shown(name))
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
-        header = self.buffer[info.header_offset :][: LOCAL_HEADER.size]
-        if header.nbytes != LOCAL_HEADER.size or bytes(header[:4]) != LOCAL_MAGIC:
+        in_file = 0 <= info.header_offset <= self.file.size - LOCAL_HEADER.size
+        header = bytes(self.file.read(info.header_offset, LOCAL_HEADER.size)) if in_file else b""
+        if not header.startswith(LOCAL_MAGIC):
             raise CheckpointError(f"the zip container has no header for {shown(info.filename)}; fetch the file again")
         _, name_length, extra_length = LOCAL_HEADER.unpack(header)
         return info.header_offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
@@ -188,7 +216,7 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-def _entries(tensors: Mapping[str, Array]) -> Iterator[tuple[str, memoryview]]:
+def _entries(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, memoryview]]:
     yield "data.pkl", memoryview(_pickle(tensors))
     yield "byteorder", memoryview(b"little")
     for number, array in enumerate(tensors.values()):
@@ -207,24 +235,17 @@ def _info(name: str, size: int, position: int) -> zipfile.ZipInfo:
     return info
 
 
-def _pickle(tensors: Mapping[str, Array]) -> bytes:
+def _pickle(tensors: Mapping[str, Tensor]) -> bytes:
     items = b"".join(
         pickled_text(name) + _tensor(str(number), array) for number, (name, array) in enumerate(tensors.items())
     )
     return b"\x80\x02}" + pickled_text("model") + b"}(" + items + b"us."
 
 
-def _tensor(key: str, array: Array) -> bytes:
+def _tensor(key: str, array: Tensor) -> bytes:
     kind = STORAGE_NAMES[array.dtype.newbyteorder("<")].encode()
     storage = b"(" + pickled_text("storage") + b"ctorch\n" + kind + b"\n" + pickled_text(key) + pickled_text("cpu")
     storage += pickled_int(array.size) + b"tQ"
-    window = pickled_int(0) + pickled_ints(array.shape) + pickled_ints(_strides(array.shape))
+    window = pickled_int(0) + pickled_ints(array.shape) + pickled_ints(c_strides(array.shape))
     hooks = b"ccollections\nOrderedDict\n)R"
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + window + b"\x89" + hooks + b"tR"
-
-
-def _strides(shape: Shape) -> Shape:
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.append(strides[-1] * size)
-    return tuple(reversed(strides))[: len(shape)] if shape else ()

@@ -1,4 +1,4 @@
-"""Arrays as views of the bytes that a file holds."""
+"""Arrays as views of the bytes that a file has."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import Array
+from convert.files import Stretch
 from convert.params import Shape
+from convert.stored import Storage, StoredArray
 
 MAX_NDIM = 32
 
@@ -21,11 +22,11 @@ def checked_shape(shape: Any) -> Shape:
     return shape
 
 
-def view_array(data: memoryview, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> Array:
-    """An array over those bytes, without a copy; a ValueError if they are too few or too many."""
+def view_array(data: Stretch, dtype: np.dtype[np.generic], shape: Shape, *, fortran: bool) -> StoredArray:
+    """An array over those bytes, which are not read yet; a ValueError if they are too few or too many."""
     expected = dtype.itemsize
     for size in shape:
         expected *= size
     if expected != data.nbytes:
         raise ValueError(f"shape {shape} of {dtype} takes {expected} bytes, the file carries {data.nbytes}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return StoredArray.over(Storage(data), dtype, shape, fortran=fortran)

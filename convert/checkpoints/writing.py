@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from convert.arrays import Array
-from convert.checkpoints.atomic import Written, write_atomically
+from convert.arrays import Tensor
+from convert.checkpoints.atomic import Written, no_objection, write_atomically
 from convert.checkpoints.containers import PADDLE_PICKLE, WRITTEN, WRITTEN_AS, target_suffixes
 from convert.errors import TargetError, either
 from convert.frameworks import PADDLE
@@ -15,7 +15,9 @@ from convert.paths import AnyPath
 WRITERS = {row: row.load_writer() for row in WRITTEN}
 
 
-def write_pdparams(path: AnyPath, tensors: Mapping[str, Array], *, force: bool = False, digest: bool = True) -> Written:
+def write_pdparams(
+    path: AnyPath, tensors: Mapping[str, Tensor], *, force: bool = False, digest: bool = True
+) -> Written:
     """Writes a state dict in Paddle's layout as a canonical `.pdparams`.
 
     The bytes depend on names, order, shapes, dtypes and values alone. `paddle.load` of 2.6 and 3.x reads it.
@@ -27,7 +29,13 @@ def write_pdparams(path: AnyPath, tensors: Mapping[str, Array], *, force: bool =
 
 
 def write_checkpoint(
-    path: AnyPath, tensors: Mapping[str, Array], *, framework: str, force: bool = False, digest: bool = True
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    framework: str,
+    force: bool = False,
+    digest: bool = True,
+    confirm: Callable[[], None] = no_objection,
 ) -> Written:
     """Writes a state dict canonically, in the container that the target's suffix names.
 
@@ -37,6 +45,8 @@ def write_checkpoint(
         framework: "torch" or "paddle"; noted in a `.safetensors`.
         force: whether to replace an existing file.
         digest: whether to compute the file's SHA-256, which takes longer than the writing itself.
+        confirm: called when all tensors were read, before the file takes its name; what it raises leaves the target as
+            it was.
 
     Raises:
         TargetError: as `write_pdparams`, or a suffix that stands for no container of the framework.
@@ -45,4 +55,5 @@ def write_checkpoint(
     container = WRITTEN_AS.get(path.suffix)
     if container is None or framework not in container.frameworks:
         raise TargetError(f"{path}: the target's name must end in {either(target_suffixes(framework))}")
-    return write_atomically(path, WRITERS[container](tensors, framework), force=force, digest=digest)
+    chunks = WRITERS[container](tensors, framework)
+    return write_atomically(path, chunks, force=force, digest=digest, confirm=confirm)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 from convert.archs.spec import ArchSpec
-from convert.arrays import Array
+from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats.families import KEY_FORMATS, format_to_write
 from convert.key_formats.rules import KeyFormat, Reshape
@@ -20,7 +21,7 @@ TARGETS = ("official", "timm", "torchvision", "transformers", "mmpretrain")  # t
 
 
 @dataclass(frozen=True)
-class Named:
+class Named(Generic[TensorType]):
     """A checkpoint's tensors under official names.
 
     Attributes:
@@ -35,13 +36,13 @@ class Named:
 
     key_format: KeyFormat
     prefix: str
-    tensors: Mapping[str, Array]
+    tensors: Mapping[str, TensorType]
     keys: Mapping[str, str]
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
 
 
-def name_officially(tensors: Mapping[str, Array]) -> Named:
+def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
     """Recognises the key format and gives every tensor its official name and shape.
 
     Raises:
@@ -49,7 +50,7 @@ def name_officially(tensors: Mapping[str, Array]) -> Named:
             the text names them.
     """
     prefix, key_format = _recognise(list(tensors))
-    official: dict[str, Array] = {}
+    official: dict[str, TensorType] = {}
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
     left_out: list[str] = []

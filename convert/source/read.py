@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
 import numpy as np
 
 from convert.archs import ArchSpec, get_spec
-from convert.arrays import BFLOAT16, Array
-from convert.checkpoints import Checkpoint, read_checkpoint
+from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import container_named
+from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
 from convert.errors import CheckpointError
+from convert.files import ByteFile
 from convert.key_formats import Named, name_officially
 from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
+from convert.stored import StoredArray
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Generic[TensorType]):
     """A checkpoint and what was recognised in it.
 
     Attributes:
@@ -30,8 +34,8 @@ class Source:
         recognised: whether the architecture was read off the tensors rather than given.
     """
 
-    checkpoint: Checkpoint
-    named: Named
+    checkpoint: CheckpointOf[TensorType]
+    named: Named[TensorType]
     framework: str
     spec: ArchSpec
     recognised: bool
@@ -41,16 +45,16 @@ class Source:
         return self.checkpoint.path
 
     @property
-    def tensors(self) -> Mapping[str, Array]:
+    def tensors(self) -> Mapping[str, TensorType]:
         """Official names to arrays in the layout of `framework`."""
         return self.named.tensors
 
 
-def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source:
+def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights: str = "") -> Source[Array]:
     """Reads a checkpoint of either framework as that architecture, or as the one that its tensors show.
 
     Args:
-        path: the file.
+        path: the file, or an open one.
         arch: an architecture or its name; "" to recognise it.
         weights: which state dict, where the file holds several.
 
@@ -60,8 +64,22 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
         FerryError: the name, the file or its keys are no good. Tensors that do not fit a given architecture raise
             only when they are converted.
     """
-    given_spec = get_spec(arch) if isinstance(arch, str) and arch else arch or None
-    checkpoint = read_checkpoint(path, weights=weights)
+    given_spec = _given_spec(arch)
+    file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
+    return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec)
+
+
+def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
+    """The same with the tensors' values unread."""
+    given_spec = _given_spec(arch)
+    return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec)
+
+
+def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
+    return get_spec(arch) if isinstance(arch, str) and arch else arch or None
+
+
+def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None) -> Source[TensorType]:
     candidates = container_named(checkpoint.container).frameworks
     try:
         named = name_officially(_with_bfloat16(checkpoint))
@@ -72,11 +90,12 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
             spec = given_spec.fitted_to(shapes)
             framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        checkpoint.check_unchanged()  # or a file that is being written would be called another model's
+        raise CheckpointError(f"{checkpoint.path}: {error}") from error
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
 
 
-def _with_bfloat16(checkpoint: Checkpoint) -> Mapping[str, Array]:
+def _with_bfloat16(checkpoint: CheckpointOf[TensorType]) -> Mapping[str, TensorType]:
     """The tensors; where the container keeps bfloat16 as another dtype, which it does not have itself, as bfloat16."""
     kept_as = container_named(checkpoint.container).bfloat16
     if not kept_as:

@@ -30,7 +30,7 @@ class Judged:
         expected: its output, with every parameter distinct and of order 1.
     """
 
-    named: Named
+    named: Named[Array]
     expected: Array
 
 

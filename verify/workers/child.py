@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
 from convert.errors import FerryError
+from verify.workers.held import HeldFile, send_files
 from verify.workers.messages import Failed
 
 Handlers = Mapping[type, Callable[[Any], Any]]
@@ -55,6 +56,13 @@ class Child:
         try:
             self.connection.send(message)
         except BrokenPipeError:
+            self._died()
+
+    def give(self, files: Sequence[HeldFile]) -> None:
+        """Gives the child the memory of the files that the message before has announced."""
+        try:
+            send_files(self.connection, files, self.process.pid or 0)
+        except (BrokenPipeError, ConnectionResetError):
             self._died()
 
     def receive(self) -> Any:

@@ -6,12 +6,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.store.facts import Setup
+from verify.workers.held import HeldFile
 
 # Hands a named array to the parent, and gets the one to go on with in its place, if there is one.
 Exchange = Callable[[str, Array | None], Array | None]
@@ -23,7 +23,8 @@ class LoadJob:
 
     Attributes:
         spec: the architecture.
-        path: the checkpoint file.
+        files: the checkpoint and, where that is an index, the files that hold its tensors; a worker gets them as
+            memory, and opens no path.
         container: what kind of file it is.
         wrapper: the key that its state dict stands under; empty for a bare one.
         keys: official name of each tensor to the file's key.
@@ -34,7 +35,7 @@ class LoadJob:
     """
 
     spec: ArchSpec
-    path: Path
+    files: tuple[HeldFile, ...]
     container: str
     wrapper: str
     keys: Mapping[str, str]

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 # On import Paddle advises against more than one thread and against having no compiler cache: noise, in a worker that
 # was given its threads on purpose. A failing import still raises.
 with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
@@ -17,14 +19,15 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
 import models_paddle
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.checkpoints import read_checkpoint
 from convert.checkpoints.containers import container_named
+from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
 from verify.reference.unit import OUTPUT
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
+from verify.workers.held import PaddleStream, refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
 
 
@@ -142,12 +145,24 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     """Paddle's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison.
 
     `paddle.load` runs whatever a file names. Our reader goes first: it refuses a file with anything but arrays in it.
+    Both get the same bytes, in memory.
     """
-    tensors = read_checkpoint(job.path).tensors
+    file = job.files[0]
+    tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
     if container_named(job.container).frameworks != (PADDLE,):
         return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
-    state_dict: dict[str, Any] = paddle.load(str(job.path), return_numpy=True)
-    return "paddle.load", {name: state_dict[key] for name, key in job.keys.items()}
+    try:
+        content = paddle.load(PaddleStream(file.content), return_numpy=True)
+        state_dict = content[job.wrapper] if job.wrapper else content
+        return "paddle.load", {name: _array(state_dict[key]) for name, key in job.keys.items()}
+    except Exception as error:
+        raise refusal_of("paddle.load", error) from error
+
+
+def _array(value: Any) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"a {type(value).__name__} in an array's place")
+    return value
 
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +13,15 @@ import models_torch
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.casting import cast_state_dict
-from convert.checkpoints import read_checkpoint
 from convert.checkpoints.containers import container_named
+from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import TORCH
 from verify.reference.unit import OUTPUT
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
+from verify.workers.held import refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
 
 
@@ -130,15 +130,23 @@ class TorchBackend:
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
-    """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison."""
+    """PyTorch's own reading of the file, so that a fault of our reader cannot hide in both sides of a comparison.
+
+    Both get the same bytes, in memory.
+    """
+    file = job.files[0]
     if container_named(job.container).frameworks == (TORCH,):
-        with contextlib.suppress(pickle.UnpicklingError), torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(job.path, map_location="cpu", weights_only=True)
+        try:
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(file.stream(), map_location="cpu", weights_only=True)
             state_dict = content[job.wrapper] if job.wrapper else content
             return "torch.load", {key: state_dict[key].detach().float().numpy() for key in job.keys.values()}
-    # A container that torch.load does not know, or more in it than weights_only allows (a numpy scalar beside the
-    # weights): safe all the same, and the report names the reader.
-    tensors, _ = cast_state_dict(read_checkpoint(job.path, weights=job.wrapper).tensors)
+        except pickle.UnpicklingError:
+            pass  # more in it than weights_only allows, a numpy scalar beside the weights: safe all the same
+        except Exception as error:
+            raise refusal_of("torch.load", error) from error
+    # Or a container that torch.load does not know. The report names the reader.
+    tensors, _ = cast_state_dict(load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors)
     return "paddleferry's reader", tensors
 
 

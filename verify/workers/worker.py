@@ -19,6 +19,7 @@ from verify.store.facts import Setup
 from verify.workers.batches import Attached
 from verify.workers.child import Child, Handlers, answer
 from verify.workers.compute import Compute
+from verify.workers.held import receive_files
 from verify.workers.messages import (
     AnswerPart,
     BatchRef,
@@ -75,7 +76,9 @@ class Worker(Child):
     def load(self, job: LoadJob) -> Loaded:
         """Builds a model; a FerryError of the worker is raised here."""
         self._wait_until_ready()
-        loaded: Loaded = self.call(job)
+        self.send(job)
+        self.give(job.files)
+        loaded: Loaded = self.receive()
         return loaded
 
     def forward(self, batch: BatchRef) -> Array:
@@ -151,7 +154,7 @@ def _answer(connection: Connection, backend: Any) -> None:
 
     with Attached() as attached:
         handlers: Handlers = {
-            LoadJob: backend.load,
+            LoadJob: lambda job: backend.load(replace(job, files=receive_files(connection, job.files))),
             ForwardJob: lambda job: backend.forward(attached.view(job.batch)),
             TensorsJob: backend.tensors,
             TraceJob: lambda job: backend.trace(attached.view(job.batch), job.taps, exchange),

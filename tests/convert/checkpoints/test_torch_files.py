@@ -19,7 +19,7 @@ import models_torch
 from convert import read_checkpoint
 from convert.digest import sha256_of
 from convert.errors import CheckpointError, RefusedCheckpoint
-from convert.job import Job
+from convert.source.read import read_source
 from verify.selftest.weights import distinct_weights
 
 Tensors = dict[str, torch.Tensor]
@@ -91,9 +91,9 @@ def test_the_prefix_of_parallel_training_is_taken_off(tmp_path: Path) -> None:
     weights = distinct_weights(TINY.params(), dtype="float32")
     torch.save({"model": as_tensors({f"module.{name}": array for name, array in weights.items()})}, tmp_path / "x.pth")
 
-    job = Job.read("convnext_digits", tmp_path / "x.pth")
+    source = read_source(tmp_path / "x.pth", arch="convnext_digits")
 
-    assert same_bits(job.tensors, weights)
+    assert same_bits(source.tensors, weights)
 
 
 def training_checkpoint() -> dict[str, Any]:

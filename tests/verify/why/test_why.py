@@ -26,6 +26,7 @@ from verify.why.explain import WhyReport, choose_sample, explain_accuracy
 from verify.why.question import Question
 from verify.workers.batches import SharedBatch
 from verify.workers.compute import Compute
+from verify.workers.held import hold_file
 from verify.workers.messages import LoadJob
 from verify.workers.worker import Worker
 
@@ -54,9 +55,10 @@ def load(worker: Worker, folder: Path, edit: object = None) -> None:
     if callable(edit):
         weights[f"{STEM}.weight"], weights[f"{STEM}.bias"] = edit(weights[f"{STEM}.weight"], weights[f"{STEM}.bias"])
     torch.save(checkpoint, folder / "x.pth")
-    source = read_source(folder / "x.pth", arch=sample.ARCH, weights="")
-    file = source.checkpoint
-    worker.load(LoadJob(source.spec, file.path, file.container, file.wrapper, source.named.keys))
+    file = hold_file(folder / "x.pth")
+    source = read_source(file, arch=sample.ARCH, weights="")
+    checkpoint = source.checkpoint
+    worker.load(LoadJob(source.spec, (file,), checkpoint.container, checkpoint.wrapper, source.named.keys))
 
 
 def normalised_otherwise(weight: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -20,13 +20,14 @@ with start_workers(Compute(threads=1)):
 LOAD = """
 from convert.archs import get_spec
 from verify import sample
+from verify.workers.held import hold_file
 from verify.workers.messages import LoadJob
 from verify.workers.compute import Compute
 from verify.workers.worker import Worker
 spec = get_spec(sample.ARCH)
 with Worker("torch", Compute(threads=1)) as worker:
     names = {param.torch_name: param.torch_name for param in spec.params()}
-    job = LoadJob(spec, sample.CHECKPOINT, "torch zip", "model", names)
+    job = LoadJob(spec, (hold_file(sample.CHECKPOINT),), "torch zip", "model", names)
     print(worker.load(job))
 """
 
