@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.console import OutputError, positive, print_result
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage
 from convert.ownership import describe_clash
 from convert.usage import Mode, Rule, Usage
+
+if TYPE_CHECKING:
+    from convert.job import Job
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -104,17 +108,24 @@ def _run(args: argparse.Namespace) -> int:
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
         print(located.line(), file=sys.stderr)
-    job = Job.read(args.arch or located.arch, located.path, options)
+    with located.forgotten_if_bad():
+        job = Job.read(args.arch or located.arch, located.path, options)
+        _carry_over(job, args)
+    return 0
+
+
+def _carry_over(job: Job, args: argparse.Namespace) -> None:
+    from convert import summary
+
     framework = job.target_framework(args.dst.suffix if args.dst else ".safetensors")
     if args.plan:
         print_result(summary.plan(job, framework))
-        return 0
+        return
     written = job.write(args.dst, force=args.force, digest=args.json)
     if args.json:
         print_result(summary.as_json(job, framework, written))
     else:
         print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(written, framework)}")
-    return 0
 
 
 def make_parser(prog: str = "convert") -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
     FerryError               what a user can cause; the commands print it and end with status 1
       CheckpointError        a file that cannot be read as a checkpoint
+        WrongChoice          a good file that holds several things, or not the one that was chosen
         RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
       CheckpointMismatch     tensors that are not the architecture's, every problem named
       UnknownArch            no architecture of that name
@@ -39,6 +40,10 @@ class UnknownArch(FerryError):
 
 class CheckpointError(FerryError):
     """A file that cannot be read as a checkpoint, or holds no state dict."""
+
+
+class WrongChoice(CheckpointError):
+    """A good file, of which the user has to choose another part, or one at all."""
 
 
 class RefusedCheckpoint(CheckpointError):

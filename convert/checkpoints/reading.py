@@ -23,7 +23,7 @@ from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pdparams import read_pdparams
 from convert.checkpoints.shards import INDEX_SUFFIX, read_shards, shards_of
 from convert.checkpoints.torch_pickles import TensorRef
-from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, listed, quoted, shown
+from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, WrongChoice, listed, quoted, shown
 from convert.paths import AnyPath
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
@@ -112,14 +112,14 @@ def _choose(content: Any, weights: str) -> tuple[str, dict[str, Any]]:
             candidates[wrapper] = inner
     chosen = [weights] if weights else list(candidates)
     if weights and weights not in candidates:
-        raise CheckpointError(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
+        raise WrongChoice(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
     if not chosen:
         raise CheckpointError(
             f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(content)}; "
             "save model.state_dict()"
         )
     if len(chosen) > 1:
-        raise CheckpointError(f"holds several state dicts: {quoted(candidates)}; choose one with --weights")
+        raise WrongChoice(f"holds several state dicts: {quoted(candidates)}; choose one with --weights")
     return chosen[0], _checked(candidates[chosen[0]])
 
 

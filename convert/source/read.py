@@ -74,7 +74,7 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
             spec = given_spec.fitted_to(shapes)
             framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from convert.source.cache import Fetched, fetch
-from convert.source.download import FetchError
+from convert.source.cache import Fetched, FetchError, Limits, fetch
 
 # A key of these tests alone, for 127.0.0.1 until 2120: openssl ca -selfsign, basicConstraints CA, prime256v1.
 _CERTIFICATE = (
@@ -31,7 +30,8 @@ _KEY = (
     "mvUlwQ401gTyqGOpsDWIrIcx3le48uotOGMydG4ZijzMu/LB73XIGTZcGiHsXMv4xGMn7iNI4z"
 )
 
-CONTENT = b"".join(i.to_bytes(4, "big") for i in range(50_000))  # 200,000 bytes, no two places alike
+# 200,000 bytes, no two places alike; they begin as a file of torch.save does.
+CONTENT = b"PK\x03\x04" + b"".join(i.to_bytes(4, "big") for i in range(1, 50_000))
 KEPT = "bytes are kept, and running it again asks for the rest"  # of the errors
 
 
@@ -182,16 +182,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def get(server: Server, cache: Path, *, timeout: float = 10.0) -> Fetched:
-    """The server's x.pth."""
-    return fetch(f"{server.url}/x.pth", cache=cache, timeout=timeout, pause=0.01)
+def get(server: Server, cache: Path, **limits: Any) -> Fetched:
+    """The server's x.pth, within those `Limits`."""
+    return fetch(f"{server.url}/x.pth", cache=cache, limits=within(**limits))
 
 
-def failure(url: str, cache: Path, *, timeout: float = 10.0) -> str:
-    """The error that fetching the address ends in."""
+def failure(url: str, cache: Path, **limits: Any) -> str:
+    """The error that fetching the address within those `Limits` ends in."""
     with pytest.raises(FetchError) as caught:
-        fetch(url, cache=cache, timeout=timeout, pause=0.01)
+        fetch(url, cache=cache, limits=within(**limits))
     return str(caught.value)
+
+
+def within(*, timeout: float = 10.0, pause: float = 0.01, **limits: Any) -> Limits:
+    """Limits for a server that is near."""
+    return Limits(timeout=timeout, pause=pause, **limits)
 
 
 def ranges(server: Server) -> list[str]:
