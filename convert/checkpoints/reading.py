@@ -112,7 +112,8 @@ def _choose(content: Any, weights: str) -> tuple[str, dict[str, Any]]:
             candidates[wrapper] = inner
     chosen = [weights] if weights else list(candidates)
     if weights and weights not in candidates:
-        raise WrongChoice(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
+        kind = WrongChoice if candidates else CheckpointError
+        raise kind(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
     if not chosen:
         raise CheckpointError(
             f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(content)}; "

@@ -55,6 +55,7 @@ class Server:
         hold: waited for in the middle of an answer.
         asked: set by the first request.
         starts: the first byte that a partial answer says it has, where it is not the one asked for.
+        content_range: of a partial answer, where it is not the true one; "" sends none.
         seen: the headers of every request, by name in lower case.
     """
 
@@ -74,6 +75,7 @@ class Server:
     hold: threading.Event | None = None
     asked: threading.Event = field(default_factory=threading.Event)
     starts: int | None = None
+    content_range: str | None = None
     seen: list[dict[str, str]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -140,7 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": server.content_type, "ETag": server.etag, "Last-Modified": server.modified}
         if start is not None:
             first = start if server.starts is None else server.starts
-            headers |= {"Content-Range": f"bytes {first}-{total - 1}/{total}", "Content-Length": str(total - start)}
+            true = f"bytes {first}-{total - 1}/{total}"
+            headers |= {
+                "Content-Range": true if server.content_range is None else server.content_range,
+                "Content-Length": str(total - start),
+            }
         elif server.chunked:
             headers |= {"Transfer-Encoding": "chunked"}
         else:
@@ -182,9 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def get(server: Server, cache: Path, **limits: Any) -> Fetched:
-    """The server's x.pth, within those `Limits`."""
-    return fetch(f"{server.url}/x.pth", cache=cache, limits=within(**limits))
+def get(server: Server, cache: Path, *, path: str = "/x.pth", sha256: str = "") -> Fetched:
+    """The server's x.pth."""
+    return fetch(server.url + path, cache=cache, sha256=sha256, limits=within())
 
 
 def failure(url: str, cache: Path, **limits: Any) -> str:
