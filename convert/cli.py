@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.console import OutputError, positive, print_result
+from convert.console import OutputError, Parser, positive, print_message, print_result
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage
 from convert.ownership import describe_clash
 from convert.usage import Mode, Rule, Usage
+from convert.visible import joined
 
 if TYPE_CHECKING:
     from convert.job import Job
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         prog: what the user called it by, for usage and messages.
     """
     if clash := describe_clash("convert"):
-        print(f"{prog}: {clash}", file=sys.stderr)
+        print_message(f"{prog}: {clash}")
         return 1
     parser = make_parser(prog)
     args = USAGE.parse(parser, argv)
@@ -80,16 +80,16 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
     except WrongUsage as error:
         parser.error(str(error))
     except OutputError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         return 1
     except FerryError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         if isinstance(error, RefusedCheckpoint):
-            print(f"{prog}: {AFTER_REFUSAL}", file=sys.stderr)
-        print(f"{prog}: nothing was written", file=sys.stderr)
+            print_message(f"{prog}: {AFTER_REFUSAL}")
+        print_message(f"{prog}: nothing was written")
         return 1
     except KeyboardInterrupt:
-        print(f"\n{prog}: interrupted; nothing was written", file=sys.stderr)
+        print_message(f"\n{prog}: interrupted; nothing was written")
         return 130
 
 
@@ -107,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
     options = Options(args.weights, args.to, args.dtype, args.num_classes)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
-        print(located.line(), file=sys.stderr)
+        print_message(located.line())
     with located.forgotten_if_bad():
         job = Job.read(args.arch or located.arch, located.path, options)
         _carry_over(job, args)
@@ -125,14 +125,14 @@ def _carry_over(job: Job, args: argparse.Namespace) -> None:
     if args.json:
         print_result(summary.as_json(job, framework, written))
     else:
-        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(written, framework)}")
+        print_result(joined([*summary.text_lines(job, framework), summary.written_line(written, framework)]))
 
 
 def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
     """The command's arguments."""
     from convert.version import __version__  # a foreign `convert` has none, so not before main has looked
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
         "run, and every tensor is accounted for before anything is written.",

@@ -15,6 +15,7 @@ HALL = 12  # files directly in verify/
 # A room imports rooms of the rows before its own, and itself. A name stands for the module, or for the package and
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
+    ("convert.visible",),
     (
         "convert.version",
         "convert.frameworks",

@@ -11,13 +11,13 @@ import errno
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from convert.checkpoints.atomic import write_atomically
+from convert.console import print_message
 from convert.digest import sha256_of
 from convert.errors import shown
 from convert.source.addresses import find_objection, name_address
@@ -155,7 +155,7 @@ class _Entry:
         try:
             lock(descriptor)
         except BlockingIOError:
-            print(f"waiting for another process that fetches {name_address(self.url)}", file=sys.stderr)
+            print_message(f"waiting for another process that fetches {name_address(self.url)}")
             lock(descriptor, wait=True)
 
     def is_complete(self) -> bool:
