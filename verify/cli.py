@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from convert.console import print_message, print_result
 from convert.errors import FerryError, WrongUsage
+from convert.paths import NO_PATH, is_possible, make_folders
 from verify import sample
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
@@ -141,8 +142,10 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
 
 
 def _make_folder(folder: Path) -> None:
+    if not is_possible(folder):
+        raise FerryError(f"{folder}: {NO_PATH}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         raise FerryError(f"{folder}: cannot be made into a folder for the report: {error.strerror}") from error
 

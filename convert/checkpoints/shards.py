@@ -10,6 +10,7 @@ from convert.checkpoints.containers import SAFETENSORS
 from convert.checkpoints.mapping import map_file
 from convert.checkpoints.safetensors import parse_json
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, quoted
+from convert.paths import is_possible
 
 
 def shards_of(path: Path, container: str, buffer: memoryview) -> tuple[Path, ...]:
@@ -58,7 +59,7 @@ def shard_paths(index: Path, content: bytes) -> dict[str, list[str]]:
         )
     files: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
-        if Path(name).name != name or name in ("", ".", ".."):
+        if Path(name).name != name or name in ("", ".", "..") or not is_possible(name):
             raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.name}")
         files.setdefault(name, []).append(tensor)
     return files

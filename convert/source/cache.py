@@ -20,6 +20,7 @@ from convert.checkpoints.atomic import write_atomically
 from convert.console import print_message
 from convert.digest import sha256_of
 from convert.errors import shown
+from convert.paths import make_folders
 from convert.source.addresses import find_objection, name_address
 from convert.source.beginnings import find_flaw
 from convert.source.download import LIMITS, FetchError, Limits, download
@@ -82,7 +83,7 @@ def fetch(url: str, *, cache: Path | None = None, sha256: str = "", limits: Limi
         raise FetchError(f"sha256 {shown(repr(sha256))}: expected 64 hexadecimal digits, found {length}")
     folder = cache or cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         entry = _Entry(url, folder / _file_name(url))
         expected = sha256.lower() or digest_in_name(url)
         with entry.locked():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from convert.archs import get_spec
 from convert.errors import CheckpointError, WrongChoice, WrongUsage
 from convert.params import parameter_count
+from convert.paths import status_of
 from convert.source.addresses import name_address
 from convert.source.pretrained import PRETRAINED, Pretrained, find_pretrained, is_address
 
@@ -81,10 +82,11 @@ def locate(src: str, *, sha256: str = "") -> Located:
     if is_address(src):
         return _downloaded(src, sha256)
     path = Path(src)
-    if src in PRETRAINED and not path.exists():
+    exists = status_of(path) is not None
+    if src in PRETRAINED and not exists:
         row = find_pretrained(src)
         return _downloaded(row.url, sha256, row)
-    if not path.exists() and path.name == src and path.suffix not in SUFFIXES:
+    if not exists and path.name == src and path.suffix not in SUFFIXES:
         find_pretrained(src)  # raises, with the names that are close
     if sha256:
         raise WrongUsage(f"{src}: --sha256 is for a download; `sha256sum` prints a file's digest")

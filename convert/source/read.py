@@ -14,7 +14,7 @@ from convert.checkpoints import PADDLE_PICKLE, SAFETENSORS, Checkpoint, read_che
 from convert.errors import CheckpointError
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.key_formats import Named, name_officially
-from convert.paths import AnyPath
+from convert.paths import NO_PATH, AnyPath, is_possible
 from convert.source.recognise import distance, recognise_arch
 
 
@@ -62,6 +62,8 @@ def read_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
             only when they are converted.
     """
     given_spec = get_spec(arch) if isinstance(arch, str) and arch else arch or None
+    if not is_possible(path):
+        raise CheckpointError(f"{path}: {NO_PATH}")
     checkpoint = read_checkpoint(path, weights=weights)
     frameworks = {PADDLE_PICKLE: (PADDLE,), SAFETENSORS: FRAMEWORKS}
     candidates = frameworks.get(checkpoint.container, (TORCH,))
