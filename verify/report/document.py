@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from convert.console import json_text
 from verify.accuracy.scores import ClassScore, PairedResult
 from verify.gate import Gate
 from verify.gates.layers import UnitReport
@@ -23,7 +22,7 @@ SCHEMA = Path(__file__).parent / "report.schema.json"
 
 def as_json(result: Result) -> str:
     """The result for programs. NaN and infinity, which JSON lacks, are null."""
-    return json.dumps(_plain(document(result)), indent=2, allow_nan=False)
+    return json_text(document(result))
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -88,15 +87,3 @@ def _layers(report: UnitReport) -> dict[str, Any]:
 def _published(recipe: Recipe) -> dict[str, Any]:
     names = ("name", "top1", "top5", "decimals", "source")
     return {name: getattr(recipe, name) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()  # a file name that is no Unicode
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from convert.frameworks import FRAMEWORKS
 from convert.version import __version__
+from convert.visible import printable, visible
 from verify.accuracy.scores import Flip, PairedResult
 from verify.gate import Verdict
 from verify.report.document import class_name
-from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
+from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts
 from verify.report.thumbnails import thumbnail
 from verify.result import Result
 from verify.store.words import fact_words
@@ -57,7 +58,7 @@ def as_html(result: Result) -> str:
     )
     paired = result.paired
     gallery = _gallery(result, paired) if paired else []
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         result=result,
         verdict=verdict(result),
         counts=verdict_counts(result),
@@ -76,6 +77,7 @@ def as_html(result: Result) -> str:
         unseen=_flips(paired)[GALLERY:] if paired else [],
         version=__version__,
     )
+    return printable(page)
 
 
 def _finalize(value: object) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from convert.visible import joined, printable, visible
 from verify.gate import Verdict
-from verify.report.phrases import visible
 from verify.result import Result
 from verify.store.words import fact_words
 
@@ -36,10 +36,11 @@ def as_junit(result: Result) -> str:
         measured = visible(gate.outcome)
         if gate.verdict is Verdict.FAILED:
             failure = ElementTree.SubElement(case, "failure", message=measured, type="gate")
-            failure.text = "\n".join([f"limit: {gate.limit}", *map(visible, gate.problems)])
+            failure.text = joined([f"limit: {gate.limit}", *gate.problems])
         elif gate.verdict is Verdict.NOT_RUN:
             ElementTree.SubElement(case, "skipped", message=measured)
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{measured}\nlimit: {gate.limit}"
+            ElementTree.SubElement(case, "system-out").text = joined([measured, f"limit: {gate.limit}"])
     ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    document = ElementTree.tostring(root, encoding="unicode")
+    return printable(f'<?xml version="1.0" encoding="utf-8"?>\n{document}\n')

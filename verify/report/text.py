@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from convert.console import aligned
 from convert.frameworks import FRAMEWORKS
+from convert.visible import joined, visible
 from verify.accuracy.scores import Accuracy, PairedResult
 from verify.gates.layers import unit_rows
 from verify.report.phrases import (
@@ -14,7 +15,6 @@ from verify.report.phrases import (
     headline,
     paired_lines,
     score,
-    visible,
     why_table,
 )
 from verify.result import Result
@@ -40,7 +40,7 @@ def as_text(result: Result) -> str:
         if result.why.rows:
             head, rows = why_table(result.why)
             lines += ["", *aligned([head, *rows])]
-    return "\n".join([*lines, "", headline(result)])
+    return joined([*lines, "", headline(result)])
 
 
 def _accuracy_rows(paired: PairedResult) -> list[list[str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.errors import counted, shown
+from convert.paths import status_of
 from verify.gate import Gate, Verdict
 from verify.store.facts import Notes, RunFacts
 from verify.store.rows import ImageRow
@@ -41,6 +42,8 @@ def merge(paths: Sequence[Path]) -> Merged:
         StoreError: a file is no run store, is of another run, holds images that another file holds too, or an image
             is in none.
     """
+    for path in paths:
+        status_of(path)  # which tells more of a path that cannot be than what follows
     if twice := [path for path in paths if [p.resolve() for p in paths].count(path.resolve()) > 1]:
         raise StoreError(f"{twice[0]}: is named twice")
     with ExitStack() as stack:
