@@ -136,8 +136,7 @@ def _reply(task: str, megabytes: int, seconds: int, arguments: list[Any]) -> tup
         return "error", f"{error.name} is not installed; pip install 'paddleferry[cpu]'"
     _limit(resource.RLIMIT_CPU, seconds)
     _limit(resource.RLIMIT_CORE, 0)
-    if (present := address_space()) is not None:
-        _limit(resource.RLIMIT_AS, present + (megabytes << 20))
+    limit_memory(megabytes)
     try:
         return "answer", function(*arguments)
     except DatasetError as error:
@@ -147,15 +146,20 @@ def _reply(task: str, megabytes: int, seconds: int, arguments: list[Any]) -> tup
     except PARSER_ERRORS as error:
         return "refused", first_line(error)
     finally:
+        limit_memory(None)
+
+
+def limit_memory(megabytes: int | None) -> None:
+    """Lets this process have so much more memory than it has now, and no more; None takes the limit back.
+
+    Where the system does not tell what a process has, nothing is limited.
+    """
+    if megabytes is None:
         _limit(resource.RLIMIT_AS, None)
-
-
-def address_space() -> int | None:
-    """Bytes of this process's address space; None where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return None
+        return
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + (megabytes << 20))
 
 
 def _limit(kind: int, amount: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from verify.datasets import BlobError, FileBlob, Item
+from verify.images.bounds import refuse_costly_canvas, refuse_costly_image
 from verify.images.preprocess import Pixels, preprocess
 from verify.recipes.protocol import Protocol
 
@@ -34,6 +36,8 @@ DECODE_ERRORS = (
 
 # Pillow tells formats by their content, and for some (EPS) it starts another program: only these are looked at.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000")
+
+STREAM = re.compile(r"<_io\.BytesIO object at 0x[0-9a-f]+>")  # as Pillow names a file that has no name
 
 STAMPED = 8  # every such row and column
 
@@ -93,15 +97,34 @@ def decode(path: Path, protocol: Protocol) -> Decoded:
     return decode_item(Item(path.name, None, nbytes, FileBlob(path)), protocol)
 
 
-def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
+def open_image(content: bytes) -> Image.Image:
+    """An image file as Pillow opens it, nothing decoded yet. Every file that Pillow gets comes through here.
+
+    Raises:
+        any of DECODE_ERRORS: it is no image of the formats that are read, or would take too much memory or time.
+    """
     silence_pillow()
-    stream = io.BytesIO(content)
+    refuse_costly_canvas(content)
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    refuse_costly_image(image, content)
+    return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image in RGB, by Pillow's own conversion; itself where it is that already."""
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
     try:
-        with Image.open(stream, formats=FORMATS) as image:
-            pixels = preprocess(image.convert("RGB"), protocol)
+        with open_image(content) as image:
+            pixels = preprocess(to_rgb(image), protocol)
             return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
+    except MemoryError:
+        return Decoded(None, error="needs more memory to decode than there is for an image")
     except DECODE_ERRORS as error:
-        return Decoded(None, error=" ".join(str(error).replace(repr(stream), repr(name)).split()) or repr(error))
+        return Decoded(None, error=" ".join(STREAM.sub(repr(name), str(error)).split()) or repr(error))
 
 
 def silence_pillow() -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import io
 
-from PIL import Image
-
 from verify.datasets.blobs import Blob, BlobError
-from verify.images.decode import DECODE_ERRORS, FORMATS, silence_pillow
+from verify.images.decode import DECODE_ERRORS, open_image
+from verify.images.quiet import quiet_libraries
 
 SIDE = 160  # pixels
 QUALITY = 80
@@ -27,9 +26,8 @@ def data_uri(content: bytes) -> str:
 
     EXIF orientation is not applied: the models did not see it either.
     """
-    silence_pillow()
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with quiet_libraries(), open_image(content) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
             small = image.convert("RGB")
         small.thumbnail((SIDE, SIDE))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +16,9 @@ from tqdm import tqdm
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.datasets import BlobError, Item
-from verify.images.decode import DECODE_ERRORS, FORMATS
+from verify.images.decode import DECODE_ERRORS, open_image, to_rgb
 from verify.images.preprocess import Pixels
+from verify.images.quiet import quiet_libraries
 from verify.why.mistakes import Hypothesis, Treatment, prepare
 from verify.workers.batches import SharedBatch
 from verify.workers.worker import Worker
@@ -56,7 +55,8 @@ def predict(
         tqdm(total=len(items) * len(changes), unit="image", desc="why", disable=None) as bar,
     ):
         for start in range(0, len(items), most):
-            opened = list(pool.map(open_item, items[start : start + most]))
+            with quiet_libraries():
+                opened = list(pool.map(open_item, items[start : start + most]))
             treatments = [Treatment(protocol=question.protocol), *(hypothesis.change for hypothesis in changes)]
             prepared = _prepared(pool, opened, treatments)
             base = next(prepared)
@@ -106,11 +106,9 @@ def open_item(item: Item) -> OpenedImage:
     Raises:
         FerryError: it can no longer be read.
     """
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of EXIF, as where the run decodes
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(item.blob.read()), formats=FORMATS) as image:
-            flat = turned = image.convert("RGB")
+        with open_image(item.blob.read()) as image:
+            flat = turned = to_rgb(image)
             with contextlib.suppress(*DECODE_ERRORS):  # of broken EXIF, which turns nothing
                 turned = ImageOps.exif_transpose(image).convert("RGB")
             return OpenedImage(flat, turned)
