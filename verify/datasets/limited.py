@@ -37,7 +37,7 @@ PARSER_ERRORS = (
     struct.error,
     zlib.error,
 )
-BASE_MEGABYTES = 64  # beyond the library itself; an ordinary row group or meta.mat needs less than half of it
+BASE_MEGABYTES = 80  # beyond the library itself; an ordinary row group or meta.mat needs less than half of it
 BASE_SECONDS = 30
 BYTES_A_SECOND = 20_000_000  # a tenth of what pyarrow reads on one slow core
 
@@ -106,14 +106,18 @@ def read_limited(parsed: Parsed, *arguments: str | bool, content: bytes | None =
 def _explain_end(parsed: Parsed, signal_: signal.Signals) -> str:
     if signal_ == signal.SIGXCPU:
         return f"takes more than {parsed.seconds:,} s to read, and has {parsed.nbytes:,} bytes; {parsed.advice}"
+    if signal_ == signal.SIGABRT:  # what C++ does where memory is short and nobody asked
+        return f"is damaged, or {_explain_need(parsed)}"
     return f"its reader was ended by {signal_.name}: the file is damaged, or memory was short; {parsed.advice}"
 
 
 def _explain_refusal(parsed: Parsed, kind: str, reply: str) -> str:
-    if kind == "memory":
-        needs = f"needs more than {parsed.megabytes:,} MB of memory to read, and has {parsed.nbytes:,} bytes"
-        return f"{needs}; {parsed.advice}"
-    return f"{parsed.fault}: {reply}"
+    return _explain_need(parsed) if kind == "memory" else f"{parsed.fault}: {reply}"
+
+
+def _explain_need(parsed: Parsed) -> str:
+    needs = f"needs more than {parsed.megabytes:,} MB of memory to read, and has {parsed.nbytes:,} bytes"
+    return f"{needs}; {parsed.advice}"
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def refuse_costly_image(image: Image.Image, content: bytes) -> None:
         ValueError: with the image's size and what it would take.
     """
     each = KEPT.get(image.mode, 4) + CONVERTED * (image.mode != "RGB")
-    if image.format == "JPEG":
+    if content.startswith(b"\xff\xd8"):  # Pillow calls some of them MPO
         scans = count_scans(content)
         if scans > MAX_SCANS:
             raise ValueError(f"has more than {MAX_SCANS} scans, and progressive images have about 10")

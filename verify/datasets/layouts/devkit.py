@@ -121,7 +121,7 @@ def _labels_by_id(where: str, content: bytes, num_classes: int) -> dict[int | No
 
 def _synsets(where: str, content: bytes) -> Sequence[tuple[int, str, int]]:
     task = "verify.datasets.layouts.meta_mat:read_synsets"
-    advice = "take the devkit's own, which is 1 MB"
+    advice = "fetch the devkit again"
     synsets: Sequence[tuple[int, str, int]] = read_limited(
         Parsed(task, where, len(content), fault="is not the devkit's", advice=advice), content=content
     )

@@ -62,7 +62,7 @@ def read_image(path: Path, group: int, row: int, listed: FileState | None) -> by
     if listed not in (None, FileState.of(path.stat())):
         raise BlobError(CHANGED)
     try:
-        return _open_group(path, group).read(row)
+        return _open_group(path, group, listed).read(row)
     except ERRORS as error:
         _open_group.cache_clear()
         raise BlobError(f"cannot be read from {path.name}: {first_line(error)}") from error
@@ -71,7 +71,12 @@ def read_image(path: Path, group: int, row: int, listed: FileState | None) -> by
 @contextmanager
 def _open_shard(path: Path) -> Iterator[tuple[Any, Any]]:
     with open_ordinary(path) as handle:
-        yield handle, pq.ParquetFile(handle, pre_buffer=False)
+        yield handle, _parquet_file(handle)
+
+
+def _parquet_file(handle: Any) -> Any:
+    """The file as pyarrow opens it: read page by page, and those pages that have a checksum held to it."""
+    return pq.ParquetFile(handle, pre_buffer=False, page_checksum_verification=True)
 
 
 def _batches(file: Any, group: int, columns: Sequence[str]) -> Iterator[Any]:
@@ -84,7 +89,7 @@ class _Group:
 
     def __init__(self, path: Path, group: int) -> None:
         self._handle = open_ordinary(path)
-        self._file = pq.ParquetFile(self._handle, pre_buffer=False)
+        self._file = _parquet_file(self._handle)
         self._group = group
         self._start()
 
@@ -108,8 +113,8 @@ class _Group:
 
 
 @lru_cache(maxsize=1)
-def _open_group(path: Path, group: int) -> _Group:
-    return _Group(path, group)
+def _open_group(path: Path, group: int, _: FileState | None) -> _Group:
+    return _Group(path, group)  # another one for a file that was listed in another state
 
 
 def _check_columns(path: str, schema: Any, *, labelled: bool) -> None:

@@ -138,7 +138,8 @@ def _pax_records(text: bytes, place: int) -> dict[str, bytes]:
     while start < len(text) and text[start]:
         match = RECORD.match(text, start)
         end = start + int(match[1]) if match else 0
-        if match is None or end > len(text) or end <= match.end() or text[end - 1 : end] != b"\n":
+        whole = match is not None and match.end() < end <= len(text) and text[end - 1 : end] == b"\n"
+        if match is None or not whole or b"\0" in text[match.end() : end]:  # a name that holds one is two names
             raise TarError(f"has a broken header, or more after its end, at byte {place:,}; download it again")
         records[match[2].decode("utf-8", "surrogateescape")] = text[match.end() : end - 1]
         start = end
