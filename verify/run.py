@@ -45,7 +45,7 @@ from verify.pair import Pair, read_pair
 from verify.recipes.choose import ChosenRecipe, choose_recipe
 from verify.result import Result, conclude_run
 from verify.store.coverage import listing
-from verify.store.resume import open_run
+from verify.store.resume import FILES, open_run
 from verify.store.rows import ImageRow, RunFacts
 from verify.store.run_store import RunStore
 from verify.why.explain import WhyReport, explain_accuracy
@@ -203,7 +203,8 @@ def _add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan
         "batch size": str(options.batch_size),
     }
     shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    settings = {**facts.settings, "listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
+    listings = {"listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
+    settings = {**facts.settings, **listings, FILES: dataset.state()}
     return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard}, settings=settings)
 
 

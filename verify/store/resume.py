@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from verify.store.rows import RunFacts
 from verify.store.run_store import RunStore, StoreError
 from verify.store.shard import Shard
+
+FILES = "files"  # the setting that tells in which state the images' files were
+CHANGED = "files have other times than when the run began; images that were done then were not read again"
 
 
 def store_name(shard: Shard) -> str:
@@ -47,8 +51,19 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
             raise StoreError(f"{path}: is of another run and cannot be renamed: {error.strerror}") from error
         facts = facts.with_notes(**{"another run": f"kept as {aside.name}; other {', '.join(different)}"})
         store = RunStore(path)
+    else:
+        facts = _note_changes(facts, stored)
     store.put_run(facts)
     return store
+
+
+def _note_changes(facts: RunFacts, stored: RunFacts) -> RunFacts:
+    """The facts of a run that goes on, with a note where the images' files changed since it began."""
+    began = stored.settings.get(FILES)
+    if began in (None, facts.settings.get(FILES)):
+        return facts
+    kept = replace(facts, settings={**facts.settings, FILES: began})
+    return kept.with_notes(**{"data changed": CHANGED})
 
 
 def _sameness(facts: RunFacts) -> dict[str, str]:

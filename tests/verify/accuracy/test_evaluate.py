@@ -17,7 +17,7 @@ from convert.arrays import Array
 from convert.errors import FerryError
 from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.datasets import Dataset, read_dataset
-from verify.store.resume import open_run
+from verify.store.resume import CHANGED, FILES, open_run
 from verify.store.rows import ImageFacts, RunFacts
 from verify.store.run_store import RunStore, StoreError
 from verify.store.shard import Shard, parse_shard
@@ -225,6 +225,15 @@ def test_another_run_gets_another_store_and_the_first_one_stays(kind: str, fille
     (aside,) = set(filled.iterdir()) - {filled / "run.sqlite"}
     assert note == f"kept as {aside.name}; other {different}"
     assert aside.read_bytes() == before
+
+
+def test_a_run_that_goes_on_says_that_its_images_changed_since_it_began(tmp_path: Path) -> None:
+    notes = []
+    for state in ("first", "first", "later", "first", "later"):
+        with closing(open_run(tmp_path, Shard(), replace(FACTS, settings={FILES: state}))) as store:
+            notes.append(store.run().notes.get("data changed"))
+
+    assert notes == [None, None, CHANGED, None, CHANGED]
 
 
 def test_each_shard_has_a_store_of_its_own(filled: Path) -> None:
