@@ -93,6 +93,7 @@ def add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan)
             classes=tuple(dataset.classes),
             listed=listing(plan.items(dataset)),
             all_listed=listing(dataset.items),
+            files=dataset.state(),
         ),
     )
 

@@ -124,7 +124,8 @@ def full_facts() -> RunFacts:
             facts.notes,
             data=DataPlace(name="val", layout="val_list.txt", ignored=2, unlisted=1),
             another_run=another,
+            data_changed=True,
             speed=Speed(images=5, before=2, seconds=2.5),
         ),
-        settings=replace(facts.settings, classes=("tench", "goldfish \udcff")),
+        settings=replace(facts.settings, classes=("tench", "goldfish \udcff"), files="5c" * 32),
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from convert.errors import shown
-from verify.datasets.blobs import FileBlob
+from verify.datasets.blobs import FileBlob, FileState
 from verify.datasets.items import Dataset, DatasetError, Item
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif"})
@@ -66,7 +67,8 @@ def is_image(name: str) -> bool:
 
 def file_item(root: Path, path: Path, label: int | None) -> Item:
     """The item of a file that lies under the root."""
-    return Item(name_of(path.relative_to(root)), label, file_size(path) or 0, FileBlob(path))
+    state = file_state(path)
+    return Item(name_of(path.relative_to(root)), label, state.nbytes if state else 0, FileBlob(path, state))
 
 
 def name_of(path: Path) -> str:
@@ -74,9 +76,10 @@ def name_of(path: Path) -> str:
     return shown(os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"), 4096)
 
 
-def file_size(path: Path) -> int | None:
-    """Size of a file in bytes; None if there is no such file, or there cannot be."""
+def file_state(path: Path) -> FileState | None:
+    """State of an ordinary file; None if there is no such file, or there cannot be."""
     try:
-        return path.stat().st_size if path.is_file() else None
+        status = path.stat()
     except (OSError, ValueError):  # a name too long, or one with a NUL
         return None
+    return FileState.of(status) if stat.S_ISREG(status.st_mode) else None

@@ -57,6 +57,12 @@ class Dataset:
         lines = (f"{item.name} {item.nbytes} {item.label}\n" for item in self.items)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
+    def state(self) -> str:
+        """SHA-256 over every image's name, and over size and time of the file that it lies in."""
+        places = ((item.name, getattr(item.blob, "listed", None)) for item in self.items)
+        lines = (f"{name} {state.nbytes} {state.modified}\n" if state else f"{name}\n" for name, state in places)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
     def class_counts(self) -> dict[int, int]:
         """Images of each label that occurs, in the labels' order; empty without labels."""
         counts = Counter(item.label for item in self.items if item.label is not None)

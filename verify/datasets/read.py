@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convert.paths import NO_PATH, OptionalPathField, is_possible
-from verify.datasets.files import EXTENSIONS, file_item, file_size, is_image, read_unlabelled
+from verify.datasets.files import EXTENSIONS, file_item, file_state, is_image, read_unlabelled
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import UNLABELLED
 from verify.datasets.layouts.class_folders import class_folders, read_class_folders
@@ -151,7 +151,7 @@ def _devkit(folder: Path, choice: Choice) -> Devkit | None:
 
 
 def _lies_loose(folder: Path, num_classes: int) -> bool:
-    return any(file_size(folder / entry.name) is not None for entry in read_list(folder / LIST_NAME, num_classes))
+    return any(file_state(folder / entry.name) is not None for entry in read_list(folder / LIST_NAME, num_classes))
 
 
 def _read_tar_with_list(archive: Path, listed: Path, num_classes: int) -> Dataset:

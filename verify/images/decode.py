@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -14,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from verify.datasets import BlobError, FileBlob, Item
+from verify.images.bounds import refuse_costly_canvas, refuse_costly_image
 from verify.images.preprocess import Pixels, preprocess
 from verify.recipes.protocol import Protocol
 
@@ -36,6 +38,8 @@ DECODE_ERRORS = (
 
 # Pillow tells formats by their content, and for some (EPS) it starts another program: only these are looked at.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000")
+
+STREAM = re.compile(r"<_io\.BytesIO object at 0x[0-9a-f]+>")  # as Pillow names a file that has no name
 
 STAMPED = 8  # every such row and column
 
@@ -102,7 +106,7 @@ def decode(path: Path, protocol: Protocol) -> Decoded:
 def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
     try:
         with open_image(content, name) as image:
-            pixels = preprocess(image.convert("RGB"), protocol)
+            pixels = preprocess(to_rgb(image), protocol)
             return Decoded(pixels, image.width, image.height, image.mode, stamp=stamp(pixels))
     except DecodeError as error:
         return Decoded(None, error=str(error))
@@ -112,21 +116,34 @@ def _decode(content: bytes, name: str, protocol: Protocol) -> Decoded:
 def open_image(content: bytes, name: str) -> Iterator[Image.Image]:
     """Opens an image of a known format, silently; Pillow decodes it when its pixels are first asked for.
 
+    Every file that Pillow gets comes through here.
+
     Args:
         content: the file's bytes.
         name: what an error calls the image.
 
     Raises:
-        DecodeError: it cannot be decoded; also for what Pillow raises while the image is in use.
+        DecodeError: it cannot be decoded, or would take too much memory or time; also for what Pillow raises while
+            the image is in use.
     """
     _silence_pillow()
     stream = io.BytesIO(content)
     try:
+        refuse_costly_canvas(content)
         with Image.open(stream, formats=FORMATS) as image:
+            refuse_costly_image(image, content)
             yield image
+    except MemoryError as error:
+        raise DecodeError("needs more memory to decode than there is for an image") from error
     except DECODE_ERRORS as error:
-        text = " ".join(str(error).replace(repr(stream), repr(name)).split())
+        text = " ".join(STREAM.sub(repr(name), str(error)).split())
         raise DecodeError(text or repr(error)) from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image in RGB, by Pillow's own conversion; itself where it is that already."""
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _silence_pillow() -> None:

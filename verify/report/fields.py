@@ -29,6 +29,7 @@ def fact_fields(facts: RunFacts) -> dict[str, Any]:
         "machines": [_machine(machine) for machine in facts.machines],
         "system": notes.system or None,
         "another_run": asdict(notes.another_run) if notes.another_run else None,
+        "data_changed": notes.data_changed,
         "speed": _speed(notes.speed) if notes.speed else None,
     }
 

@@ -7,6 +7,7 @@ import io
 
 from verify.datasets.blobs import Blob, BlobError
 from verify.images.decode import DecodeError, open_image
+from verify.images.quiet import quiet_libraries
 
 SIDE = 160  # pixels
 QUALITY = 80
@@ -27,7 +28,7 @@ def data_uri(content: bytes) -> str:
     """
     buffer = io.BytesIO()
     try:
-        with open_image(content, "the image") as image:
+        with quiet_libraries(), open_image(content, "the image") as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
             small = image.convert("RGB")
             small.thumbnail((SIDE, SIDE))

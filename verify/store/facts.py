@@ -213,6 +213,7 @@ class Notes:
         system: operating system and processor; empty for merged shards.
         shard: the part of the data set that was run.
         another_run: the store that stood in this one's place; None if there was none.
+        data_changed: whether files of images changed between two sessions of the run.
         merged: the shards that were joined; empty for a run of its own.
         speed: how long the run took; None before it ends.
     """
@@ -222,6 +223,7 @@ class Notes:
     system: str = ""
     shard: Shard = field(default_factory=Shard)
     another_run: AnotherRun | None = None
+    data_changed: bool = False
     merged: tuple[Shard, ...] = ()
     speed: Speed | None = None
 
@@ -247,11 +249,13 @@ class Settings:
         classes: name of each label, where the data set names them.
         listed: the images of the shard.
         all_listed: the images of the whole data set.
+        files: digest of the state in which the images' files were when the run began; empty where it is not known.
     """
 
     classes: tuple[str, ...] = ()
     listed: Listing = field(default_factory=Listing)
     all_listed: Listing = field(default_factory=Listing)
+    files: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

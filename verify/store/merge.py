@@ -100,7 +100,11 @@ def _facts(facts: Mapping[Path, RunFacts]) -> RunFacts:
     return RunFacts(
         identity=runs[0].identity,
         machines=tuple(machines[words] for words in sorted(machines)),
-        notes=Notes(data=runs[0].notes.data, merged=tuple(shards)),
+        notes=Notes(
+            data=runs[0].notes.data,
+            merged=tuple(shards),
+            data_changed=any(run.notes.data_changed for run in runs),
+        ),
         settings=replace(runs[0].settings, listed=runs[0].settings.all_listed),
     )
 

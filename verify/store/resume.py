@@ -55,6 +55,8 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
         another = AnotherRun(kept_as=aside.name, differs=different)
         facts = replace(facts, notes=replace(facts.notes, another_run=another))
         store = RunStore(path)
+    else:
+        facts = _note_changes(facts, stored)
     store.put_run(facts)
     return store
 
@@ -62,6 +64,14 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
 def _differing(facts: RunFacts, stored: RunFacts) -> tuple[str, ...]:
     device = ["device"] if facts.machines != stored.machines else []
     return (*differing(facts.identity, stored.identity), *device)
+
+
+def _note_changes(facts: RunFacts, stored: RunFacts) -> RunFacts:
+    """The facts of a run that goes on, with a note where the images' files changed since it began."""
+    began = stored.settings.files
+    if began in ("", facts.settings.files):
+        return facts
+    return replace(facts, settings=replace(facts.settings, files=began), notes=replace(facts.notes, data_changed=True))
 
 
 def _digest(facts: RunFacts) -> str:

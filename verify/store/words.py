@@ -30,6 +30,8 @@ HOW: dict[How, str] = {
     "given": "given",
 }
 
+DATA_CHANGED = "files have other times than when the run began; images that were done then were not read again"
+
 
 def fact_words(facts: RunFacts) -> dict[str, str]:
     """The facts that a report lists, by name and in its order."""
@@ -157,6 +159,8 @@ def _note_words(notes: Notes, identity: Identity) -> Iterator[tuple[str, str]]:
         yield "merged", f"{counted(len(notes.merged), 'shard')}: {', '.join(map(str, notes.merged))}"
     if another := notes.another_run:
         yield "another run", f"kept as {another.kept_as}; other {', '.join(another.differs)}"
+    if notes.data_changed:
+        yield "data changed", DATA_CHANGED
     if notes.speed:
         yield "speed", speed_words(notes.speed)
 

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.datasets import BlobError, Item
-from verify.images.decode import DECODE_ERRORS, DecodeError, open_image
+from verify.images.decode import DECODE_ERRORS, DecodeError, open_image, to_rgb
 from verify.images.preprocess import Pixels
+from verify.images.quiet import quiet_libraries
 from verify.why.mistakes import Hypothesis, Treatment, prepare
 from verify.workers.batches import SharedBatch
 from verify.workers.worker import Worker
@@ -54,7 +55,8 @@ def predict(
         tqdm(total=len(items) * len(changes), unit="image", desc="why", disable=None) as bar,
     ):
         for start in range(0, len(items), most):
-            opened = list(pool.map(open_item, items[start : start + most]))
+            with quiet_libraries():
+                opened = list(pool.map(open_item, items[start : start + most]))
             treatments = [Treatment(protocol=question.protocol), *(hypothesis.change for hypothesis in changes)]
             prepared = _prepared(pool, opened, treatments)
             base = next(prepared)
@@ -106,7 +108,7 @@ def open_item(item: Item) -> OpenedImage:
     """
     try:
         with open_image(item.blob.read(), item.name) as image:
-            flat = turned = image.convert("RGB")
+            flat = turned = to_rgb(image)
             with contextlib.suppress(*DECODE_ERRORS):  # of broken EXIF, which turns nothing
                 turned = ImageOps.exif_transpose(image).convert("RGB")
             return OpenedImage(flat, turned)

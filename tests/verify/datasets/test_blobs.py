@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,80 @@ def test_an_archive_that_was_cut_since_it_was_listed(tmp_path: Path) -> None:
     os.truncate(tmp_path / TAR_NAME, last.blob.offset + 9)
 
     assert decode_item(last, PROTOCOL).error == "has 9 bytes, and had 1,500 when the set was listed"
+
+
+CHANGED = "was changed since the set was listed"
+EXCHANGES: dict[str, Callable[[Path, bytes], object]] = {
+    "written over": lambda path, content: path.write_bytes(content),
+    "renamed over": lambda path, content: _beside(path, content).replace(path),
+    "written over with its time set back": lambda path, content: _keep_time(path, lambda: path.write_bytes(content)),
+    "renamed over with its time set back": lambda path, content: _keep_time(
+        path, lambda: _beside(path, content).replace(path)
+    ),
+}
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    (path.parent / "other").write_bytes(content)
+    return path.parent / "other"
+
+
+def _keep_time(path: Path, change: Callable[[], object]) -> None:
+    status = path.stat()
+    change()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("how", EXCHANGES)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_file_of_the_same_size_that_was(how: str, place: str, tmp_path: Path) -> None:
+    items = PLACES[place](tmp_path).items
+    assert decode_item(items[1], PROTOCOL).error == ""
+    names = {"files": items[0].name, "an archive": TAR_NAME, "parquet": "validation-00000-of-00001.parquet"}
+    path = tmp_path / names[place]
+    content = path.read_bytes()
+    time.sleep(0.02)  # the clock of a file system ticks a hundred times a second or more
+    EXCHANGES[how](path, content[:-1] + bytes([content[-1] ^ 1]))
+
+    assert decode_item(items[0], PROTOCOL).error == CHANGED
+
+
+def test_an_archive_that_grew_since_it_was_listed(tmp_path: Path) -> None:
+    items = read_dataset(devkit(tarred(tmp_path, FILES)), 1000).items
+    with (tmp_path / TAR_NAME).open("ab") as file:
+        file.write(bytes(512))
+
+    assert {decode_item(item, PROTOCOL).error for item in items} == {CHANGED}
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = one_item(tmp_path)
+
+    class Slow(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            content = super().read(size)
+            os.utime(tmp_path / "x.JPEG")
+            return content
+
+    monkeypatch.setattr("verify.datasets.blobs.io.FileIO", Slow)
+
+    assert decode_item(item, PROTOCOL).error == CHANGED
+
+
+def test_a_set_that_is_written_anew_in_the_same_process_is_read_anew(tmp_path: Path) -> None:
+    for content in (b"first", b"later"):
+        shard(tmp_path / "validation-00000-of-00001.parquet", [("x.JPEG", content, 0)])
+
+        assert read_dataset(tmp_path, 1000, labelled=False).items[0].blob.read() == content
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 1, 0, 3), (2, 0, 2, 1)])
+def test_rows_of_parquet_are_read_in_any_order(order: tuple[int, ...], tmp_path: Path) -> None:
+    rows = [(f"{number}.JPEG", b"%d" % number, None) for number in range(4)]
+    shard(tmp_path / "validation-00000-of-00001.parquet", rows, group=3)
+    items = read_dataset(tmp_path, 1000, labelled=False).items
+
+    assert [items[number].blob.read() for number in order] == [b"%d" % number for number in order]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ FULL = {
     ],
     "system": "Linux x86_64",
     "another_run": {"kept_as": "run.0123abcd.sqlite", "differs": ["protocol", "device"]},
+    "data_changed": True,
     "speed": {"images": 5, "before": 2, "seconds": 2.5, "images_per_second": 2.0},
 }
 

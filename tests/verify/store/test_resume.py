@@ -134,3 +134,14 @@ def test_a_damaged_store_is_named_and_left_as_it_is(filled: Path) -> None:
     assert path.read_bytes() == before
     with closing(RunStore(path)) as store:  # nobody holds the file
         assert store.holds_run
+
+
+def test_a_run_that_goes_on_says_that_its_images_changed_since_it_began(tmp_path: Path) -> None:
+    facts = facts_of_run()
+    changed = []
+    for state in ("first", "first", "later", "first", "later"):
+        begun = replace(facts, settings=replace(facts.settings, files=state))
+        with closing(open_run(tmp_path, Shard(), begun)) as store:
+            changed.append(store.run().notes.data_changed)
+
+    assert changed == [False, False, True, False, True]

@@ -13,6 +13,7 @@ from verify.recipes.recipe import get_recipe
 from verify.store.facts import DataPlace, LabelCounts, Notes, Speed
 from verify.store.shard import Shard
 from verify.store.words import (
+    DATA_CHANGED,
     data_words,
     fact_words,
     how_words,
@@ -50,6 +51,7 @@ def test_a_full_run_has_every_fact_in_its_order() -> None:
         "system": "Linux x86_64",
         "shard": "2/3",
         "another run": "kept as run.0123abcd.sqlite; other protocol, device",
+        "data changed": DATA_CHANGED,
         "speed": "2.5 s for both frameworks, 2.0 images/s; 2 images by an earlier run",
     }
 

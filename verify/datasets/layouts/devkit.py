@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import gzip
 import io
-import struct
-import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from convert.errors import counted, shown
 from verify.datasets import imagenet
+from verify.datasets.blobs import BlobError, open_ordinary
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import check_labels
+from verify.datasets.layouts.tar_headers import TarError, read_members
+from verify.datasets.limited import Parsed, read_limited
 from verify.datasets.texts import lines_of, number_of
 
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
 ARCHIVE = "ILSVRC2012_devkit_t12.tar.gz"
 PLACES = (".", "data", "ILSVRC2012_devkit_t12/data")
-MAX_BYTES = 64 << 20  # of the kit unpacked; it has 4 MB
-
-# What scipy raises for a file that is no MATLAB file of its kinds, beside its own MatReadError.
-MAT_ERRORS = (ValueError, TypeError, LookupError, NotImplementedError, ArithmeticError, AttributeError, OSError)
+MAX_BYTES = 16 << 20  # of the kit unpacked; it has 4 MB
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,9 @@ class Devkit:
         """The contents of both files, by name."""
         try:
             if self.path.is_dir():
-                return {name: _read_limited(self.path / name) for name in (TRUTH, META) if (self.path / name).is_file()}
+                return {name: _read_whole(self.path / name) for name in (TRUTH, META) if (self.path / name).is_file()}
             return _unpack(self.path)
-        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        except (OSError, EOFError, zlib.error, BlobError, TarError) as error:
             raise DatasetError(f"{self.path}: the devkit cannot be read: {shown(error)}") from error
 
 
@@ -111,7 +108,7 @@ def read_ground_truth(kit: Devkit, num_classes: int) -> tuple[int, ...]:
 
 def _labels_by_id(where: str, content: bytes, num_classes: int) -> dict[int | None, int]:
     """Maps each ILSVRC2012_ID to its label; only synsets without children are classes."""
-    rows = [(int(row[0]), str(row[1])) for row in _synsets(where, content) if int(row[4]) == 0]
+    rows = [(number, name) for number, name, children in _synsets(where, content) if children == 0]
     order = {wordnet_id: label for label, wordnet_id in enumerate(sorted(name for _, name in rows))}
     if sorted(number for number, _ in rows) != list(range(1, len(rows) + 1)) or len(order) != len(rows):
         raise DatasetError(f"{where}: its classes are not numbered from 1 on, each once")
@@ -122,17 +119,13 @@ def _labels_by_id(where: str, content: bytes, num_classes: int) -> dict[int | No
     return {number: order[name] for number, name in rows}
 
 
-def _synsets(where: str, content: bytes) -> Sequence[Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        synsets: Sequence[Any] = loadmat(io.BytesIO(content), squeeze_me=True, variable_names=["synsets"])["synsets"]
-        if list(synsets[0].dtype.names[:5:2]) != ["ILSVRC2012_ID", "words", "num_children"]:
-            raise ValueError("its synsets have other fields than the devkit's")
-        return synsets
-    except (*MAT_ERRORS, MatReadError, zlib.error, struct.error, MemoryError) as error:
-        raise DatasetError(f"{where}: is not the devkit's: {shown(error)}") from error
+def _synsets(where: str, content: bytes) -> Sequence[tuple[int, str, int]]:
+    task = "verify.datasets.layouts.meta_mat:read_synsets"
+    advice = "fetch the devkit again"
+    synsets: Sequence[tuple[int, str, int]] = read_limited(
+        Parsed(task, where, len(content), fault="is not the devkit's", advice=advice), content=content
+    )
+    return synsets
 
 
 def _check_names(root: Path, kit: Devkit, names: Sequence[str], count: int) -> None:
@@ -147,20 +140,22 @@ def _check_names(root: Path, kit: Devkit, names: Sequence[str], count: int) -> N
             )
 
 
-def _read_limited(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)
+def _read_whole(path: Path) -> bytes:
+    with open_ordinary(path) as file:
+        return _within_limit(path, file.read(MAX_BYTES + 1))
 
 
 def _unpack(path: Path) -> dict[str, bytes]:
-    with gzip.open(path) as stream:
-        content = stream.read(MAX_BYTES + 1)
+    with open_ordinary(path) as file, gzip.open(file) as stream:
+        content = _within_limit(path, stream.read(MAX_BYTES + 1))
+    return {
+        name: content[member.offset : member.offset + member.nbytes]
+        for member in read_members(io.BytesIO(content), len(content))
+        if member.kind == "a file" and (name := PurePosixPath(member.name).name) in (TRUTH, META)
+    }
+
+
+def _within_limit(path: Path, content: bytes) -> bytes:
     if len(content) > MAX_BYTES:
-        raise DatasetError(f"{path}: unpacks to more than {MAX_BYTES:,} bytes; the devkit has 4 MB")
-    contents: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        for member in archive:
-            name = PurePosixPath(member.name).name
-            if name in (TRUTH, META) and member.isreg() and (file := archive.extractfile(member)):
-                contents[name] = file.read()
-    return contents
+        raise DatasetError(f"{path}: has more than {MAX_BYTES:,} bytes unpacked; the devkit has 4 MB")
+    return content

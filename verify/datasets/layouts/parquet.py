@@ -6,52 +6,48 @@ label an int64 whose names stand in the schema's metadata.
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from convert.errors import counted, shown
 from verify.datasets import imagenet
-from verify.datasets.blobs import BlobError
+from verify.datasets.blobs import BlobError, FileState, open_ordinary
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import check_labels, class_order
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from verify.datasets.limited import Parsed, read_limited
 
 
 @dataclass(frozen=True)
 class ParquetBlob:
-    """The bytes of an image in a shard of a parquet set.
-
-    Reading one reads the row group that it lies in, so the last of them stays in memory: read rows in their order.
+    """The bytes of an image in a shard of a parquet set. Rows that are read in their order are read once.
 
     Attributes:
         path: the shard.
         group: number of the row group.
         row: number of the row within the group.
+        listed: the shard's state when the set was listed.
     """
 
     path: Path
     group: int
     row: int
+    listed: FileState | None = field(default=None, compare=False)
 
     def read(self) -> bytes:
         """The image's bytes."""
+        from verify.datasets.layouts.parquet_file import read_image
 
-        content = image_column(self.path, self.group)[self.row].as_py()
+        content = read_image(self.path, self.group, self.row, self.listed)
         if content is None:
             raise BlobError("has no bytes in the parquet set")
-        return bytes(content)
+        return content
 
 
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?\.parquet", re.ASCII)
 SPLIT = "validation"
-MAX_GROUP = 2 << 30  # bytes of a row group in memory; Hugging Face writes 100 images each
 
 
 def find_shards(folder: Path) -> list[Path]:
@@ -75,31 +71,17 @@ def read_parquet(root: Path, num_classes: int, *, labelled: bool = True, classes
     items: list[Item] = []
     names: tuple[str, ...] | None = None
     for number, shard in enumerate(shards):
-        with _open_shard(shard) as file:
-            if number and _label_names(file) != names:
-                raise DatasetError(f"{shard}: its label names are not those of {shards[0].name}")
-            names = _label_names(file)
-            items += _rows(shard, file, labelled=labelled)
+        shard_names, shard_items = _list_shard(shard, labelled=labelled)
+        if number and shard_names != names:
+            raise DatasetError(f"{shard}: its label names are not those of {shards[0].name}")
+        names = shard_names
+        items += shard_items
     if len({item.name for item in items}) < len(items):
         items = [Item(_place(item), item.label, item.nbytes, item.blob) for item in items]
     if not labelled:
         return Dataset(root, "no labels", tuple(items))
     order = _checked_order(root, items, names, num_classes, classes)
     return Dataset(root, f"parquet, {counted(len(shards), 'shard')}", tuple(items), order)
-
-
-@lru_cache(maxsize=1)
-def image_column(path: Path, group: int) -> pa.Array:
-    """The images' bytes of a row group. One group stays in memory."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            column = file.read_row_group(group, columns=["image.bytes"], use_threads=False).column("image")
-    except pa.ArrowException as error:
-        raise BlobError(f"cannot be read from {path.name}: {_first_line(error)}") from error
-    return column.combine_chunks().field("bytes")
 
 
 def _validation_shards(root: Path, paths: Sequence[Path]) -> list[Path]:
@@ -124,71 +106,36 @@ def _validation_shards(root: Path, paths: Sequence[Path]) -> list[Path]:
     return [splits[split][number] for number in sorted(splits[split])]
 
 
-def _open_shard(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _list_shard(path: Path, *, labelled: bool) -> tuple[tuple[str, ...] | None, list[Item]]:
+    """The label names of a shard's schema, and its images."""
+    state = _state(path)
+    task, fault = "verify.datasets.layouts.parquet_file:list_shard", "is no parquet file that can be read"
+    advice = "fetch it again, or write it again with 100 rows a group"
+    parsed = Parsed(task, str(path), state.nbytes, fault=fault, advice=advice)
+    names, groups = read_limited(parsed, str(path), labelled)
+    if _state(path) != state:
+        raise DatasetError(f"{path}: was changed while it was listed; run again when it stands still")
+    items: list[Item] = []
+    for group, rows in enumerate(groups):
+        for row, (name, nbytes, label) in enumerate(rows):
+            blob = ParquetBlob(path, group, row, state)
+            items.append(Item(name or f"{path.name}, row {len(items)}", label, nbytes, blob))
+    return (None if names is None else tuple(names)), items
 
+
+def _state(path: Path) -> FileState:
     try:
-        file = pq.ParquetFile(path)
-        schema = file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path}: is no parquet file that can be read: {_first_line(error)}") from error
-    image = schema.field("image").type if "image" in schema.names else None
-    fields = {image.field(i).name for i in range(image.num_fields)} if image and pa.types.is_struct(image) else set()
-    if not {"bytes", "path"} <= fields:
-        raise DatasetError(f"{path}: expected a column `image` of bytes and path, found {', '.join(schema.names)}")
-    sizes = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
-    if max(sizes, default=0) > MAX_GROUP:
-        raise DatasetError(
-            f"{path}: a row group has {max(sizes):,} bytes, and one is held in memory at a time; "
-            "write it again with 100 rows a group"
-        )
-    return file
-
-
-def _rows(path: Path, file: Any, *, labelled: bool) -> Iterator[Item]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns = ["image.bytes", "image.path", *(["label"] if labelled else [])]
-    row_number = 0
-    for group in range(file.num_row_groups):
-        try:
-            table = file.read_row_group(group, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{path}: row group {group} cannot be read: {_first_line(error)}") from error
-        image = table.column("image").combine_chunks()
-        sizes = pc.fill_null(pc.binary_length(image.field("bytes")), 0).to_pylist()
-        names = image.field("path").to_pylist()
-        labels = _labels(path, table, first=row_number) if labelled else [None] * len(names)
-        for row, (name, size, label) in enumerate(zip(names, sizes, labels, strict=True)):
-            blob = ParquetBlob(path, group, row)
-            yield Item(shown(name, 4096) if name else f"{path.name}, row {row_number + row}", label, size, blob)
-        row_number += len(names)
-
-
-def _labels(path: Path, table: Any, *, first: int) -> list[int]:
-    if "label" not in table.column_names:
-        raise DatasetError(f"{path}: has no column `label`; --unlabelled compares predictions without labels")
-    labels: list[Any] = table.column("label").to_pylist()
-    for row, label in enumerate(labels, start=first):
-        if type(label) is not int or label < 0:
-            raise DatasetError(f"{path}, row {row}: label {shown(label, 20)}; a test split has none")
-    return labels
+        with open_ordinary(path) as file:
+            return FileState.of(os.fstat(file.fileno()))
+    except BlobError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _place(item: Item) -> str:
     assert isinstance(item.blob, ParquetBlob)
     return f"{item.blob.path.name}, row group {item.blob.group}, row {item.blob.row}"
-
-
-def _label_names(file: Any) -> tuple[str, ...] | None:
-    """The names of the labels that the schema's metadata have; None if they have none."""
-    try:
-        features = json.loads(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features["label"]["names"])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _checked_order(
@@ -213,7 +160,3 @@ def _checked_order(
         place = next(i for i, (one, other) in enumerate(zip(order, names, strict=True)) if one != other)
         raise DatasetError(f"{where}: label {place} should be {shown(order[place])}, and is {shown(names[place])}")
     return names
-
-
-def _first_line(error: Exception) -> str:
-    return shown(str(error).partition("\n")[0], 200)

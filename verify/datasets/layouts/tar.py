@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tarfile
+import os
 from pathlib import Path, PurePosixPath
 
 from convert.errors import shown
-from verify.datasets.blobs import TarBlob
+from verify.datasets.blobs import BlobError, FileState, TarBlob, open_ordinary
 from verify.datasets.files import is_image
 from verify.datasets.items import DatasetError, Item
+from verify.datasets.layouts.tar_headers import Member, TarError, read_members
 
 TAR_NAME = "ILSVRC2012_img_val.tar"
-BLOCK = tarfile.BLOCKSIZE
-MAX_PADDING = 1 << 20  # bytes of zeros after the last member; tar's default is up to 10,240
 COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -28,35 +27,33 @@ def read_tar(path: Path) -> tuple[dict[str, Item], int]:
     Members are found once, by their headers; their bytes stay where they are.
 
     Raises:
-        DatasetError: no uncompressed tar, one that was cut short, or members that are no plain files, lead out of
-            the folder or come twice.
+        DatasetError: no uncompressed tar, one that was cut short or changed meanwhile, or members that are no plain
+            files, lead out of the folder or come twice.
     """
+    images: dict[str, Item] = {}
+    others = 0
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
+            state = FileState.of(os.fstat(file.fileno()))
             _refuse_compressed(path, file.read(8))
-            file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                members = list(archive)
-                end = archive.offset
-            _check_end(path, end)
-    except tarfile.TarError as error:
-        raise DatasetError(f"{path}: is no whole tar archive: {shown(error)}; download it again") from error
+            for member in read_members(file, state.nbytes):
+                if member.kind == "a folder":
+                    continue
+                name = _checked_name(path, member)
+                if name in images:
+                    raise DatasetError(f"{path}: {shown(name)} is in it twice")
+                if is_image(name):
+                    blob = TarBlob(path, member.offset, member.nbytes, state)
+                    images[name] = Item(shown(name, 4096), None, member.nbytes, blob)
+                else:
+                    others += 1
+            if FileState.of(os.fstat(file.fileno())) != state:
+                raise DatasetError(f"{path}: was changed while it was listed; run again when it stands still")
+    except (TarError, BlobError) as error:
+        raise DatasetError(f"{path}: {error}") from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or shown(error)}") from error
-    except (ValueError, OverflowError) as error:
-        raise DatasetError(f"{path}: is no tar archive that can be read: {shown(error)}") from error
-    size = path.stat().st_size
-    images: dict[str, Item] = {}
-    for member in members:
-        if member.isdir():
-            continue
-        name = _checked_name(path, member, size)
-        if name in images:
-            raise DatasetError(f"{path}: {shown(name)} is in it twice")
-        if is_image(name):
-            blob = TarBlob(path, member.offset_data, member.size)
-            images[name] = Item(shown(name, 4096), None, member.size, blob)
-    return images, sum(not member.isdir() for member in members) - len(images)
+    return images, others
 
 
 def _refuse_compressed(path: Path, head: bytes) -> None:
@@ -67,26 +64,10 @@ def _refuse_compressed(path: Path, head: bytes) -> None:
             )
 
 
-def _check_end(path: Path, end: int) -> None:
-    # tarfile takes a file that ends after any member for whole, and a broken header for the end.
-    with path.open("rb") as file:
-        file.seek(end)
-        padding = file.read(MAX_PADDING + 1)
-    if len(padding) < BLOCK:
-        raise DatasetError(
-            f"{path}: was cut short at byte {end + len(padding):,}: it has no end mark; download it again"
-        )
-    if len(padding) > MAX_PADDING or padding.strip(b"\0"):
-        raise DatasetError(f"{path}: has a broken header, or more after its end, at byte {end:,}; download it again")
-
-
-def _checked_name(path: Path, member: tarfile.TarInfo, size: int) -> str:
+def _checked_name(path: Path, member: Member) -> str:
     name = PurePosixPath(member.name).as_posix()
-    if not member.isreg() or member.issparse():
-        kind = "a sparse file" if member.issparse() else "a link" if member.islnk() or member.issym() else "a device"
-        raise DatasetError(f"{path}: {shown(name)} is {kind}, and only plain files are read")
+    if member.kind != "a file":
+        raise DatasetError(f"{path}: {shown(name)} is {member.kind}, and only plain files are read")
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise DatasetError(f"{path}: {shown(name)} lies outside the folder")
-    if member.size < 0 or member.offset_data + member.size > size:
-        raise DatasetError(f"{path}: was cut short in {shown(name)}; download it again")
     return name

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from convert.errors import counted, shown
 from verify.datasets import imagenet
-from verify.datasets.files import file_item, file_size, is_image
+from verify.datasets.files import file_item, file_state, is_image
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import UNLABELLED, check_labels, likely_cause, range_cause
 from verify.datasets.texts import number_of, read_lines
@@ -29,7 +29,7 @@ def read_list_folder(root: Path, num_classes: int) -> Dataset:
     """Images in a folder whose val_list.txt labels them; their order is the list's."""
     path = root / LIST_NAME
     entries = read_list(path, num_classes)
-    absent = [entry.name for entry in entries if file_size(root / entry.name) is None]
+    absent = [entry.name for entry in entries if file_state(root / entry.name) is None]
     if absent:
         raise DatasetError(f"{path}: {counted(len(absent), 'listed file')} missing, first {shown(absent[0])}")
     items = tuple(file_item(root, root / entry.name, entry.label) for entry in entries)
