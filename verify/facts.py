@@ -13,7 +13,6 @@ import PIL
 from convert.checkpoints import Checkpoint
 from convert.digest import sha256_of
 from convert.version import __version__
-from convert.visible import visible
 from verify.options import Options
 from verify.pair import Pair
 from verify.recipes.choose import ChosenRecipe
@@ -52,4 +51,4 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
 
 def _file(checkpoint: Checkpoint) -> str:
     files = (checkpoint.path, *checkpoint.shards)
-    return ", ".join(f"{visible(path.name)} sha256 {sha256_of(path)}" for path in files)
+    return ", ".join(f"{path.name} sha256 {sha256_of(path)}" for path in files)

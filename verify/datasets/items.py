@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convert.errors import FerryError, counted
-from convert.visible import visible
 from verify.datasets.blobs import Blob
 
 
@@ -65,7 +64,7 @@ class Dataset:
 
     def facts(self) -> dict[str, str]:
         """What a report says of the set: where it lies, how much there is of what, and the fingerprint."""
-        parts = [f"{visible(self.root.name)}: {counted(len(self.items), 'image')}", self.layout]
+        parts = [f"{self.root.name}: {counted(len(self.items), 'image')}", self.layout]
         parts += [f"{counted(self.ignored, 'file')} ignored"] * bool(self.ignored)
         parts += [f"{counted(self.unlisted, 'image')} not listed"] * bool(self.unlisted)
         facts = {"data": ", ".join(parts)}
