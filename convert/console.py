@@ -41,14 +41,15 @@ def json_text(document: object) -> str:
 
     What is no Unicode, as the name of a file can be, stands by its escapes.
     """
-    return json.dumps(_plain(document), indent=2, allow_nan=False)
+    text = json.dumps(_plain(document), indent=2, allow_nan=False)
+    return text.replace("##", "#\\u0023")  # or `COMMAND` would be found in it, and its mending is no JSON
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors repeat what was typed as it may be printed."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(_for_terminal(message))
+        super().error(_for_terminal(visible(message)))
 
 
 class OutputError(FerryError):

@@ -50,6 +50,7 @@ class Server:
         length: the Content-Length of a whole file, where it is not the true one; "none" sends none.
         chunked: sends the file in chunks, without its length.
         status: sent instead of the file when it is not 200.
+        reason: sent with the status, where it is not the usual one.
         content_type: of the file.
         location: where every path but /moved redirects to, if anywhere.
         hold: waited for in the middle of an answer.
@@ -70,6 +71,7 @@ class Server:
     length: str = ""
     chunked: bool = False
     status: int = 200
+    reason: str | None = None
     content_type: str = "application/octet-stream"
     location: str = ""
     hold: threading.Event | None = None
@@ -181,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.closing.wait(5)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
+        self.send_response(status, self.server_.reason)
         for name, value in headers.items():
             if value:
                 self.send_header(name, value)
