@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import SAFETENSORS, WRITTEN_AS, source_suffixes, usual_suffixes
-from convert.console import OutputError, positive, print_result
+from convert.console import OutputError, Parser, positive, print_message, print_result
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
 from convert.frameworks import TORCH
 from convert.ownership import describe_clash
 from convert.usage import Mode, Rule, Usage
+from convert.visible import joined
+
+if TYPE_CHECKING:
+    from convert.job import Job
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -69,7 +73,7 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         prog: what the user called it by, for usage and messages.
     """
     if clash := describe_clash("convert"):
-        print(f"{prog}: {clash}", file=sys.stderr)
+        print_message(f"{prog}: {clash}")
         return 1
     parser = make_parser(prog)
     args = USAGE.parse(parser, argv)
@@ -83,16 +87,16 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
     except WrongUsage as error:
         parser.error(str(error))
     except OutputError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         return 1
     except FerryError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         if isinstance(error, RefusedCheckpoint):
-            print(f"{prog}: {AFTER_REFUSAL}", file=sys.stderr)
-        print(f"{prog}: nothing was written", file=sys.stderr)
+            print_message(f"{prog}: {AFTER_REFUSAL}")
+        print_message(f"{prog}: nothing was written")
         return 1
     except KeyboardInterrupt:
-        print(f"\n{prog}: interrupted; nothing was written", file=sys.stderr)
+        print_message(f"\n{prog}: interrupted; nothing was written")
         return 130
 
 
@@ -110,25 +114,32 @@ def _run(args: argparse.Namespace) -> int:
     options = Options(args.weights, args.to, args.dtype, args.num_classes)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
-        print(located.line(), file=sys.stderr)
-    job = Job.read(args.arch or located.arch, located.path, options)
+        print_message(located.line())
+    with located.forgotten_if_bad():
+        job = Job.read(args.arch or located.arch, located.path, options)
+        _carry_over(job, args)
+    return 0
+
+
+def _carry_over(job: Job, args: argparse.Namespace) -> None:
+    from convert import summary
+
     framework = job.target_framework(args.dst.suffix if args.dst else "")
     if args.plan:
         print_result(summary.plan(job, framework))
-        return 0
+        return
     conversion = job.write(args.dst, force=args.force, digest=args.json)
     if args.json:
         print_result(summary.as_json(job, framework, conversion))
     else:
-        print_result(f"{summary.as_text(job, framework)}\n{summary.written_line(conversion, framework)}")
-    return 0
+        print_result(joined([*summary.text_lines(job, framework), summary.written_line(conversion, framework)]))
 
 
 def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
     """The command's arguments."""
     from convert.version import __version__  # a foreign `convert` has none, so not before main has looked
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
         "run, and every tensor is accounted for before anything is written.",

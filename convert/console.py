@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from convert.errors import FerryError
+from convert.visible import printable, visible
 
 MAX_DIGITS = 9
+
+# What makes a line a command to GitHub's runner, to Azure's and to TeamCity, wherever a name has brought it there.
+COMMAND = re.compile(r"^[ ]*:(?=:)|##(?=\w*\[)", re.MULTILINE)
 
 
 def positive(text: str) -> int:
@@ -23,8 +31,24 @@ def positive(text: str) -> int:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines, the cells of a column one below the other and two blanks apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    cells = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+
+
+def json_text(document: object) -> str:
+    """A document of plain values as JSON that every reader takes: NaN and infinity are null.
+
+    What is no Unicode, as the name of a file can be, stands by its escapes.
+    """
+    return json.dumps(_plain(document), indent=2, allow_nan=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat what was typed as it may be printed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(_for_terminal(message))
 
 
 class OutputError(FerryError):
@@ -38,10 +62,31 @@ def print_result(text: str) -> None:
         OutputError: stdout cannot take it, as on a full disk.
     """
     try:
-        print(text, flush=True)
+        print(_for_terminal(text), flush=True)
     except BrokenPipeError:
         # Python flushes stdout once more on its way out, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def print_message(text: str) -> None:
+    """Writes an error, or a word on what is going on, to stderr."""
+    print(_for_terminal(text), file=sys.stderr)
+
+
+def _for_terminal(text: str) -> str:
+    return COMMAND.sub(r"\g<0>\\", printable(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -2,7 +2,9 @@
 
     FerryError               what a user can cause; the commands print it and end with status 1
       CheckpointError        a file that cannot be read as a checkpoint
+        WrongChoice          a good file that holds several things, or not the one that was chosen
         RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
+        UnreadableSource     a file that changed while it was read, or that the disk no longer gives
       CheckpointMismatch     tensors that are not the architecture's, every problem named
       UnknownArch            no architecture of that name
       UnknownPretrained      no published checkpoint of that name
@@ -26,11 +28,19 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from convert.visible import joined, visible
+
 SHOWN_PROBLEMS = 8
 
 
 class FerryError(Exception):
-    """Base of every error that input, not a bug, brings about. Its text says what, where and what to do."""
+    """Base of every error that input, not a bug, brings about. Its text says what, where and what to do.
+
+    Each argument is a line of the text, so that nothing that is quoted in one can begin another.
+    """
+
+    def __str__(self) -> str:
+        return joined(self.args)
 
 
 class UnknownArch(FerryError):
@@ -39,6 +49,10 @@ class UnknownArch(FerryError):
 
 class CheckpointError(FerryError):
     """A file that cannot be read as a checkpoint, or holds no state dict."""
+
+
+class WrongChoice(CheckpointError):
+    """A good file, of which the user has to choose another part, or one at all."""
 
 
 class RefusedCheckpoint(CheckpointError):
@@ -79,17 +93,20 @@ class CheckpointMismatch(FerryError):
 
     def describe(self, limit: int) -> str:
         """The message with at most `limit` of the problems."""
+        return joined(self.lines(limit))
+
+    def lines(self, limit: int) -> list[str]:
+        """The message's lines, with at most `limit` of the problems."""
         lines = [f"{self.subject} does not fit {self.arch}: {counted(len(self.problems), 'problem')}"]
         lines += [f"  {problem}" for problem in self.problems[:limit]]
         if (hidden := len(self.problems) - limit) > 0:
             lines.append(f"  ... and {hidden} more; --plan prints them all")
-        return "\n".join([*lines, *([self.hint] if self.hint else [])])
+        return [*lines, *([self.hint] if self.hint else [])]
 
 
 def shown(name: object, limit: int = 80) -> str:
     """A name out of a file, as a message may carry it: on one line, without control characters, not too long."""
-    text = str(name) if len(str(name)) <= limit else f"{str(name)[: limit - 3]}..."
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return visible(str(name) if len(str(name)) <= limit else f"{str(name)[: limit - 3]}...")
 
 
 def counted(count: int, noun: str) -> str:

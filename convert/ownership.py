@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from convert.visible import joined
+
 DISTRIBUTION = "paddleferry"
 
 # A distribution that brings a package of the same name overwrites its `__init__.py` without a word. That is detected,
@@ -46,7 +48,7 @@ def describe_clash(*packages: str) -> str:
     )
     pip = f"{_quoted(sys.executable)} -m pip"
     uninstall = [f"  {pip} uninstall --yes {' '.join(claimants)}"] if claimants else []
-    return "\n".join(
+    return joined(
         [
             f"the package {' and '.join(lost)} is not paddleferry's any more: {cause}",
             f"to bring paddleferry's back{', in this order' if claimants else ''}:",

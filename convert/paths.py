@@ -6,7 +6,54 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
+from convert.errors import FerryError
+
 AnyPath = str | os.PathLike[str]
+
+NO_PATH = "has a character that no path can have; check the path"
+
+
+def is_possible(path: AnyPath) -> bool:
+    """Whether there can be such a path: one with a NUL, or with half of a surrogate pair, the system does not take."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """What stands at a path, links followed; None where nothing does.
+
+    Raises:
+        FerryError: it cannot be looked at, as where a name is too long or a folder may not be entered; or no path can
+            be so.
+    """
+    if not is_possible(path):
+        raise FerryError(f"{path}: {NO_PATH}")
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FerryError(f"{path}: cannot be read: {error.strerror}; check the path and its permissions") from error
+
+
+def make_folders(path: Path) -> None:
+    """Makes a folder, and those that it is to lie in, where they are not there; of any depth.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    missing = [path]
+    while missing:
+        try:
+            missing[-1].mkdir(exist_ok=True)
+        except FileNotFoundError:
+            if missing[-1].parent == missing[-1]:
+                raise
+            missing.append(missing[-1].parent)
+        else:
+            missing.pop()
 
 
 class PathField:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
-from convert.console import aligned
-from convert.errors import CheckpointMismatch, FerryError, counted
+from convert.console import aligned, json_text
+from convert.errors import CheckpointMismatch, FerryError, counted, shown
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Conversion, Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
+from convert.visible import joined
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
@@ -23,6 +23,11 @@ PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 def as_text(job: Job, framework: str) -> str:
     """What was read and what is done, a line each."""
+    return joined(text_lines(job, framework))
+
+
+def text_lines(job: Job, framework: str) -> list[str]:
+    """The lines of `as_text`."""
     source, spec = job.source, job.spec
     wrapper = f", under {source.checkpoint.wrapper!r}" if source.checkpoint.wrapper else ""
     prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
@@ -34,7 +39,7 @@ def as_text(job: Job, framework: str) -> str:
         f"{spec.name}{origin}, {spec.num_classes} classes, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
-    return "\n".join(lines + _notes(job))
+    return lines + _notes(job)
 
 
 def as_json(job: Job, framework: str, conversion: Conversion) -> str:
@@ -69,7 +74,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
         "target": _target(job, framework, conversion),
         "notes": _notes(job),
     }
-    return json.dumps(document, indent=2)
+    return json_text(document)
 
 
 def written_line(written: Written, framework: str) -> str:
@@ -88,12 +93,12 @@ def plan(job: Job, framework: str) -> str:
     try:
         job.check(framework)
     except CheckpointMismatch as error:
-        raise FerryError(error.describe(len(error.problems))) from error
+        raise FerryError(*error.lines(len(error.problems))) from error
     rows = [("source", "shape", "operation", "target", "shape")]
     for step in job.steps(framework):
         operation = ", ".join(step.operations) or "copy"
         rows.append((step.source, str(step.source_shape), operation, step.target, str(step.target_shape)))
-    return "\n".join([*aligned(rows), "", as_text(job, framework), "nothing was written (--plan)"])
+    return joined([*aligned(rows), "", *text_lines(job, framework), "nothing was written (--plan)"])
 
 
 def known_archs() -> str:
@@ -103,7 +108,7 @@ def known_archs() -> str:
         names = " ".join(row.name.partition(".")[2] for row in ROWS if row.arch == spec.name)
         rows.append((spec.name, f"{parameter_count(spec.params()):,}", str(spec.num_classes), names))
     example = "a published checkpoint's name is the architecture, a dot, and its own: convnext_tiny.fb_in1k"
-    return "\n".join([*aligned(rows), "", example])
+    return joined([*aligned(rows), "", example])
 
 
 def _notes(job: Job) -> list[str]:
@@ -117,7 +122,8 @@ def _notes(job: Job) -> list[str]:
         notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
-        notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")
+        count = counted(len(left_out), "tensor")
+        notes.append(f"{count} of other parts of the model left out, first {shown(left_out[0])}")
     return notes
 
 

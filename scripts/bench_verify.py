@@ -61,7 +61,7 @@ if __name__ == "__main__":
         numbers = {"--batch-size": batch_size, "--threads": threads, "--workers": threads}
         status = main([w for k, v in paths.items() for w in (k, str(folder / v))]
             + [w for k, v in numbers.items() for w in (k, str(v))])
-    print(json.loads((folder / "report" / "report.json").read_text())["facts"]["speed"].split()[0])
+    print(json.loads((folder / "report" / "report.json").read_text())["facts"]["speed"]["seconds"])
     sys.exit(status)
 """
 

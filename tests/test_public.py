@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from checkpoint_files import run_python
+from results import FACTS
 
 import convert
 import verify
@@ -158,7 +159,7 @@ def test_options_without_the_two_files_are_a_type_error() -> None:
 
 @pytest.mark.parametrize("form", [str, Path, Named])
 def test_reports_are_written_into_a_folder_of_any_form(form: type, tmp_path: Path) -> None:
-    result = verify.Result({}, ())
+    result = verify.Result(FACTS, ())
 
     verify.write_reports(result, form(tmp_path))
 

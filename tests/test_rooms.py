@@ -17,6 +17,7 @@ HALL = 12  # files directly in verify/
 # A room imports rooms of the rows before its own, and itself. A name stands for the module, or for the package and
 # whatever lies below it.
 ROWS: tuple[tuple[str, ...], ...] = (
+    ("convert.visible",),
     (
         "convert.version",
         "convert.frameworks",
@@ -24,9 +25,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "convert.arrays",
         "convert.cores",
         "convert.ownership",
-        "convert.paths",
     ),
-    ("convert.console", "convert.usage", "convert.checksum", "convert.files", "convert.params"),
+    ("convert.paths", "convert.console", "convert.usage", "convert.checksum", "convert.files", "convert.params"),
     ("convert.buffers",),
     ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.console import print_result
+from convert.console import print_message, print_result
 from convert.errors import FerryError, WrongUsage
+from convert.paths import NO_PATH, is_possible, make_folders
 from verify import sample
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
@@ -46,10 +47,10 @@ def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
     except WrongUsage as error:
         parser.error(str(error))
     except FerryError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         return 1
     except KeyboardInterrupt as error:
-        print(f"\n{prog}: {error if error.args else 'interrupted; no verdict'}", file=sys.stderr)
+        print_message(f"\n{prog}: {error if error.args else 'interrupted; no verdict'}")
         return 130
 
 
@@ -102,7 +103,7 @@ def _summarise_step(result: Result, prog: str) -> None:
         try:
             append_step_summary(result, Path(path))
         except FerryError as error:
-            print(f"{prog}: {error}", file=sys.stderr)
+            print_message(f"{prog}: {error}")
 
 
 def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
@@ -141,8 +142,10 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
 
 
 def _make_folder(folder: Path) -> None:
+    if not is_possible(folder):
+        raise FerryError(f"{folder}: {NO_PATH}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         raise FerryError(f"{folder}: cannot be made into a folder for the report: {error.strerror}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,11 @@ from verify.gates import in_order
 from verify.gates.layers import UnitReport
 from verify.gates.paired import paired_gate
 from verify.gates.published import published_gate
-from verify.recipes.protocol import Protocol
-from verify.recipes.recipe import Recipe, get_recipe
+from verify.recipes.recipe import Recipe
 from verify.store.coverage import coverage_problems
+from verify.store.facts import RunFacts
 from verify.store.merge import merge
-from verify.store.rows import ImageRow, RunFacts
+from verify.store.rows import ImageRow
 from verify.why.explain import WhyReport
 
 
@@ -40,7 +39,7 @@ class Result:
         command: what repeats the run, as a shell takes it.
     """
 
-    facts: Mapping[str, str]
+    facts: RunFacts
     gates: tuple[Gate, ...]
     paired: PairedResult | None = None
     rows: Sequence[ImageRow] = ()
@@ -61,13 +60,12 @@ class Result:
 def conclude_run(facts: RunFacts, gates: Sequence[Gate], rows: Sequence[ImageRow]) -> Result:
     """The result of a run over a data set: the gates on its accuracy after those of the checkpoints."""
     paired = summarise(rows)
-    protocol, recipe = _protocol(facts), _recipe(facts)
-    coverage = coverage_problems(rows, facts.settings["listed"])
+    identity = facts.identity
+    coverage = coverage_problems(rows, facts.settings.listed)
     all_gates = [*gates, paired_gate(paired, coverage=coverage)]
-    if recipe:
-        all_gates.append(published_gate(paired, recipe, protocol))
-    classes = json.loads(facts.settings["classes"])
-    return Result(facts.shown, in_order(all_gates), paired, rows, classes, recipe)
+    if identity.recipe:
+        all_gates.append(published_gate(paired, identity.recipe, identity.protocol))
+    return Result(facts, in_order(all_gates), paired, rows, facts.settings.classes, identity.recipe)
 
 
 def merge_runs(paths: Sequence[AnyPath]) -> Result:
@@ -78,14 +76,3 @@ def merge_runs(paths: Sequence[AnyPath]) -> Result:
     """
     merged = merge([Path(path) for path in paths])
     return conclude_run(merged.facts, merged.gates, merged.rows)
-
-
-def _protocol(facts: RunFacts) -> Protocol:
-    values = json.loads(facts.settings["recipe"])
-    mean, std = (tuple(values.pop(name)) for name in ("mean", "std"))
-    return Protocol(mean=mean, std=std, **values)
-
-
-def _recipe(facts: RunFacts) -> Recipe | None:
-    name = facts.settings["published"]
-    return get_recipe(name) if name else None

@@ -7,12 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from convert.digest import sha256_of
 from convert.job import Job
 from verify import sample
 from verify.accuracy.evaluate import RunPlan, evaluate
 from verify.datasets import Dataset
-from verify.facts import facts_of, settings_of
+from verify.facts import add_data, add_workers, facts_of
 from verify.gate import Gate
 from verify.gates import When, complete
 from verify.gates.gradients import gradients_gate, run_gradients
@@ -26,9 +25,9 @@ from verify.options import Options
 from verify.pair import Pair
 from verify.recipes.choose import ChosenRecipe
 from verify.result import Result, conclude_run
-from verify.store.coverage import listing
+from verify.store.facts import RunFacts
 from verify.store.resume import open_run
-from verify.store.rows import ImageRow, RunFacts
+from verify.store.rows import ImageRow
 from verify.store.run_store import RunStore
 from verify.why.explain import WhyReport, explain_accuracy
 from verify.why.question import Question
@@ -64,20 +63,19 @@ def verify(options: Options) -> Result:
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):
         gates = _completed([mismatch_gate(problems)], options, chosen, "the tensors do not fit the models")
-        return Result(facts.shown, gates, recipe=chosen.recipe)
+        return Result(facts, gates, recipe=chosen.recipe)
     files = file_digests(pair)
     with start_workers(options.compute) as workers:
         batches = parity_inputs(pair.spec, chosen.protocol)
         gates = (run_structure(pair, files, workers), *parity_gates(pair, workers, batches))
         diagnosis, units = _diagnose(options, pair, workers, batches)
         gates = (*gates, *diagnosis)
-        facts = _add_workers(facts, options, workers)
+        facts = add_workers(facts, options.compute, workers)
         if dataset is None:
             gates = _completed(gates, options, chosen, "no --data")
-            return Result(facts.shown, gates, recipe=chosen.recipe, units=units)
+            return Result(facts, gates, recipe=chosen.recipe, units=units)
         plan = options.plan(chosen.protocol, inputs.class_indices)
-        facts = replace(facts, settings=settings_of(chosen, dataset.classes))
-        facts = _add_data(facts, dataset, options, plan)
+        facts = add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates((*gates, preprocessing_gate(chosen.protocol)))
             result = conclude_run(*_evaluated(dataset, plan, workers, store))
@@ -112,7 +110,8 @@ def _evaluated(
     except KeyboardInterrupt as error:
         total = sum(map(len, plan.batches(len(dataset.items))))
         raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
-    return store.run().with_notes(speed=str(speed)), store.gates(), store.rows()
+    facts = store.run()
+    return replace(facts, notes=replace(facts.notes, speed=speed)), store.gates(), store.rows()
 
 
 def _why(options: Options, dataset: Dataset, plan: RunPlan, worker: Worker, result: Result) -> WhyReport:
@@ -128,28 +127,6 @@ def _why(options: Options, dataset: Dataset, plan: RunPlan, worker: Worker, resu
         class_indices=plan.class_indices,
     )
     return explain_accuracy(worker, plan.items(dataset), rows=result.rows, question=question)
-
-
-def _add_workers(facts: RunFacts, options: Options, workers: Mapping[str, Worker]) -> RunFacts:
-    versions = ", ".join([facts.identity["versions"], *(worker.version for worker in workers.values())])
-    settings = ", ".join(f"{name} {worker.settings}" for name, worker in workers.items())
-    machine = {"device": f"{options.compute.device}: {settings}"}
-    return replace(facts, identity={**facts.identity, "versions": versions}, machine=machine)
-
-
-def _add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan) -> RunFacts:
-    data_facts = dataset.facts()
-    folder = {"data": data_facts.pop("data")}  # its name may be another on every machine
-    identity = {
-        **facts.identity,
-        **data_facts,
-        "images": str(len(dataset.items)),
-        **({"class map": f"sha256 {sha256_of(options.class_map)}"} if options.class_map else {}),
-        "batch size": str(options.batch_size),
-    }
-    shard = {"shard": str(options.shard)} if options.shard.count > 1 else {}
-    settings = {**facts.settings, "listed": listing(plan.items(dataset)), "all listed": listing(dataset.items)}
-    return replace(facts, identity=identity, notes={**folder, **facts.notes, **shard}, settings=settings)
 
 
 def convert_sample(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from convert.console import positive
+from convert.console import Parser, positive
 from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
@@ -90,7 +90,7 @@ USAGE = Usage(
 
 def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     """The command's arguments."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Prove that a Paddle checkpoint is the PyTorch one: the same tensors, the same logits and, with "
         "--data, the same accuracy. Images are decoded once, and both frameworks get the same bytes.",

@@ -19,6 +19,7 @@ from convert.buffers import Buffer, Deferred
 from convert.cores import THREADS
 from convert.digest import sha256_of_open
 from convert.errors import TargetError
+from convert.paths import NO_PATH, is_possible
 
 Chunk = bytes | memoryview | Deferred
 
@@ -52,6 +53,8 @@ class Written:
 
 def check_target(path: Path, *, force: bool) -> None:
     """Raises TargetError if that path cannot become a file, or is one already and `force` is not given."""
+    if not is_possible(path):
+        raise TargetError(f"{path}: {NO_PATH}")
     try:
         is_dir, has_folder, exists = path.is_dir(), path.parent.is_dir(), os.path.lexists(path)
     except OSError as error:

@@ -15,12 +15,13 @@ from convert.errors import (
     FerryError,
     RefusedCheckpoint,
     UnreadableSource,
+    WrongChoice,
     listed,
     quoted,
     shown,
 )
 from convert.files import ByteFile, SourceFile
-from convert.paths import AnyPath
+from convert.paths import NO_PATH, AnyPath, is_possible
 from convert.stored import StoredArray, read_all
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
@@ -85,6 +86,8 @@ def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
 
 def open_file(path: AnyPath) -> SourceFile:
     """Opens a file that may be a checkpoint, once. Raises CheckpointError where that cannot be."""
+    if not is_possible(path):
+        raise CheckpointError(f"{path}: {NO_PATH}")
     try:
         return SourceFile(Path(path))
     except OSError as error:
@@ -146,14 +149,15 @@ def _choose(contents: Contents, weights: str) -> tuple[str, dict[str, Any]]:
     }
     chosen = [weights] if weights else list(candidates)
     if weights and weights not in candidates:
-        raise CheckpointError(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
+        kind = WrongChoice if candidates else CheckpointError
+        raise kind(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
     if not chosen:
         raise CheckpointError(
             f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(root)}; "
             "save model.state_dict()"
         )
     if len(chosen) > 1:
-        raise CheckpointError(f"holds several state dicts: {quoted(candidates)}; choose one with --weights")
+        raise WrongChoice(f"holds several state dicts: {quoted(candidates)}; choose one with --weights")
     return chosen[0], _checked(candidates[chosen[0]], contents)
 
 

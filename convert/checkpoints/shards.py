@@ -9,6 +9,7 @@ from convert.checkpoints.contents import Contents, contents_of_arrays
 from convert.checkpoints.safetensors import parse_json, read_safetensors
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, quoted
 from convert.files import ByteFile, whole
+from convert.paths import is_possible
 from convert.stored import StoredArray
 
 
@@ -65,7 +66,7 @@ def _shard_names(index: ByteFile) -> dict[str, list[str]]:
         )
     files: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
-        if Path(name).name != name or name in ("", ".", ".."):
+        if Path(name).name != name or name in ("", ".", "..") or not is_possible(name):
             raise RefusedCheckpoint(f"the index names {name[:80]!r}, which is no file beside {index.path.name}")
         files.setdefault(name, []).append(tensor)
     return files

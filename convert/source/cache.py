@@ -7,24 +7,29 @@ and during a download `.part` with its notes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from convert.checkpoints.atomic import write_atomically
+from convert.console import print_message
 from convert.digest import sha256_of
 from convert.errors import shown
-from convert.source.download import FetchError, discard, download, find_objection
+from convert.paths import make_folders
+from convert.source.addresses import find_objection, name_address
+from convert.source.beginnings import find_flaw
+from convert.source.download import LIMITS, FetchError, Limits, download
+from convert.source.own_files import NotOurs, lock, open_own, read_own_text, refuse_others
+from convert.source.partial_file import HEAD, PartialFile
 
-if sys.platform != "win32":
-    import fcntl
+__all__ = ["FetchError", "Fetched", "Limits", "cache_folder", "fetch"]
 
-__all__ = ["FetchError", "Fetched", "cache_folder", "fetch"]
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 NAME_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # torch.hub's convention: name-<start of the sha256>.pth
 
@@ -38,47 +43,66 @@ class Fetched:
         sha256: of its content, hexadecimal.
         size: in bytes.
         from_cache: whether it was there before.
+        vouched: whether it was compared with a digest that was given, or that its name has. Nobody but the
+            server has said that another file is the right one.
     """
 
     path: Path
     sha256: str
     size: int
     from_cache: bool
+    vouched: bool = False
+
+    def forget(self) -> bool:
+        """Removes the file from the cache; whether that could be done."""
+        try:
+            _Entry("", self.path).discard()
+        except OSError:
+            return False
+        return True
 
 
-def fetch(
-    url: str, *, cache: Path | None = None, sha256: str = "", timeout: float = 30.0, pause: float = 1.0
-) -> Fetched:
-    """The file at an http or https address, out of the cache if it is there.
+def fetch(url: str, *, cache: Path | None = None, sha256: str = "", limits: Limits = LIMITS) -> Fetched:
+    """The checkpoint at an http or https address, out of the cache if it is there.
 
     Args:
         url: the address. Where its file name ends in a digest, as in `x-0123abcd.pth`, the content must have it.
         cache: the cache's folder; `cache_folder()` if None.
         sha256: digest that the content must have, hexadecimal; it takes the place of the one in the file name.
-        timeout: seconds to wait for the server's next bytes.
-        pause: seconds before asking for the rest of a file whose connection was cut.
+        limits: what the download may take.
 
     Raises:
         FetchError: no file came, or another one than was asked for, or the cached one has changed. What a cut or
-            interrupted download brought stays in the cache, and the next call goes on from there.
+            interrupted download brought stays in the cache, and the next call goes on from there; what is no
+            checkpoint does not stay.
     """
     if objection := find_objection(url):
-        raise FetchError(f"{shown(url, 200)}: {objection}; give the http or https address of the file itself")
+        raise FetchError(f"{name_address(url)}: {objection}; give the http or https address of the file itself")
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         length = f"{len(sha256)} characters"
         raise FetchError(f"sha256 {shown(repr(sha256))}: expected 64 hexadecimal digits, found {length}")
     folder = cache or cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         entry = _Entry(url, folder / _file_name(url))
+        expected = sha256.lower() or digest_in_name(url)
         with entry.locked():
             from_cache = entry.is_complete()
             if not from_cache:
-                download(url, entry.part, timeout=timeout, pause=pause)
-            return entry.checked(sha256.lower(), from_cache=from_cache)
+                flaw = (lambda _: "") if expected else find_flaw  # a digest says more than the first bytes do
+                download(url, entry.part, limits=limits, find_flaw=flaw)
+            return entry.checked(expected, given=bool(sha256), from_cache=from_cache)
+    except NotOurs as error:
+        raise FetchError(f"{error.filename}: {error.strerror}; remove it") from error
     except OSError as error:
         step = "set PADDLEFERRY_CACHE to a folder that can"
         raise FetchError(f"{folder}: cannot hold the cache: {error.strerror or error}; {step}") from error
+
+
+def digest_in_name(url: str) -> str:
+    """The start of the SHA-256 that an address's file name ends in; empty where it ends in none."""
+    in_name = NAME_DIGEST.search(urlsplit(url).path)
+    return in_name[1] if in_name else ""
 
 
 def cache_folder() -> Path:
@@ -116,51 +140,73 @@ class _Entry:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from the same entry; the system frees the lock of one that died."""
-        with self._sibling(".lock").open("ab") as file:
-            if sys.platform != "win32":
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    print(f"waiting for another process that fetches {shown(self.url, 200)}", file=sys.stderr)
-                    fcntl.flock(file, fcntl.LOCK_EX)
+        for path in (self.path, self.record, self.part, PartialFile(self.part).notes):
+            refuse_others(path)
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(open_own(self._sibling(".lock"), "ab"))
+            except OSError as error:
+                if error.errno not in UNWRITABLE or not self.is_complete():
+                    raise
+            else:  # a cache that others fill, and this user may only read, has entries that do not change
+                self._lock(file.fileno())
             yield
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            lock(descriptor)
+        except BlockingIOError:
+            print_message(f"waiting for another process that fetches {name_address(self.url)}")
+            lock(descriptor, wait=True)
 
     def is_complete(self) -> bool:
         return self.path.exists() and self.record.exists()
 
-    def checked(self, sha256: str, *, from_cache: bool) -> Fetched:
-        """The entry, if its content is what was recorded and asked for; it is gone if not."""
+    def checked(self, expected: str, *, given: bool, from_cache: bool) -> Fetched:
+        """The entry, if its content is what was recorded and asked for; it is gone if not.
+
+        Args:
+            expected: the start of the digest that it must have; "" where nothing says which.
+            given: whether the user said so; otherwise it is of the file's name.
+            from_cache: whether it was there before.
+        """
         source = self.path if from_cache else self.part
         actual = sha256_of(source)
-        recorded = self.record.read_text(errors="replace").partition(" ")[0] if from_cache else actual
+        recorded = read_own_text(self.record).partition(" ")[0] if from_cache else actual
         if actual != recorded:
-            self._discard()
+            self.discard()
             raise FetchError(
-                f"{source}: the cached copy of {shown(self.url, 200)} changed after it was downloaded: expected sha256 "
-                f"{shown(recorded)}, found {actual}; it was removed, run it again to download it anew"
+                f"{source}: the cached copy of {name_address(self.url)} changed after it was downloaded: expected "
+                f"sha256 {shown(recorded)}, found {actual}; it was removed, run it again to download it anew"
             )
-        in_name = NAME_DIGEST.search(urlsplit(self.url).path)
-        expected = sha256 or (in_name[1] if in_name else "")
         if not actual.startswith(expected):
-            self._discard()
+            self.discard()
             raise FetchError(
-                f"{shown(self.url, 200)}: is not the file that was asked for: expected sha256 "
-                f"{expected}{'' if sha256 else '... (of its name)'}, found {actual}; it was removed from the cache, "
+                f"{name_address(self.url)}: is not the file that was asked for: expected sha256 "
+                f"{expected}{'' if given else '... (of its name)'}, found {actual}; it was removed from the cache, "
                 "check the digest and the address"
             )
         if not from_cache:
+            self._refuse_flaw(vouched=bool(expected))
             self._keep(actual)
-        return Fetched(self.path, actual, self.path.stat().st_size, from_cache)
+        return Fetched(self.path, actual, self.path.stat().st_size, from_cache, bool(expected))
+
+    def _refuse_flaw(self, *, vouched: bool) -> None:
+        with open_own(self.part) as file:
+            flaw = "" if vouched else find_flaw(file.read(HEAD))
+        if flaw:
+            self.discard()
+            raise FetchError(f"{name_address(self.url)}: {flaw}; nothing of it is kept")
 
     def _keep(self, sha256: str) -> None:
-        with self.part.open("r+b") as file:
+        with open_own(self.part, "r+b") as file:
             os.fsync(file.fileno())
         self.part.replace(self.path)
         line = f"{sha256}  {self.path.name}\n"
         write_atomically(self.record, [line.encode()], force=True)  # which flushes the folder, and the name in it
-        discard(self.part)
+        PartialFile(self.part).discard()
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
         self.path.unlink(missing_ok=True)
         self.record.unlink(missing_ok=True)
-        discard(self.part)
+        PartialFile(self.part).discard()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.archs import get_spec
 from convert.checkpoints.containers import split_suffix
-from convert.errors import WrongUsage
-from convert.source.pretrained import PRETRAINED, find_pretrained, is_address
+from convert.errors import CheckpointError, WrongChoice, WrongUsage
+from convert.params import parameter_count
+from convert.paths import status_of
+from convert.source.addresses import name_address
+from convert.source.pretrained import PRETRAINED, Pretrained, find_pretrained, is_address
 
 if TYPE_CHECKING:
     from convert.source.cache import Fetched
+
+FLOAT32 = 4  # bytes of a parameter in a published checkpoint
+COPIES = 2  # of the tensors; those of CLIP have a text tower beside them
+NAMES = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,25 @@ class Located:
         if self.fetched is None:
             return ""
         origin = "found in the cache" if self.fetched.from_cache else "downloaded"
-        return f"{origin}: {self.url}\n  {self.fetched.size:,} bytes, sha256 {self.fetched.sha256}"
+        address = name_address(self.url)
+        return f"{origin}: {address}\n  {self.fetched.size:,} bytes, sha256 {self.fetched.sha256}"
+
+    @contextmanager
+    def forgotten_if_bad(self) -> Iterator[None]:
+        """Removes a download from the cache where reading it fails, unless a digest vouches for it.
+
+        It would be found there by every later run, and be refused by every one.
+        """
+        try:
+            yield
+        except WrongChoice:
+            raise
+        except CheckpointError as error:
+            if self.fetched is None or self.fetched.vouched:
+                raise
+            done = "it was removed from the cache, run this again to fetch it anew"
+            left = "it cannot be removed from the cache; remove it, and run this again to fetch it anew"
+            raise type(error)(f"{error}; {done if self.fetched.forget() else left}") from error
 
 
 def locate(src: str, *, sha256: str = "") -> Located:
@@ -52,18 +81,28 @@ def locate(src: str, *, sha256: str = "") -> Located:
     if is_address(src):
         return _downloaded(src, sha256)
     path = Path(src)
-    if src in PRETRAINED and not path.exists():
+    exists = status_of(path) is not None
+    if src in PRETRAINED and not exists:
         row = find_pretrained(src)
-        return _downloaded(row.url, sha256, row.arch)
-    if not path.exists() and path.name == src and not split_suffix(src)[1]:
+        return _downloaded(row.url, sha256, row)
+    if not exists and path.name == src and not split_suffix(src)[1]:
         find_pretrained(src)  # raises, with the names that are close
     if sha256:
         raise WrongUsage(f"{src}: --sha256 is for a download; `sha256sum` prints a file's digest")
     return Located(path)
 
 
-def _downloaded(url: str, sha256: str, arch: str = "") -> Located:
-    from convert.source.cache import fetch  # loads what a network needs, for which a file on the disk need not wait
+def size_limit(row: Pretrained) -> int:
+    """Bytes that a published checkpoint cannot have more of."""
+    spec = get_spec(row.arch)
+    spec = dataclasses.replace(spec, num_classes=row.num_classes or spec.num_classes)
+    return COPIES * FLOAT32 * parameter_count(spec.params()) + NAMES
 
-    fetched = fetch(url, sha256=sha256)
-    return Located(fetched.path, arch, fetched, url)
+
+def _downloaded(url: str, sha256: str, row: Pretrained | None = None) -> Located:
+    # Loads what a network needs, for which a file on the disk need not wait.
+    from convert.source.cache import Limits, fetch
+
+    limits = Limits(size=size_limit(row)) if row else Limits()
+    fetched = fetch(url, sha256=sha256, limits=limits)
+    return Located(fetched.path, row.arch if row else "", fetched, url)

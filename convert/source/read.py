@@ -91,7 +91,7 @@ def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None
             framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
-        raise CheckpointError(f"{checkpoint.path}: {error}") from error
+        raise type(error)(f"{checkpoint.path}: {error}") from error
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
 
 

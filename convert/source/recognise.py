@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from convert.archs import ARCHS, ArchSpec
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, WrongChoice
 from convert.frameworks import TORCH
 from convert.params import Shape
 from convert.state_dict import expected_shapes
@@ -30,7 +30,7 @@ def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TOR
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise CheckpointError(f"the tensors fit {', '.join(spec.name for spec, _ in fitting)}; choose one with --arch")
+        raise WrongChoice(f"the tensors fit {', '.join(spec.name for spec, _ in fitting)}; choose one with --arch")
     (closest, _), count = min(distances.items(), key=lambda item: item[1])
     raise CheckpointError(
         f"the tensors fit no architecture known here; closest is {closest.name}, {count} names or shapes apart: "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from made_up_gates import passed
 from PIL import Image
+from run_facts import ARCH, RECIPE, facts_of_run
 
 from verify.accuracy.scores import Accuracy, McNemar, PairedResult, summarise
 from verify.datasets import BlobError
@@ -17,23 +18,13 @@ from verify.gate import Gate, Measure, not_run
 from verify.gates.compare import Comparison
 from verify.gates.layers import UnitDifference, UnitReport
 from verify.gates.paired import paired_gate
-from verify.recipes.protocol import Protocol
-from verify.recipes.recipe import Recipe
 from verify.result import Result
+from verify.store.facts import DataPlace, RunFacts
 from verify.store.rows import ImageRow, Prediction
 from verify.why.explain import WhyReport, WhyRow
 
 NASTY = "<script>alert(1)</script>|`_x_` [a](b)\n\x1b[31m\u202e&amp; \udcff.png"
-FACTS = {
-    "arch": "convnext_tiny, 1000 classes, 3 input channels",
-    "source": f"convnext_tiny.pth sha256 {'1f' * 32}",
-    "target": f"convnext_tiny.pdparams sha256 {'2e' * 32}",
-    "protocol": "bicubic, short edge 256, crop 224, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)",
-    "device": "cpu, 2 threads, batch size 32",
-    "versions": "paddleferry 0.1.0, torch 2.14.0, paddle 3.3.1, numpy 2.4.6, pillow 13.0.0",
-    "data": "val: 50,000 images, class folders",
-    "data fingerprint": "3d" * 32,
-}
+FACTS = facts_of_run(50_000)
 COMMAND = "verify --arch convnext_tiny --src tiny.pth --dst tiny.pdparams --data 'imagenet/my val' --report out"
 GATES = (
     passed(
@@ -45,18 +36,6 @@ GATES = (
     ),
     passed("float64 oracle", "max rel 1.2e-14", "max rel <= 1e-09", Measure("max rel", 1.2e-14, 1e-9)),
     passed("float32 logits", "max abs 1.5e-06", "max abs <= 1e-04", Measure("max abs", 1.5e-6, 1e-4)),
-)
-
-
-RECIPE = Recipe(
-    name="convnext_tiny.fb_in1k",
-    arch="convnext_tiny",
-    num_classes=1000,
-    protocol=Protocol(),
-    top1=82.1,
-    top5=95.9,
-    decimals=1,
-    source="README of facebookresearch/ConvNeXt",
 )
 
 
@@ -126,6 +105,15 @@ def some_result(rows: list[ImageRow] | None = None, *, gates: tuple[Gate, ...] =
     names = [f"class number {label}" for label in range(20)]
     result = Result(FACTS, (*gates, paired_gate(paired)), paired, rows, names, command=COMMAND)
     return replace(result, **changes)
+
+
+def nasty_facts() -> RunFacts:
+    """Facts that are hostile wherever one comes out of files."""
+    identity = FACTS.identity
+    named = {name: replace(getattr(identity, name), name=NASTY) for name in ("source", "target")}
+    identity = replace(identity, arch=replace(ARCH, name=NASTY), versions={NASTY: NASTY}, **named)
+    notes = replace(FACTS.notes, data=DataPlace(name=NASTY, layout=NASTY, ignored=1, unlisted=0), system=NASTY)
+    return replace(FACTS, identity=identity, notes=notes)
 
 
 def full_result() -> Result:

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from convert.source.cache import Fetched, fetch
-from convert.source.download import FetchError
+from convert.source.cache import Fetched, FetchError, Limits, fetch
 
 # A key of these tests alone, for 127.0.0.1 until 2120: openssl ca -selfsign, basicConstraints CA, prime256v1.
 _CERTIFICATE = (
@@ -31,7 +30,8 @@ _KEY = (
     "mvUlwQ401gTyqGOpsDWIrIcx3le48uotOGMydG4ZijzMu/LB73XIGTZcGiHsXMv4xGMn7iNI4z"
 )
 
-CONTENT = b"".join(i.to_bytes(4, "big") for i in range(50_000))  # 200,000 bytes, no two places alike
+# 200,000 bytes, no two places alike; they begin as a file of torch.save does.
+CONTENT = b"PK\x03\x04" + b"".join(i.to_bytes(4, "big") for i in range(1, 50_000))
 KEPT = "bytes are kept, and running it again asks for the rest"  # of the errors
 
 
@@ -55,6 +55,7 @@ class Server:
         hold: waited for in the middle of an answer.
         asked: set by the first request.
         starts: the first byte that a partial answer says it has, where it is not the one asked for.
+        content_range: of a partial answer, where it is not the true one; "" sends none.
         seen: the headers of every request, by name in lower case.
     """
 
@@ -74,6 +75,7 @@ class Server:
     hold: threading.Event | None = None
     asked: threading.Event = field(default_factory=threading.Event)
     starts: int | None = None
+    content_range: str | None = None
     seen: list[dict[str, str]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -140,7 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": server.content_type, "ETag": server.etag, "Last-Modified": server.modified}
         if start is not None:
             first = start if server.starts is None else server.starts
-            headers |= {"Content-Range": f"bytes {first}-{total - 1}/{total}", "Content-Length": str(total - start)}
+            true = f"bytes {first}-{total - 1}/{total}"
+            headers |= {
+                "Content-Range": true if server.content_range is None else server.content_range,
+                "Content-Length": str(total - start),
+            }
         elif server.chunked:
             headers |= {"Transfer-Encoding": "chunked"}
         else:
@@ -182,16 +188,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def get(server: Server, cache: Path, *, timeout: float = 10.0) -> Fetched:
+def get(server: Server, cache: Path, *, path: str = "/x.pth", sha256: str = "") -> Fetched:
     """The server's x.pth."""
-    return fetch(f"{server.url}/x.pth", cache=cache, timeout=timeout, pause=0.01)
+    return fetch(server.url + path, cache=cache, sha256=sha256, limits=within())
 
 
-def failure(url: str, cache: Path, *, timeout: float = 10.0) -> str:
-    """The error that fetching the address ends in."""
+def failure(url: str, cache: Path, **limits: Any) -> str:
+    """The error that fetching the address within those `Limits` ends in."""
     with pytest.raises(FetchError) as caught:
-        fetch(url, cache=cache, timeout=timeout, pause=0.01)
+        fetch(url, cache=cache, limits=within(**limits))
     return str(caught.value)
+
+
+def within(*, timeout: float = 10.0, pause: float = 0.01, **limits: Any) -> Limits:
+    """Limits for a server that is near."""
+    return Limits(timeout=timeout, pause=pause, **limits)
 
 
 def ranges(server: Server) -> list[str]:

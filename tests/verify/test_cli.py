@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from made_up_images import write_images
 from pairs import Weights, write_pair
 
@@ -88,13 +89,31 @@ def test_the_report_has_the_command_that_repeats_it(good: Run) -> None:
 def test_the_report_says_what_was_verified(good: Run) -> None:
     folder, facts = good.report.parent.parent, good.document["facts"]
 
-    assert facts["arch"] == "convnext_digits, 10 classes, 3 input channels"
-    assert facts["source"] == f"x.pth sha256 {sha256_of(folder / 'x.pth')}"
-    assert facts["target"] == f"x.pdparams sha256 {sha256_of(folder / 'x.pdparams')}"
-    assert facts["protocol"] == (
-        "bicubic, short edge 73, crop 64, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)"
-    )
-    assert facts["data"] == "val: 12 images, class folders"
+    assert facts["arch"] == {"name": "convnext_digits", "classes": 10, "channels": 3, "recognised": False}
+    for side, name in {"source": "x.pth", "target": "x.pdparams"}.items():
+        assert (facts[side]["name"], facts[side]["sha256"]) == (name, sha256_of(folder / name))
+    assert facts["protocol"] == {
+        "size": 64,
+        "resize": 73,
+        "interpolation": "bicubic",
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "crop": 64,
+    }
+    assert facts["data"].items() >= {"name": "val", "layout": "class folders", "images": 12, "classes": 10}.items()
+    assert facts["versions"].items() >= {"torch": torch.__version__, "numpy": np.__version__}.items()
+    assert (facts["batch_size"], facts["speed"]["images"]) == (5, 12)
+    assert facts["speed"]["seconds"] > 0
+
+
+def test_no_report_names_the_folder_that_the_files_lie_in(good: Run) -> None:
+    folder, command = str(good.report.parent.parent), good.document["command"]
+
+    for path in sorted(good.report.glob("*.*")):
+        text = path.read_bytes().decode("utf-8", "replace")
+        named = {line.strip() for line in text.splitlines() if folder in line and "verify --arch" not in line}
+        assert (path.name, named) == (path.name, set())
+    assert folder in command  # as the user named them
 
 
 def test_terminal_markdown_and_json_say_the_same(good: Run) -> None:
@@ -105,9 +124,20 @@ def test_terminal_markdown_and_json_say_the_same(good: Run) -> None:
         limit = gate["limit"].replace("|", "\\|")
         assert f"| {gate['name']} | passed | {gate['measured']} | {limit} |" in markdown.splitlines()
         assert f"{gate['name']:<17}passed   {gate['measured']}" in good.out
-    for key, value in document["facts"].items():
-        assert f"- {key}: `{value}`" in markdown.splitlines()
-        assert f"{key:<18}{value}" in good.out.splitlines()
+    facts = document["facts"]
+    words = {
+        "arch": "convnext_digits, 10 classes, 3 input channels",
+        "target": f"x.pdparams sha256 {facts['target']['sha256']}",
+        "protocol": "bicubic, short edge 73, crop 64, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)",
+        "data classes": "10 with 1 to 2 images each",
+        "data": "val: 12 images, class folders",
+        "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
+        "speed": f"{facts['speed']['seconds']:.1f} s for both frameworks, "
+        f"{facts['speed']['images_per_second']:.1f} images/s",
+    }
+    for name, text in words.items():
+        assert f"- {name}: `{text}`" in markdown.splitlines()
+        assert f"{name:<18}{text}" in good.out.splitlines()
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
@@ -133,10 +163,14 @@ def test_the_store_has_every_image_once_in_order_with_its_label(good: Run) -> No
 
 
 def test_the_store_knows_its_run(good: Run) -> None:
+    parts = {part: json.loads(document) for part, document in good.select("SELECT part, document FROM run")}
     facts = good.document["facts"]
-    del facts["speed"]  # known only after the run
 
-    assert dict(good.select("SELECT key, value FROM run WHERE kind <> 'setting'")) == facts
+    assert list(parts) == ["identity", "machine", "notes", "settings"]
+    for name in ("arch", "source", "target", "versions"):
+        assert parts["identity"][name] == facts[name]
+    assert parts["notes"]["speed"] is None  # known only after the run
+    assert parts["settings"]["all_listed"]["count"] == facts["data"]["images"]
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +245,9 @@ def test_unlabelled_images_have_predictions_and_no_accuracy(tmp_path: Path) -> N
     run = verify(tmp_path, "--data", val, "--unlabelled", "--resize", "squash")
 
     assert (run.status, run.err) == (0, "")
-    assert run.document["facts"]["data"] == "val: 4 images, no labels"
-    assert run.document["facts"]["protocol"].startswith("bicubic, squash to 64, mean ")
+    data, protocol = run.document["facts"]["data"], run.document["facts"]["protocol"]
+    assert (data["images"], data["layout"], data["classes"]) == (4, "no labels", None)
+    assert (protocol["resize"], protocol["crop"]) == ("squash", None)
     assert set(run.document["paired"]["accuracy"]["torch"].values()) == {None}
     assert "torch   no labels  no labels  4" in run.out.splitlines()
     assert run.select("SELECT DISTINCT label FROM images") == [(None,)]

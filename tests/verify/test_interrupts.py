@@ -49,8 +49,8 @@ def ended_by(number: signal.Signals, folder: Path) -> subprocess.CompletedProces
 
 def rows(path: Path) -> list[str]:
     with closing(RunStore.open(path)) as store:
-        lines = [line for line in store.database.iterdump() if line.startswith("INSERT")]
-    return [line for line in lines if '"images"' in line or '"predictions"' in line]
+        lines = list(store.database.iterdump())
+    return [line for line in lines if line.startswith(('INSERT INTO "images"', 'INSERT INTO "predictions"'))]
 
 
 @pytest.fixture(scope="module")

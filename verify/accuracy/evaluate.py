@@ -18,6 +18,7 @@ from convert.frameworks import FRAMEWORKS
 from verify.datasets import Dataset, Item
 from verify.images.decode import Decoded, stamp
 from verify.recipes.protocol import Protocol
+from verify.store.facts import Speed
 from verify.store.rows import ImageFacts, top_classes
 from verify.store.run_store import RunStore
 from verify.store.shard import Shard
@@ -61,27 +62,6 @@ class RunPlan:
         return [dataset.items[number] for batch in self.batches(len(dataset.items)) for number in batch]
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What a run, or the part of it that was left, took.
-
-    Attributes:
-        images: that were run now.
-        before: that an earlier run had done.
-        seconds: of wall time.
-    """
-
-    images: int
-    before: int
-    seconds: float
-
-    def __str__(self) -> str:
-        if not self.images:
-            return f"all {self.before:,} images were in the run store already"
-        earlier = f"; {self.before:,} images by an earlier run" if self.before else ""
-        return f"{self.seconds:.1f} s for both frameworks, {self.images / self.seconds:.1f} images/s{earlier}"
-
-
 def evaluate(dataset: Dataset, plan: RunPlan, workers: Mapping[str, Worker], store: RunStore) -> Speed:
     """Runs the shard's images that the store does not have; each batch is one transaction.
 
@@ -105,19 +85,19 @@ def evaluate(dataset: Dataset, plan: RunPlan, workers: Mapping[str, Worker], sto
         raise FerryError(f"{store.path}: holds image {strange[0]}, which is none of shard {plan.shard}; move it away")
     left = [batch for batch in batches if batch.start not in done]  # a batch is in the store as a whole
     total = sum(map(len, batches))
-    speed = Speed(sum(map(len, left)), total - sum(map(len, left)), 0.0)
+    now = sum(map(len, left))
     if not left:
-        return speed
+        return Speed(images=0, before=total, seconds=0.0)
     start = time.monotonic()
     # Closed here, not when the last reference goes: its processes and memory must not outlive an error.
     with (
-        _ProgressBar(total, speed.before) as progress,
+        _ProgressBar(total, total - now) as progress,
         closing(_compute_batches(dataset.items, left, plan, workers)) as computed,
     ):
         for facts, logits in computed:
             store.put_batch(facts, logits)
             progress.add(facts, logits)
-    return Speed(speed.images, speed.before, time.monotonic() - start)
+    return Speed(images=now, before=total - now, seconds=time.monotonic() - start)
 
 
 def _compute_batches(

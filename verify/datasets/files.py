@@ -25,15 +25,29 @@ def walk(root: Path) -> Iterator[Path]:
     Raises:
         DatasetError: a folder that cannot be listed, or a link to a folder: its images might count twice.
     """
-
-    def refuse(error: OSError) -> None:
-        raise DatasetError(f"{error.filename}: cannot be listed: {error.strerror}") from error
-
-    for folder, below, names in os.walk(root, onerror=refuse):
-        for name in below:
-            if (path := Path(folder, name)).is_symlink():
+    pending = [root]  # and not a call for each, of which Python allows a thousand in one another
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            raise DatasetError(f"{folder}: cannot be listed: {error.strerror}") from error
+        for entry in found:
+            path = Path(entry.path)
+            if not _is_folder(entry):
+                yield path
+            elif entry.is_symlink():
                 raise DatasetError(f"{path}: links to a folder, which is not followed; put the images themselves there")
-        yield from (Path(folder, name) for name in names)
+            else:
+                pending.append(path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that cannot be followed
+        return False
 
 
 def split(root: Path, paths: Iterable[Path]) -> tuple[list[Path], int]:

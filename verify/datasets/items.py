@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import FerryError, counted
+from convert.errors import FerryError
 from verify.datasets.blobs import Blob
 
 
@@ -61,15 +61,3 @@ class Dataset:
         """Images of each label that occurs, in the labels' order; empty without labels."""
         counts = Counter(item.label for item in self.items if item.label is not None)
         return dict(sorted(counts.items()))
-
-    def facts(self) -> dict[str, str]:
-        """What a report says of the set: where it lies, how much there is of what, and the fingerprint."""
-        parts = [f"{self.root.name}: {counted(len(self.items), 'image')}", self.layout]
-        parts += [f"{counted(self.ignored, 'file')} ignored"] * bool(self.ignored)
-        parts += [f"{counted(self.unlisted, 'image')} not listed"] * bool(self.unlisted)
-        facts = {"data": ", ".join(parts)}
-        if counts := self.class_counts():
-            low, high = min(counts.values()), max(counts.values())
-            each = counted(high, "image") if low == high else f"{low:,} to {high:,} images"
-            facts["data classes"] = f"{len(counts):,} with {each} each"
-        return {**facts, "data fingerprint": self.fingerprint()}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.paths import OptionalPathField
+from convert.paths import NO_PATH, OptionalPathField, is_possible
 from verify.datasets.files import EXTENSIONS, file_item, file_size, is_image, read_unlabelled
 from verify.datasets.items import Dataset, DatasetError, Item
 from verify.datasets.labels import UNLABELLED
@@ -49,10 +49,13 @@ def read_dataset(root: Path, num_classes: int, *, labelled: bool = True, choice:
     Raises:
         DatasetError: no such set, two that fit, or labels that are not the model's; the text says what to do.
     """
-    if not root.is_dir() and not root.is_file():
-        raise DatasetError(f"{root}: no such folder; --data takes a folder of images, or {TAR_NAME}")
-    readers = _labelled_readers(root, num_classes, choice) if labelled else _unlabelled_readers(root, num_classes)
-    dataset = _choose_reader(root, readers, choice, labelled=labelled)()
+    if not is_possible(root):
+        raise DatasetError(f"{root}: {NO_PATH}")
+    try:
+        dataset = _read(root, num_classes, labelled=labelled, choice=choice)
+    except OSError as error:
+        where, why = error.filename or root, error.strerror or error
+        raise DatasetError(f"{where}: cannot be read: {why}; check the path and its permissions") from error
     if not dataset.items:
         raise DatasetError(f"{root}: no images; files ending in {', '.join(sorted(EXTENSIONS))} count")
     names: set[str] = set()
@@ -61,6 +64,13 @@ def read_dataset(root: Path, num_classes: int, *, labelled: bool = True, choice:
             raise DatasetError(f"{root}: two images are called {item.name}")
         names.add(item.name)
     return dataset
+
+
+def _read(root: Path, num_classes: int, *, labelled: bool, choice: Choice) -> Dataset:
+    if not root.is_dir() and not root.is_file():
+        raise DatasetError(f"{root}: no such folder; --data takes a folder of images, or {TAR_NAME}")
+    readers = _labelled_readers(root, num_classes, choice) if labelled else _unlabelled_readers(root, num_classes)
+    return _choose_reader(root, readers, choice, labelled=labelled)()
 
 
 Readers = dict[str, Callable[[], Dataset]]

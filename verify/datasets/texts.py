@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convert.paths import NO_PATH, is_possible
 from verify.datasets.items import DatasetError
 
 MAX_DIGITS = 9  # of a label or an index
@@ -16,6 +17,8 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DatasetError: no such file, no UTF-8, or far too long.
     """
+    if not is_possible(path):
+        raise DatasetError(f"{path}: {NO_PATH}")
     try:
         with path.open("rb") as file:
             content = file.read(MAX_TEXT + 1)

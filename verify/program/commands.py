@@ -94,9 +94,10 @@ def make_parser(*, whole: bool = False) -> argparse.ArgumentParser:
     Args:
         whole: with every subcommand's own arguments, for which their modules are loaded.
     """
+    from convert.console import Parser
     from convert.version import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROG,
         description="Carry weights from PyTorch to PaddlePaddle, and prove that nothing was lost on the way.",
         epilog=EXAMPLES,
@@ -111,6 +112,7 @@ def make_parser(*, whole: bool = False) -> argparse.ArgumentParser:
 
 
 def _run(name: str, words: list[str]) -> int:
+    from convert.console import print_message
     from convert.errors import FerryError
 
     (command,) = (command for command in COMMANDS if command.name == name)
@@ -118,10 +120,10 @@ def _run(name: str, words: list[str]) -> int:
     try:
         status: int = resolve_name(command.main)(words, prog=prog)
     except FerryError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_message(f"{prog}: {error}")
         return 1
     except KeyboardInterrupt:
-        print(f"\n{prog}: interrupted", file=sys.stderr)
+        print_message(f"\n{prog}: interrupted")
         return 130
     return status
 
@@ -131,8 +133,13 @@ def _describe_clash() -> str:
     spec = find_spec("convert")
     folders = spec.submodule_search_locations if spec else None
     if spec and not any(Path(folder, "ownership.py").is_file() for folder in folders or ()):
-        where = spec.origin or "a folder `convert`"
+        where = _visible(spec.origin or "a folder `convert`")
         return f"{where} hides the package `convert` that this needs; start from another folder, or rename it"
     from convert.ownership import describe_clash
 
     return describe_clash("convert", "verify")
+
+
+def _visible(text: str) -> str:
+    """The text by its escapes where it is not printable; `convert.visible` is not to be had here."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from pkgutil import resolve_name
 
-from convert.console import print_result
+from convert.console import Parser, print_result
 from convert.errors import FerryError
 from verify.program import commands
 
@@ -60,7 +60,7 @@ def completion_script(shell: str, command: str = commands.PROG) -> str:
 
 def make_parser(prog: str = "paddleferry completion") -> argparse.ArgumentParser:
     """The command's arguments."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Print the script by which a shell completes the options of paddleferry, and the files they take.",
         epilog=EXAMPLES,

@@ -17,9 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import convert
-from convert.console import print_result
+from convert.console import Parser, json_text, print_result
 from convert.errors import shown
 from convert.ownership import DISTRIBUTION, find_claimants, is_ours
+from convert.visible import joined
 
 PACKAGES = (
     "numpy",
@@ -60,13 +61,13 @@ def main(argv: list[str] | None = None, *, prog: str = "paddleferry env") -> int
     """Prints the environment; returns the exit status 0. Wrong usage leaves through argparse with 2."""
     args = make_parser(prog).parse_args(argv)
     sections = describe_environment()
-    print_result(json.dumps(sections, indent=2) if args.json else as_text(sections))
+    print_result(json_text(sections) if args.json else as_text(sections))
     return 0
 
 
 def make_parser(prog: str = "paddleferry env") -> argparse.ArgumentParser:
     """The command's arguments."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Print what a bug report needs: versions, machine, devices and PADDLEFERRY_ variables. "
         "No path and no host is named. Each framework is loaded in a process of its own, which takes seconds.",
@@ -98,7 +99,7 @@ def as_text(sections: Sections) -> str:
     for title, rows in sections.items():
         lines += [title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())]
         lines += [] if rows else ["  none"]
-    return "\n".join(lines)
+    return joined(lines)
 
 
 def _installation() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from convert.errors import FerryError, WrongUsage
 from verify.recipes.protocol import SQUASH, Protocol, official_resize
@@ -19,6 +19,10 @@ MAX_EDGE = 10**9  # pixels; more is a slip of the pen
 EDGE = "short edge "
 
 Triple = tuple[float, float, float]
+
+# How a recipe was chosen: by its own name, by that of the checkpoint's file, or not at all: because of
+# single values, because neither name is one, or because the caller gives the protocol.
+How = Literal["named", "recognised", "own values", "neither", "given"]
 
 
 class WrongProtocol(WrongUsage):
@@ -59,24 +63,13 @@ class ChosenRecipe:
         protocol: how images are prepared.
         recipe: the published evaluation that it is, or that it departs from; None if there is none.
         overridden: in what it departs, for people.
-        how: how it was chosen, for people.
+        how: how it was chosen.
     """
 
     protocol: Protocol
     recipe: Recipe | None
     overridden: tuple[str, ...]
-    how: str
-
-    def facts(self) -> dict[str, str]:
-        """What a report says of the protocol and its recipe."""
-        facts = {"recipe": self.how, "protocol": str(self.protocol)}
-        if self.overridden:
-            facts["protocol"] += f", {not_published(self.overridden)}"
-        if self.recipe:
-            recipe = self.recipe
-            top5 = "" if recipe.top5 is None else f", top-5 {recipe.top5:.{recipe.decimals}f}"
-            facts["published"] = f"top-1 {recipe.top1:.{recipe.decimals}f}{top5}, {recipe.source}"
-        return facts
+    how: How
 
 
 def choose_recipe(
@@ -100,15 +93,13 @@ def choose_recipe(
         _check_fits(recipe, checkpoint, spec)
         protocol = named_protocol(recipe, overrides)
         changes = differences(protocol, recipe.protocol)
-        return ChosenRecipe(protocol=protocol, recipe=recipe, overridden=changes, how=f"{named}, named by --recipe")
+        return ChosenRecipe(protocol=protocol, recipe=recipe, overridden=changes, how="named")
     if overrides.given:
-        protocol, how = own_protocol(default, overrides), "none: values without --recipe are a protocol of their own"
-        return ChosenRecipe(protocol=protocol, recipe=None, overridden=(), how=how)
+        protocol = own_protocol(default, overrides)
+        return ChosenRecipe(protocol=protocol, recipe=None, overridden=(), how="own values")
     if recognised := recognise_recipe(checkpoint, spec):
-        how = f"{recognised.name}, recognised from the file's name"
-        return ChosenRecipe(protocol=recognised.protocol, recipe=recognised, overridden=(), how=how)
-    how = "none named, none recognised from the file's name"
-    return ChosenRecipe(protocol=default or Protocol(), recipe=None, overridden=(), how=how)
+        return ChosenRecipe(protocol=recognised.protocol, recipe=recognised, overridden=(), how="recognised")
+    return ChosenRecipe(protocol=default or Protocol(), recipe=None, overridden=(), how="neither")
 
 
 def named_protocol(recipe: Recipe, overrides: Overrides) -> Protocol:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from convert.console import aligned
 from convert.source.pretrained import PRETRAINED
+from convert.visible import joined
 from verify.recipes.recipe import Recipe, known_recipes
 from verify.recipes.table import FILES, SOURCES
 
@@ -18,7 +19,7 @@ def recipe_table() -> str:
     keys = {url: key for key, url in SOURCES.items()}
     head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
     rows = [head, *(_cells(recipe, keys[recipe.source]) for recipe in known_recipes())]
-    return "\n".join([*aligned(rows), "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
+    return joined([*aligned(rows), "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
 
 
 def recipes_as_json() -> str:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from convert.console import json_text
 from verify.accuracy.scores import ClassScore, PairedResult
 from verify.gate import Gate
 from verify.gates.layers import UnitReport
 from verify.recipes.recipe import Recipe
+from verify.report.fields import fact_fields
 from verify.report.phrases import headline
 from verify.result import Result
 
-SCHEMA_VERSION = 3  # 2 called units layers, and the difference of one alone forced
+SCHEMA_VERSION = 3  # 2 called units layers, the difference of one alone forced, and had sentences for facts
 SCHEMA = Path(__file__).parent / "report.schema.json"
 
 
 def as_json(result: Result) -> str:
     """The result for programs. NaN and infinity, which JSON lacks, are null."""
-    return json.dumps(_plain(document(result)), indent=2, allow_nan=False)
+    return json_text(document(result))
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def document(result: Result) -> dict[str, Any]:
         "ok": result.ok,
         "headline": headline(result),
         "command": result.command,
-        "facts": dict(result.facts),
+        "facts": fact_fields(result.facts),
         "gates": [_gate(gate) for gate in result.gates],
         "paired": _paired(result.paired, result.classes) if result.paired else None,
         "published": _published(result.recipe) if result.recipe else None,
@@ -87,15 +87,3 @@ def _layers(report: UnitReport) -> dict[str, Any]:
 def _published(recipe: Recipe) -> dict[str, Any]:
     names = ("name", "top1", "top5", "decimals", "source")
     return {name: getattr(recipe, name) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()  # a file name that is no Unicode
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from convert.frameworks import FRAMEWORKS
 from convert.version import __version__
+from convert.visible import printable, visible
 from verify.accuracy.scores import Flip, PairedResult
 from verify.gate import Verdict
 from verify.report.document import class_name
-from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts, visible
+from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts
 from verify.report.thumbnails import thumbnail
 from verify.result import Result
+from verify.store.words import fact_words
 
 GALLERY = 48  # flipped images with a picture; the others are named
 NAMED = 500  # flips and problems in a list; report.json has all of them
@@ -56,11 +58,12 @@ def as_html(result: Result) -> str:
     )
     paired = result.paired
     gallery = _gallery(result, paired) if paired else []
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         result=result,
         verdict=verdict(result),
         counts=verdict_counts(result),
-        arch=result.facts.get("arch", "").partition(",")[0],
+        arch=result.facts.identity.arch.name,
+        facts=fact_words(result.facts),
         gates=result.gates,
         marks=MARKS,
         words=WORDS,
@@ -74,6 +77,7 @@ def as_html(result: Result) -> str:
         unseen=_flips(paired)[GALLERY:] if paired else [],
         version=__version__,
     )
+    return printable(page)
 
 
 def _finalize(value: object) -> object:

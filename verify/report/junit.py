@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from convert.visible import joined, printable, visible
 from verify.gate import Verdict
-from verify.report.phrases import visible
 from verify.result import Result
+from verify.store.words import fact_words
 
 NAME = "paddleferry.verify"
 
@@ -28,17 +29,18 @@ def as_junit(result: Result) -> str:
     root = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(root, "testsuite", {"name": NAME, **attributes})
     properties = ElementTree.SubElement(suite, "properties")
-    for key, value in result.facts.items():
+    for key, value in fact_words(result.facts).items():
         ElementTree.SubElement(properties, "property", name=visible(key), value=visible(value))
     for gate in result.gates:
         case = ElementTree.SubElement(suite, "testcase", classname=NAME, name=visible(gate.name))
         measured = visible(gate.outcome)
         if gate.verdict is Verdict.FAILED:
             failure = ElementTree.SubElement(case, "failure", message=measured, type="gate")
-            failure.text = "\n".join([f"limit: {gate.limit}", *map(visible, gate.problems)])
+            failure.text = joined([f"limit: {gate.limit}", *gate.problems])
         elif gate.verdict is Verdict.NOT_RUN:
             ElementTree.SubElement(case, "skipped", message=measured)
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{measured}\nlimit: {gate.limit}"
+            ElementTree.SubElement(case, "system-out").text = joined([measured, f"limit: {gate.limit}"])
     ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    document = ElementTree.tostring(root, encoding="unicode")
+    return printable(f'<?xml version="1.0" encoding="utf-8"?>\n{document}\n')

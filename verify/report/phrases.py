@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from convert.errors import counted, shown
+from convert.errors import counted
 from convert.frameworks import FRAMEWORKS
+from convert.visible import visible
 from verify.accuracy.scores import ClassScore, Flip, Interval, PairedResult
 from verify.gate import Gate
 from verify.gates.layers import UnitReport
@@ -78,11 +79,6 @@ def flip_line(flip: Flip) -> str:
         f"{visible(flip.name)}{label}: torch {flip.torch} by {flip.torch_margin:.2e}, paddle {flip.paddle} by "
         f"{flip.paddle_margin:.2e}, logits differ by {flip.max_abs:.2e}, {why}"
     )
-
-
-def visible(text: object) -> str:
-    """Text out of files, on one line, with nothing in it that a terminal, a browser or XML would not print."""
-    return shown(text, limit=len(str(text)))
 
 
 def departure(report: UnitReport) -> str:

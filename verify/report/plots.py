@@ -13,11 +13,12 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from convert.arrays import Array
+from convert.visible import visible
 from verify.accuracy.scores import ClassScore
 from verify.gates.layers import UnitReport
 from verify.limits import FLOAT32_MAX_ABS, UNIT_MAX_REL
 from verify.report.figures import class_points, confidence_grid, difference_histogram
-from verify.report.phrases import departure, visible
+from verify.report.phrases import departure
 from verify.report.svg import ACCENT, BAD, GRID, INK, MUTED, SECOND, inline_svg, style
 from verify.store.rows import ImageRow
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from convert.console import aligned
 from convert.frameworks import FRAMEWORKS
+from convert.visible import joined, visible
 from verify.accuracy.scores import Accuracy, PairedResult
 from verify.gates.layers import unit_rows
 from verify.report.phrases import (
@@ -14,17 +15,17 @@ from verify.report.phrases import (
     headline,
     paired_lines,
     score,
-    visible,
     why_table,
 )
 from verify.result import Result
+from verify.store.words import fact_words
 
 SHOWN = 8  # problems and flips on a terminal; the files have all of them
 
 
 def as_text(result: Result) -> str:
     """The result for a terminal."""
-    lines = [f"{visible(key):<18}{visible(value)}" for key, value in result.facts.items()]
+    lines = [f"{visible(key):<18}{visible(value)}" for key, value in fact_words(result.facts).items()]
     lines += ["", *aligned([("gate", "verdict", "measured", "limit"), *gate_rows(result.gates)])]
     for gate in result.gates:
         lines += _listed(gate.name, gate.problems)
@@ -39,7 +40,7 @@ def as_text(result: Result) -> str:
         if result.why.rows:
             head, rows = why_table(result.why)
             lines += ["", *aligned([head, *rows])]
-    return "\n".join([*lines, "", headline(result)])
+    return joined([*lines, "", headline(result)])
 
 
 def _accuracy_rows(paired: PairedResult) -> list[list[str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from convert.console import aligned
+from convert.visible import joined
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
 from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
@@ -116,16 +117,21 @@ def as_text(result: Selftest) -> str:
     head = ("fault", "planted in", "seen first by", "measured against its limit")
     rows = [head, *((f"nothing: {pair.name}", "", *_passed(pair)) for pair in result.untouched)]
     rows += [_cells(sighting) for sighting in result.sightings]
-    return "\n".join([*aligned(rows), "", headline(result)])
+    return joined([*aligned(rows), "", *headline_lines(result)])
 
 
 def headline(result: Selftest) -> str:
     """The verdict in one line, and a line for each fault that was missed."""
+    return joined(headline_lines(result))
+
+
+def headline_lines(result: Selftest) -> list[str]:
+    """The lines of `headline`."""
     seen = len(result.sightings) - len(result.missed)
     passed = sum(pair.ok for pair in result.untouched)
     text = f"{seen} of {len(result.sightings)} faults seen, {passed} of {len(result.untouched)} untouched pairs pass"
     lines = [f"{'SELFTEST PASSED' if result.ok else 'SELFTEST FAILED'}: {text}, in {result.seconds:.0f} s"]
-    return "\n".join([*lines, *(f"  nobody saw: {name}" for name in result.missed)])
+    return [*lines, *(f"  nobody saw: {name}" for name in result.missed)]
 
 
 def as_json(result: Selftest) -> str:
@@ -147,7 +153,7 @@ def readme_table(faults: Sequence[Fault] = FAULTS) -> str:
     """The faults and their gates in Markdown."""
     rows = [("fault", "planted in", "first seen by"), ("---", "---", "---")]
     rows += [(fault.name, fault.where, fault.gate) for fault in faults]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return joined(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _passed(pair: Untouched) -> tuple[str, str]:

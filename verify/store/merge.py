@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convert.errors import counted
+from convert.errors import counted, shown
+from convert.paths import status_of
 from verify.gate import Gate, Verdict
-from verify.store.rows import ImageRow, RunFacts
+from verify.store.facts import Notes, RunFacts
+from verify.store.rows import ImageRow
 from verify.store.run_store import RunStore, StoreError
+from verify.store.words import differing, identity_words, machine_words
 
+SHOWN = 400  # characters of a fact in an error; a sharded checkpoint's digests are longer
 WORST_FIRST = (Verdict.FAILED, Verdict.NOT_RUN, Verdict.PASSED)
 
 
@@ -37,6 +42,8 @@ def merge(paths: Sequence[Path]) -> Merged:
         StoreError: a file is no run store, is of another run, holds images that another file holds too, or an image
             is in none.
     """
+    for path in paths:
+        status_of(path)  # which tells more of a path that cannot be than what follows
     if twice := [path for path in paths if [p.resolve() for p in paths].count(path.resolve()) > 1]:
         raise StoreError(f"{twice[0]}: is named twice")
     with ExitStack() as stack:
@@ -51,17 +58,14 @@ def merge(paths: Sequence[Path]) -> Merged:
 
 def _check_same(facts: Mapping[Path, RunFacts]) -> None:
     first, *others = facts
-    for path in (first, *others):
-        if not facts[path].identity:
-            raise StoreError(f"{path}: holds no run; name the run stores that `verify --report` wrote")
     for path in others:
-        for key in {**facts[first].identity, **facts[path].identity}:
-            one, other = (facts[p].identity.get(key, "nothing") for p in (first, path))
-            if one != other:
-                raise StoreError(
-                    f"{path}: is of another run than {first}: its {key} is {other}, not {one}; "
-                    "run that shard anew, or leave the file out"
-                )
+        if different := differing(facts[first].identity, facts[path].identity):
+            name = different[0]
+            one, other = (identity_words(facts[p].identity).get(name, "nothing") for p in (first, path))
+            raise StoreError(
+                f"{path}: is of another run than {first}: its {name} is {shown(other, SHOWN)}, not "
+                f"{shown(one, SHOWN)}; run that shard anew, or leave the file out"
+            )
 
 
 def _join(rows: Mapping[Path, Mapping[int, ImageRow]], facts: Mapping[Path, RunFacts]) -> dict[int, ImageRow]:
@@ -76,28 +80,29 @@ def _join(rows: Mapping[Path, Mapping[int, ImageRow]], facts: Mapping[Path, RunF
             )
         joined.update(images)
         owner.update(dict.fromkeys(images, path))
-    total = int(next(iter(facts.values())).identity["images"])
-    if missing := sorted(set(range(total)) - joined.keys()):
-        shards = ", ".join(sorted({run.notes.get("shard", "1/1") for run in facts.values()}))
+    total = next(iter(facts.values())).settings.all_listed.count
+    if strange := [number for number in joined if not 0 <= number < total]:
+        raise StoreError(f"{owner[strange[0]]}: holds image {strange[0]:,} of a data set of {total:,}; leave it out")
+    if len(joined) < total:
+        missing = next(number for number in itertools.count() if number not in joined)
+        shards = ", ".join(sorted({str(run.notes.shard) for run in facts.values()}))
         raise StoreError(
-            f"{counted(len(missing), 'image')} of {total:,} in none of the files, the first at position "
-            f"{missing[0]:,}; given: {shards}. Add the other shards, and let each run to its end"
+            f"{counted(total - len(joined), 'image')} of {total:,} in none of the files, the first at position "
+            f"{missing:,}; given: {shards}. Add the other shards, and let each run to its end"
         )
     return joined
 
 
 def _facts(facts: Mapping[Path, RunFacts]) -> RunFacts:
     runs = list(facts.values())
-    machine = {key: "; ".join(_distinct(run.machine.get(key, "") for run in runs)) for key in runs[0].machine}
-    shards = sorted((run.notes.get("shard", "1/1") for run in runs), key=lambda text: int(text.partition("/")[0]))
-    data = {"data": runs[0].notes["data"]} if "data" in runs[0].notes else {}
-    merged = {"merged": f"{counted(len(runs), 'shard')}: {', '.join(shards)}"}
-    settings = {**runs[0].settings, "listed": runs[0].settings["all listed"]}
-    return RunFacts(runs[0].identity, machine, {**data, **merged}, settings)
-
-
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return sorted(set(texts))
+    machines = {machine_words(machine): machine for run in runs for machine in run.machines}
+    shards = sorted((run.notes.shard for run in runs), key=lambda shard: shard.number)
+    return RunFacts(
+        identity=runs[0].identity,
+        machines=tuple(machines[words] for words in sorted(machines)),
+        notes=Notes(data=runs[0].notes.data, merged=tuple(shards)),
+        settings=replace(runs[0].settings, listed=runs[0].settings.all_listed),
+    )
 
 
 def _worst_gates(by_shard: Sequence[Sequence[Gate]]) -> tuple[Gate, ...]:

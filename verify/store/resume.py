@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from dataclasses import replace
 from pathlib import Path
 
-from verify.store.rows import RunFacts
+from verify.store.documents import facts_documents
+from verify.store.facts import AnotherRun, RunFacts
 from verify.store.run_store import RunStore, StoreError
 from verify.store.shard import Shard
+from verify.store.words import differing
 
 
 def store_name(shard: Shard) -> str:
@@ -35,25 +37,33 @@ def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
         return store
     path = folder / store_name(shard)
     store = RunStore(path)
-    stored = store.run()
-    ours, theirs = _sameness(facts), _sameness(stored)
-    different = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
-    if stored.identity and different:
+    if not store.holds_run:
+        store.put_run(facts)
+        return store
+    try:
+        stored = store.run()
+    except StoreError:
+        store.close()
+        raise
+    if different := _differing(facts, stored):
         aside = path.with_name(f"{path.stem}.{_digest(stored)}.sqlite")
         store.close()
         try:
             path.replace(aside)
         except OSError as error:
             raise StoreError(f"{path}: is of another run and cannot be renamed: {error.strerror}") from error
-        facts = facts.with_notes(**{"another run": f"kept as {aside.name}; other {', '.join(different)}"})
+        another = AnotherRun(kept_as=aside.name, differs=different)
+        facts = replace(facts, notes=replace(facts.notes, another_run=another))
         store = RunStore(path)
     store.put_run(facts)
     return store
 
 
-def _sameness(facts: RunFacts) -> dict[str, str]:
-    return {**facts.identity, **facts.machine}
+def _differing(facts: RunFacts, stored: RunFacts) -> tuple[str, ...]:
+    device = ["device"] if facts.machines != stored.machines else []
+    return (*differing(facts.identity, stored.identity), *device)
 
 
 def _digest(facts: RunFacts) -> str:
-    return hashlib.sha256(json.dumps(_sameness(facts), sort_keys=True).encode()).hexdigest()[:8]
+    documents = facts_documents(facts)
+    return hashlib.sha256((documents["identity"] + documents["machine"]).encode()).hexdigest()[:8]

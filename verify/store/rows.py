@@ -1,9 +1,9 @@
-"""What stands in a run store: images, predictions, and what the run is of."""
+"""What stands in a run store of every image."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,36 +83,6 @@ class ImageFacts:
     height: int
     mode: str
     error: str = ""
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What a run is of.
-
-    Attributes:
-        identity: what makes two runs the same one: architecture, files' SHA-256, protocol, data, versions.
-        machine: what the last bits of the logits depend on besides: device and threads.
-        notes: what else a report says.
-        settings: for programs; a report does not show them.
-    """
-
-    identity: Mapping[str, str]
-    machine: Mapping[str, str]
-    notes: Mapping[str, str]
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def kinds(self) -> dict[str, Mapping[str, str]]:
-        """The facts by the store's word for each kind."""
-        return {"identity": self.identity, "machine": self.machine, "note": self.notes, "setting": self.settings}
-
-    def with_notes(self, **notes: str) -> RunFacts:
-        """These facts with those notes besides."""
-        return replace(self, notes={**self.notes, **notes})
-
-    @property
-    def shown(self) -> dict[str, str]:
-        """The facts that a report lists, in its order."""
-        return {**self.identity, **self.machine, **self.notes}
 
 
 def top_classes(logits: Array) -> Array:

@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from convert.arrays import Array
-from convert.errors import FerryError
+from convert.errors import FerryError, shown
 from convert.frameworks import FRAMEWORKS
 from verify.gate import Gate, Measure
-from verify.store.rows import TOP, ImageFacts, ImageRow, Prediction, RunFacts, top_classes
+from verify.store.documents import facts_documents, read_facts
+from verify.store.facts import RunFacts
+from verify.store.rows import TOP, ImageFacts, ImageRow, Prediction, top_classes
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 3  # 2 kept what the run is of as sentences
 
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE run (
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    kind TEXT NOT NULL,      -- 'identity': the same in every shard; 'machine': the same when a run goes on; 'note';
-                             -- 'setting': for programs
-    PRIMARY KEY (kind, key)
+    part TEXT PRIMARY KEY,   -- 'identity': the same in every shard; 'machine': the same when a run goes on;
+                             -- 'notes'; 'settings': what a result is concluded from besides
+    document TEXT NOT NULL   -- as JSON
 );
 CREATE TABLE gates (document TEXT NOT NULL);  -- of the checkpoints, in order, as JSON
 CREATE TABLE images (
@@ -48,6 +50,11 @@ CREATE TABLE predictions (
     PRIMARY KEY (image, framework)
 ) WITHOUT ROWID;
 """
+
+
+SHOWN = 300  # characters of what is wrong with a store
+ANEW = "run it anew into another --report folder"
+NoneType = type(None)
 
 
 class StoreError(FerryError):
@@ -101,17 +108,23 @@ class RunStore:
         """Notes what the run is of, in place of what stood there."""
         with self.database:
             self.database.execute("DELETE FROM run")
-            for kind, values in facts.kinds().items():
-                self.database.executemany(
-                    "INSERT INTO run VALUES (?, ?, ?)", [(key, value, kind) for key, value in values.items()]
-                )
+            self.database.executemany("INSERT INTO run VALUES (?, ?)", facts_documents(facts).items())
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether it is noted what the run is of; not in a new store."""
+        return bool(self._select("SELECT part FROM run"))
 
     def run(self) -> RunFacts:
-        """What the run is of; empty in a new store."""
-        kinds: dict[str, dict[str, str]] = {"identity": {}, "machine": {}, "note": {}, "setting": {}}
-        for key, value, kind in self.database.execute("SELECT key, value, kind FROM run ORDER BY rowid"):
-            kinds[kind][key] = value
-        return RunFacts(*kinds.values())
+        """What the run is of.
+
+        Raises:
+            StoreError: nothing is noted, or what is noted is damaged.
+        """
+        if not self.holds_run:
+            raise StoreError(f"{self.path}: holds no run; name the run stores that `verify --report` wrote")
+        with self._damage_named():
+            return read_facts(dict(self._select("SELECT part, document FROM run")))
 
     def put_gates(self, gates: Iterable[Gate]) -> None:
         """The checkpoints' own gates, in place of what stood there."""
@@ -121,11 +134,13 @@ class RunStore:
 
     def gates(self) -> list[Gate]:
         """The checkpoints' own gates, in the order in which they were put."""
-        return [_gate(text) for (text,) in self.database.execute("SELECT document FROM gates ORDER BY rowid")]
+        texts = [text for (text,) in self._select("SELECT document FROM gates ORDER BY rowid")]
+        with self._damage_named():
+            return [_gate(text) for text in texts]
 
     def numbers(self) -> set[int]:
         """Positions of the images that are done."""
-        return {number for (number,) in self.database.execute("SELECT id FROM images")}
+        return {number for (number,) in self._select("SELECT id FROM images")}
 
     def put_batch(self, images: Sequence[ImageFacts], logits: Mapping[str, Array]) -> None:
         """A batch's images, and both frameworks' logits (N, num_classes) of those without an error: all or nothing.
@@ -160,15 +175,23 @@ class RunStore:
     def numbered_rows(self) -> dict[int, ImageRow]:
         """Position in the data set to image, in that order."""
         predictions: dict[int, dict[str, Prediction]] = {}
-        for image, framework, *values in self.database.execute("SELECT * FROM predictions ORDER BY image, framework"):
-            predictions.setdefault(image, {})[framework] = _prediction(values)
-        images = self.database.execute("SELECT id, name, label, error, max_abs FROM images ORDER BY id")
-        return {
-            number: ImageRow(
-                name, label, error, float("nan") if max_abs is None else max_abs, predictions.get(number, {})
-            )
-            for number, name, label, error, max_abs in images
-        }
+        rows = self._select("SELECT * FROM predictions ORDER BY image, framework")
+        images = self._select("SELECT id, name, label, error, max_abs FROM images ORDER BY id")
+        with self._damage_named():
+            for image, framework, *values in rows:
+                predictions.setdefault(image, {})[framework] = _prediction(values)
+            return {number: _image(values, predictions.get(number, {})) for number, *values in images}
+
+    def _select(self, query: str) -> list[tuple[Any, ...]]:
+        with self._damage_named():
+            return self.database.execute(query).fetchall()
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise StoreError(f"{self.path}: is a damaged run store: {shown(error, SHOWN)}; {ANEW}") from error
 
 
 def _prediction_rows(numbers: Sequence[int], framework: str, logits: Array) -> Iterable[list[int | float | str | None]]:
@@ -186,11 +209,26 @@ def _confidence(logits: Array) -> Array:
     return confidence
 
 
-def _prediction(values: Sequence[float | None]) -> Prediction:
-    classes = tuple(int(value) for value in values[:TOP] if value is not None)
-    logits = tuple(float("nan") if value is None else value for value in values[TOP : TOP + len(classes)])
-    confidence = values[2 * TOP]
-    return Prediction(classes, logits, float("nan") if confidence is None else confidence)
+def _prediction(values: Sequence[Any]) -> Prediction:
+    classes = tuple(value for value in values[:TOP] if value is not None)
+    if not classes or not all(type(value) is int and value >= 0 for value in classes):
+        raise ValueError(f"the classes of a prediction are {shown(values[:TOP])}")
+    return Prediction(classes, tuple(map(_number, values[TOP : TOP + len(classes)])), _number(values[2 * TOP]))
+
+
+def _image(values: Sequence[Any], predictions: Mapping[str, Prediction]) -> ImageRow:
+    name, label, error, max_abs = values
+    types = ((name, str), (label, (int, NoneType)), (error, (str, NoneType)))
+    if not all(isinstance(value, kind) for value, kind in types):
+        raise ValueError(f"name, label and error of an image are {shown((name, label, error))}")
+    return ImageRow(name, label, error, _number(max_abs), predictions)
+
+
+def _number(value: Any) -> float:
+    """NaN, which SQLite keeps as NULL, or the number."""
+    if not isinstance(value, (float, int, NoneType)):
+        raise ValueError(f"{shown(repr(value))} stands in the place of a number")
+    return float("nan") if value is None else float(value)
 
 
 def _gate_text(gate: Gate) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+from verify.store.facts import Setup
 from verify.workers.held import HeldFile
 
 # Hands a named array to the parent, and gets the one to go on with in its place, if there is one.
@@ -54,12 +55,12 @@ class Started:
     """A worker's framework is loaded.
 
     Attributes:
-        version: "torch 2.14.0".
-        settings: its flags that matter to the logits.
+        version: of the framework, "2.14.0".
+        setup: what it computes with.
     """
 
     version: str
-    settings: str
+    setup: Setup
 
 
 @dataclass(frozen=True)

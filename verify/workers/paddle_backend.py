@@ -25,6 +25,7 @@ from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
 from verify.reference.unit import OUTPUT
+from verify.store.facts import Setup
 from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
@@ -60,14 +61,14 @@ class PaddleBackend:
         self.spec: Any = None
 
     def version(self) -> str:
-        return f"paddle {paddle.__version__}"
+        return str(paddle.__version__)
 
-    def settings(self) -> str:
-        """The flags that matter to the logits."""
+    def setup(self) -> Setup:
+        """What the logits depend on."""
         if self.device == "cpu":
-            return f"{self.compute.threads} threads"
-        name, tf32 = paddle.device.cuda.get_device_name(self.device), self.compute.tf32
-        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
+            return Setup(device="cpu", threads=self.compute.threads, gpu="", tf32=None)
+        name = paddle.device.cuda.get_device_name(self.device)
+        return Setup(device=self.device, threads=None, gpu=name, tf32=self.compute.tf32)
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""

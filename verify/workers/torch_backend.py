@@ -19,6 +19,7 @@ from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import TORCH
 from verify.reference.unit import OUTPUT
+from verify.store.facts import Setup
 from verify.workers.compute import Compute
 from verify.workers.held import refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
@@ -54,14 +55,14 @@ class TorchBackend:
         self.spec: Any = None
 
     def version(self) -> str:
-        return f"torch {torch.__version__}"
+        return str(torch.__version__)
 
-    def settings(self) -> str:
-        """The flags that matter to the logits."""
+    def setup(self) -> Setup:
+        """What the logits depend on."""
         if self.device == "cpu":
-            return f"{torch.get_num_threads()} threads"
+            return Setup(device="cpu", threads=torch.get_num_threads(), gpu="", tf32=None)
         name, tf32 = torch.cuda.get_device_name(self.device), torch.backends.cudnn.allow_tf32
-        return f"{name}, TF32 {'on' if tf32 else 'off'}, cuDNN deterministic"
+        return Setup(device=self.device.replace("cuda", "gpu"), threads=None, gpu=name, tf32=tf32)
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from convert.arrays import Array
 from convert.errors import FerryError
+from verify.store.facts import Setup
 from verify.workers.batches import Attached
 from verify.workers.child import Child, Handlers, answer
 from verify.workers.compute import Compute
@@ -58,13 +59,13 @@ class Worker(Child):
 
     @property
     def version(self) -> str:
-        """ "torch 2.14.0"; waits until the framework is loaded. Raises FerryError if it cannot be."""
+        """The framework's; waits until it is loaded. Raises FerryError if it cannot be."""
         return self._wait_until_ready().version
 
     @property
-    def settings(self) -> str:
-        """The framework's flags that matter to the logits, as they stand; waits as `version` does."""
-        return self._wait_until_ready().settings
+    def setup(self) -> Setup:
+        """What the framework computes with, as far as the logits depend on it; waits as `version` does."""
+        return self._wait_until_ready().setup
 
     def _wait_until_ready(self) -> Started:
         if self._started is None:
@@ -125,13 +126,13 @@ def forward_both(workers: Mapping[str, Worker], batch: BatchRef, compute: Comput
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
     settings = settle_process(framework, compute.threads)
-    variables = [f"{name}={value}" for name, value in settings.items() if name == "MKL_DEBUG_CPU_TYPE"]
+    variables = {name: value for name, value in settings.items() if name == "MKL_DEBUG_CPU_TYPE"}
     if not compute.tf32:
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
     module, name, remedy = BACKENDS[framework]
     try:
         backend = getattr(importlib.import_module(module), name)(compute)
-        first: Started | Failed = Started(backend.version(), ", ".join([backend.settings(), *variables]))
+        first: Started | Failed = Started(backend.version(), replace(backend.setup(), variables=variables))
     except ModuleNotFoundError as error:
         first = Failed(f"{error.name} is not installed; {remedy}")
     except FerryError as error:

@@ -12,8 +12,7 @@ import pytest
 from server import CONTENT, failure, get, raising, serving
 
 from convert.errors import FerryError
-from convert.source.cache import Fetched, cache_folder, fetch
-from convert.source.download import FetchError
+from convert.source.cache import Fetched, FetchError, cache_folder, fetch
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 OTHER = "0" * 64
@@ -136,7 +135,7 @@ def test_a_digest_in_the_file_name_is_compared(tmp_path: Path) -> None:
         message = failure(f"{server.url}/x-0123abcd.pth?download=true", tmp_path)
 
         assert message == (
-            f"{server.url}/x-0123abcd.pth?download=true: is not the file that was asked for: expected sha256 "
+            f"{server.url}/x-0123abcd.pth?...: is not the file that was asked for: expected sha256 "
             f"0123abcd... (of its name), found {SHA256}; {CHECK}"
         )
 

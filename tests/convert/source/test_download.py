@@ -17,7 +17,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-@pytest.mark.parametrize("behaviour", [{}, {"chunked": True}, {"etag": ""}, {"location": "/moved"}, {"content": b""}])
+@pytest.mark.parametrize("behaviour", [{}, {"chunked": True}, {"etag": ""}, {"location": "/moved"}])
 def test_a_file_arrives_byte_for_byte(behaviour: dict[str, Any], tmp_path: Path) -> None:
     with serving(**behaviour) as server:
         fetched = get(server, tmp_path)
@@ -75,9 +75,9 @@ def test_a_stalled_download_goes_on_and_fails_in_the_end(tmp_path: Path) -> None
 # What is found after a download was interrupted at byte 50,000, and the ranges that are asked for then.
 ANEW: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a server without ranges": ({"ranges": False}, ["bytes=50000-"]),
-    "another file": ({"etag": '"two"', "content": CONTENT[::-1]}, ["bytes=50000-"]),
+    "another file": ({"etag": '"two"', "content": CONTENT[:4] + CONTENT[:3:-1]}, ["bytes=50000-"]),
     "another file, If-Range ignored": (
-        {"etag": '"two"', "content": CONTENT[::-1], "if_range": False},
+        {"etag": '"two"', "content": CONTENT[:4] + CONTENT[:3:-1], "if_range": False},
         ["bytes=50000-", ""],
     ),
     "a file of other length, If-Range ignored": ({"content": CONTENT[:-1], "if_range": False}, ["bytes=50000-", ""]),

@@ -78,8 +78,8 @@ def test_an_error_in_the_middle_says_what_is_there(tmp_path: Path) -> None:
         ("ftp://127.0.0.1/x.pth", f"is an address of ftp, and only http and https are fetched; {ELSE}"),
         ("x.pth", f"is an address of no scheme, and only http and https are fetched; {ELSE}"),
         ("https:///x.pth", f"names no host; {ELSE}"),
-        ("http://127.0.0.1:99999/x", f"is no address (Port out of range 0-65535); {ELSE}"),
-        ("http://[::1/x", f"is no address (Invalid IPv6 URL); {ELSE}"),
+        ("http://127.0.0.1:99999/x", f"is no address: its host or its port cannot be read; {ELSE}"),
+        ("http://[::1/x", f"is no address: its host or its port cannot be read; {ELSE}"),
     ],
 )
 def test_what_is_no_http_address_is_refused(url: str, message: str, tmp_path: Path) -> None:

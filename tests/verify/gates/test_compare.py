@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from made_up_gates import failed, passed
+from results import FACTS
 
 from verify.gate import Gate, Measure, Verdict, not_run
 from verify.gates.compare import Comparison, compare
@@ -200,4 +201,4 @@ def test_a_gate_that_did_not_run_has_a_reason() -> None:
     ],
 )
 def test_a_result_is_good_when_a_gate_passed_and_none_failed(gates: tuple[Gate, ...], ok: bool) -> None:
-    assert Result({}, gates).ok is ok
+    assert Result(FACTS, gates).ok is ok

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 from made_up_gates import failed
-from results import GATES, NASTY, departing_in_float32, full_result, some_result, some_rows
+from results import FACTS, GATES, NASTY, departing_in_float32, full_result, nasty_facts, some_result, some_rows
 
 from convert.errors import TargetError
 from verify.accuracy.scores import summarise
@@ -28,7 +28,7 @@ FILES = ["junit.xml", "report.html", "report.json", "report.md"]
 RESULTS: dict[str, Callable[[], Result]] = {
     "everything": full_result,
     "a unit of float32 alone": lambda: some_result(units=departing_in_float32()),
-    "no accuracy run": lambda: Result({"arch": "x"}, GATES),
+    "no accuracy run": lambda: Result(FACTS, GATES),
     "no labels": lambda: some_result(some_rows(labelled=False)),
     "no image read": lambda: some_result([replace(row, predictions={}) for row in some_rows(3)]),
 }
@@ -39,7 +39,7 @@ def nasty() -> Result:
     rows = some_rows(flips=3)
     rows[0] = replace(rows[0], name=NASTY)
     gates = (failed("structure", NASTY, "same", problems=(NASTY,)),)
-    return some_result(rows, gates=gates, facts={"arch": NASTY, NASTY: NASTY}, classes=[NASTY] * 20, command=NASTY)
+    return some_result(rows, gates=gates, facts=nasty_facts(), classes=[NASTY] * 20, command=NASTY)
 
 
 @pytest.mark.parametrize("name", RESULTS)

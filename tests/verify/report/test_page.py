@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 from made_up_gates import failed, passed
 from PIL import Image
-from results import NASTY, album, departing_in_float32, full_result, some_result, some_rows, some_units
+from results import (
+    FACTS,
+    NASTY,
+    album,
+    departing_in_float32,
+    full_result,
+    nasty_facts,
+    some_result,
+    some_rows,
+    some_units,
+)
 
 from verify.gates.compare import Comparison
 from verify.gates.layers import UnitDifference, UnitReport
@@ -57,8 +67,7 @@ def nasty() -> Result:
     rows[0] = replace(rows[0], name=NASTY)
     gates = (failed(NASTY, NASTY, NASTY, problems=(NASTY,)),)
     units = replace(some_units(depart=True), hint=NASTY)
-    facts = {"arch": NASTY, NASTY: NASTY}
-    return some_result(rows, gates=gates, facts=facts, classes=[NASTY] * 20, command=NASTY, units=units)
+    return some_result(rows, gates=gates, facts=nasty_facts(), classes=[NASTY] * 20, command=NASTY, units=units)
 
 
 def test_the_page_says_verdict_scores_gates_and_how_to_repeat_it() -> None:
@@ -180,7 +189,7 @@ def test_no_flip_is_said() -> None:
 
 
 def test_a_result_without_images_has_no_plots_and_no_scores() -> None:
-    page = Page(as_html(Result({"arch": "x"}, (passed("structure", "fine", "same"),))))
+    page = Page(as_html(Result(FACTS, (passed("structure", "fine", "same"),))))
 
     assert page.tags("svg") == []
     assert [heading["id"] for heading in page.tags("h2")] == ["gates", "what"]

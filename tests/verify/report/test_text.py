@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_up_gates import failed, passed
 from pairs import flip_by
+from results import FACTS
 
 from verify.accuracy.scores import Accuracy, ClassScore, Flip, McNemar, PairedResult
 from verify.accuracy.statistics import mcnemar_exact
@@ -16,6 +17,7 @@ from verify.gate import Gate, Measure, not_run
 from verify.gates.paired import paired_gate
 from verify.report import as_json, as_markdown, as_text, flip_line, headline
 from verify.result import Result
+from verify.store.words import fact_words
 from verify.why.explain import WhyReport, WhyRow
 
 PASSED = passed("structure", "74 tensors", "same tensors", digest="abc")
@@ -39,8 +41,8 @@ def paired(**changes: Any) -> PairedResult:
 
 
 def test_a_terminal_gets_facts_gates_scores_flips_and_verdict() -> None:
-    assert as_text(Result({"arch": "convnext_tiny"}, (PASSED, NOT_RUN), paired())).splitlines() == [
-        "arch              convnext_tiny",
+    assert as_text(Result(FACTS, (PASSED, NOT_RUN), paired())).splitlines() == [
+        *(f"{name:<18}{words}" for name, words in fact_words(FACTS).items()),
         "",
         "gate             verdict  measured    limit",
         "structure        passed   74 tensors  same tensors",
@@ -61,10 +63,10 @@ def test_a_terminal_gets_facts_gates_scores_flips_and_verdict() -> None:
 
 def test_a_terminal_gets_eight_problems_and_is_told_of_the_others() -> None:
     many = failed("structure", problems=tuple(f"problem {number}" for number in range(11)))
-    lines = as_text(Result({}, (many,))).splitlines()
+    lines = as_text(Result(FACTS, (many,))).splitlines()
+    first = lines.index("structure:") + 1
 
-    assert lines[4:14] == [
-        "structure:",
+    assert lines[first : first + 9] == [
         *(f"  problem {number}" for number in range(8)),
         "  ... and 3 more; --report writes them all",
     ]
@@ -91,7 +93,7 @@ def test_a_flip_is_said_in_one_line(explained: bool, label: int | None, line: st
 
 
 def test_programs_get_null_for_what_json_lacks() -> None:
-    document = json.loads(as_json(Result({}, (FAILED,), paired(max_abs=math.inf, agreement=math.nan))))
+    document = json.loads(as_json(Result(FACTS, (FAILED,), paired(max_abs=math.inf, agreement=math.nan))))
 
     assert document["gates"][0]["measures"] == [{"name": "max rel", "value": None, "limit": 1e-9}]
     assert (document["paired"]["max_abs"], document["paired"]["agreement"]) == (None, None)
@@ -99,9 +101,9 @@ def test_programs_get_null_for_what_json_lacks() -> None:
 
 def test_programs_get_the_whole_result() -> None:
     result = flip_by(margin=1e-6, noise=1e-5)
-    document = json.loads(as_json(Result({"arch": "x"}, (PASSED, paired_gate(result)), result)))
+    document = json.loads(as_json(Result(FACTS, (PASSED, paired_gate(result)), result)))
 
-    assert (document["schema_version"], document["ok"], document["facts"]) == (3, True, {"arch": "x"})
+    assert (document["schema_version"], document["ok"], document["facts"]["data"]["images"]) == (3, True, 50_000)
     assert document["gates"][0] == {
         "name": "structure",
         "verdict": "passed",
@@ -125,7 +127,7 @@ def test_programs_get_the_whole_result() -> None:
 
 
 def test_unread_images_are_said_beside_the_scores() -> None:
-    text = as_text(Result({}, (FAILED,), paired(read=1999)))
+    text = as_text(Result(FACTS, (FAILED,), paired(read=1999)))
 
     assert "accuracy is over 1,999 of 2,000: 1 image could not be read" in text.splitlines()
 
@@ -139,7 +141,7 @@ def test_unread_images_are_said_beside_the_scores() -> None:
     ],
 )
 def test_the_verdict_is_one_line(gates: tuple[Any, ...], line: str) -> None:
-    assert headline(Result({}, gates)) == line
+    assert headline(Result(FACTS, gates)) == line
 
 
 WHY = WhyReport(
@@ -148,8 +150,8 @@ WHY = WhyReport(
 
 
 def test_the_usual_mistakes_are_a_verdict_and_a_table() -> None:
-    text = as_text(Result({}, (PASSED,), paired(), why=WHY)).splitlines()
-    markdown = as_markdown(Result({}, (PASSED,), paired(), why=WHY)).splitlines()
+    text = as_text(Result(FACTS, (PASSED,), paired(), why=WHY)).splitlines()
+    markdown = as_markdown(Result(FACTS, (PASSED,), paired(), why=WHY)).splitlines()
 
     assert text[-6:-2] == [
         "why: squash it is.",
@@ -165,7 +167,7 @@ def test_the_usual_mistakes_are_a_verdict_and_a_table() -> None:
 
 
 def test_programs_get_the_usual_mistakes_with_their_remedies() -> None:
-    document = json.loads(as_json(Result({}, (PASSED,), paired(), why=WHY)))
+    document = json.loads(as_json(Result(FACTS, (PASSED,), paired(), why=WHY)))
 
     assert (document["why"]["verdict"], document["why"]["top1"], document["why"]["expected"]) == (
         "squash it is.",
@@ -173,11 +175,11 @@ def test_programs_get_the_usual_mistakes_with_their_remedies() -> None:
         60.8,
     )
     assert document["why"]["rows"][0]["advice"] == "--resize squash"
-    assert json.loads(as_json(Result({}, (PASSED,), paired())))["why"] is None
+    assert json.loads(as_json(Result(FACTS, (PASSED,), paired())))["why"] is None
 
 
 def test_an_accuracy_as_expected_has_no_table() -> None:
-    text = as_text(Result({}, (PASSED,), paired(), why=WhyReport((), "nothing to explain", 60.8, 60.8))).splitlines()
+    text = as_text(Result(FACTS, (PASSED,), paired(), why=WhyReport((), "nothing to explain", 60.8, 60.8))).splitlines()
 
     assert text[-4:-2] == ["", "why: nothing to explain"]
 
@@ -186,7 +188,7 @@ def test_the_statistics_are_three_lines() -> None:
     test = McNemar(12, 1, mcnemar_exact(12, 1))
     accuracy = {name: Accuracy(82.5, 96.0, (80.77, 84.11), (95.0, 96.8)) for name in ("torch", "paddle")}
     classes = tuple(ClassScore(label, 50, 40, 40 - label) for label in range(5))
-    lines = as_text(Result({}, (PASSED,), paired(accuracy=accuracy, mcnemar=test, per_class=classes))).splitlines()
+    lines = as_text(Result(FACTS, (PASSED,), paired(accuracy=accuracy, mcnemar=test, per_class=classes))).splitlines()
 
     start = lines.index("top-1 within (Wilson, 95 %): torch 80.77 to 84.11, paddle 80.77 to 84.11")
     assert lines[start + 1 : start + 3] == [

@@ -9,41 +9,32 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from made_up_gates import failed, passed
 from made_up_images import write_images
 from pairs import write_pair
+from run_facts import TARGET, cpu_machine, data_facts, facts_of_run
 
 from convert.archs import get_spec
-from verify.facts import settings_of
 from verify.gate import Gate, Verdict, not_run
-from verify.recipes.choose import ChosenRecipe
-from verify.recipes.protocol import Protocol
 from verify.report import as_json
 from verify.result import merge_runs
-from verify.store.coverage import listing
+from verify.store.facts import Listing, Notes, RunFacts
 from verify.store.merge import merge
-from verify.store.rows import ImageFacts, ImageRow, RunFacts
+from verify.store.rows import ImageFacts
 from verify.store.run_store import RunStore, StoreError
+from verify.store.shard import Shard, parse_shard
 
 GOOD, BAD = passed("structure", "74 tensors", "x"), failed("structure", "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")
 
 
-SETTINGS = settings_of(ChosenRecipe(protocol=Protocol(), recipe=None, overridden=(), how="given"))
-
-
-def facts_of(shard: str, images: int = 6, **changes: str) -> RunFacts:
-    identity = {"target": "x.pdparams", "images": str(images), **changes}
-    return RunFacts(identity, {"device": "cpu: 2 threads"}, {"shard": shard, "data": "val"}, SETTINGS | listed(images))
-
-
-def listed(images: int) -> dict[str, str]:
-    """Settings of a merged run of that many images; nothing is concluded from a single shard here."""
-    rows = [ImageRow(f"{number}.png", number % 3, None, 0.0, {}) for number in range(images)]
-    return {"listed": "", "all listed": listing(rows)}
+def facts_of(shard: str, **identity: Any) -> RunFacts:
+    """Facts of that shard of six images."""
+    return facts_of_run(shard=parse_shard(shard), **identity)
 
 
 def write_store(path: Path, numbers: range, facts: RunFacts, gates: tuple[Gate, ...] = (GOOD,)) -> Path:
@@ -69,21 +60,23 @@ def error_of(paths: list[Path]) -> str:
 
 
 def test_in_any_order_the_shards_give_one_result(shards: list[Path], tmp_path: Path) -> None:
-    whole = write_store(tmp_path / "whole.sqlite", range(6), replace(facts_of("1/1"), notes={"data": "val"}))
+    whole = write_store(tmp_path / "whole.sqlite", range(6), facts_of("1/1"))
     results = {as_json(merge_runs(list(order))) for order in itertools.permutations(shards)}
     (joined,) = results
     expected = json.loads(as_json(merge_runs([whole])))
 
     assert json.loads(joined)["paired"] == expected["paired"]
     assert json.loads(joined)["gates"] == expected["gates"]
-    assert merge(shards).facts.notes == {"data": "val", "merged": "3 shards: 1/3, 2/3, 3/3"}
+    assert merge(shards).facts.notes == Notes(
+        data=facts_of("1/3").notes.data, merged=(Shard(1, 3), Shard(2, 3), Shard(3, 3))
+    )
 
 
 def test_machines_that_differ_are_all_named(shards: list[Path], tmp_path: Path) -> None:
-    facts = replace(facts_of("3/3"), machine={"device": "cpu: 8 threads"})
+    facts = replace(facts_of("3/3"), machines=(cpu_machine(8),))
     other = write_store(tmp_path / "other.sqlite", range(4, 6), facts)
 
-    assert merge([*shards[:2], other]).facts.machine == {"device": "cpu: 2 threads; cpu: 8 threads"}
+    assert merge([*shards[:2], other]).facts.machines == (cpu_machine(2), cpu_machine(8))
 
 
 @pytest.mark.parametrize(("first", "second", "expected"), [(GOOD, BAD, BAD), (BAD, GOOD, BAD), (GOOD, MISSED, MISSED)])
@@ -128,12 +121,38 @@ def test_a_copy_of_a_shard_is_an_error(shards: list[Path], tmp_path: Path) -> No
 
 
 def test_a_shard_of_another_run_is_an_error(shards: list[Path], tmp_path: Path) -> None:
-    other = write_store(tmp_path / "other.sqlite", range(4, 6), facts_of("3/3", target="y.pdparams"))
+    target = replace(TARGET, name="y.pdparams")
+    other = write_store(tmp_path / "other.sqlite", range(4, 6), facts_of("3/3", target=target))
 
     assert error_of([*shards[:2], other]) == (
-        f"{other}: is of another run than {shards[0]}: its target is y.pdparams, not x.pdparams; "
+        f"{other}: is of another run than {shards[0]}: its target is y.pdparams sha256 {'2e' * 32}, "
+        f"not convnext_tiny.pdparams sha256 {'2e' * 32}; run that shard anew, or leave the file out"
+    )
+
+
+def test_a_fact_that_one_shard_lacks_is_nothing(shards: list[Path], tmp_path: Path) -> None:
+    data = replace(data_facts(6), class_map_sha256="6c" * 32)
+    other = write_store(tmp_path / "other.sqlite", range(4, 6), facts_of("3/3", data=data))
+
+    assert error_of([*shards[:2], other]) == (
+        f"{other}: is of another run than {shards[0]}: its class map is sha256 {'6c' * 32}, not nothing; "
         "run that shard anew, or leave the file out"
     )
+
+
+def test_an_image_beyond_the_data_set_is_an_error(shards: list[Path], tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other.sqlite", range(4, 7), facts_of("3/3"))
+
+    assert error_of([*shards[:2], other]) == f"{other}: holds image 6 of a data set of 6; leave it out"
+
+
+def test_a_forged_number_of_images_costs_neither_time_nor_memory(tmp_path: Path) -> None:
+    facts, many = facts_of("1/1"), 10**15
+    identity = replace(facts.identity, data=replace(data_facts(6), images=many))
+    settings = replace(facts.settings, all_listed=Listing(many, "00" * 32))
+    store = write_store(tmp_path / "x.sqlite", range(6), replace(facts, identity=identity, settings=settings))
+
+    assert error_of([store]).startswith("999,999,999,999,994 images of 1,000,000,000,000,000 in none of the files, ")
 
 
 def test_a_store_without_a_run_is_an_error(shards: list[Path], tmp_path: Path) -> None:

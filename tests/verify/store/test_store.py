@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up_gates import failed, passed
+from run_facts import facts_of_run
 from scipy.special import softmax
 
 from convert.arrays import Array
 from verify.gate import Measure, not_run
-from verify.store.rows import ImageFacts, ImageRow, Prediction, RunFacts
+from verify.store.rows import ImageFacts, ImageRow, Prediction
 from verify.store.run_store import SCHEMA_VERSION, RunStore, StoreError
+from verify.store.shard import Shard
 
 
 def rows_of(torch: Array, paddle: Array | None = None) -> list[ImageRow]:
@@ -140,14 +142,13 @@ def test_a_batch_that_cannot_be_kept_as_a_whole_is_not_kept() -> None:
 def test_the_file_is_open_to_anyones_own_sql(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with closing(RunStore(path)) as store:
-        store.put_run(RunFacts({"arch": "convnext_tiny"}, {"device": "cpu"}, {"shard": "1/2"}))
+        store.put_run(facts_of_run(shard=Shard(1, 2)))
         logits = {"torch": np.array([[1.0, 2.0]]), "paddle": np.array([[2.0, 2.0]])}
         store.put_batch([ImageFacts(0, "a/x.png", 7, 80, 60, "CMYK")], logits)
 
-    assert select(path, "SELECT * FROM run ORDER BY key") == [
-        ("arch", "convnext_tiny", "identity"),
-        ("device", "cpu", "machine"),
-        ("shard", "1/2", "note"),
+    assert select(path, "SELECT part FROM run") == [("identity",), ("machine",), ("notes",), ("settings",)]
+    assert select(path, "SELECT json_extract(document, '$.arch.name') FROM run WHERE part = 'identity'") == [
+        ("convnext_tiny",)
     ]
     assert select(path, "SELECT * FROM images") == [(0, "a/x.png", 7, 80, 60, "CMYK", None, 1.0)]
     assert select(path, "SELECT * FROM predictions WHERE framework = 'paddle'") == [
@@ -156,7 +157,7 @@ def test_the_file_is_open_to_anyones_own_sql(tmp_path: Path) -> None:
 
 
 def test_what_was_put_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
-    facts = RunFacts({"a": "1"}, {"b": "2"}, {"c": "3"})
+    facts = facts_of_run()
     gates = [
         passed("structure", "7 tensors", "all", Measure("tensors", 7), Measure("max rel", 1e-300, 0.1), digest="ab"),
         failed("float64 oracle", "much", "little", ("a problem", "another")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from multiprocessing.shared_memory import SharedMemory
 
@@ -14,6 +15,7 @@ from pairs import write_pair
 from convert.errors import FerryError
 from convert.frameworks import FRAMEWORKS
 from verify.pair import Pair
+from verify.store.facts import Setup
 from verify.workers.batches import SharedBatch
 from verify.workers.compute import Compute
 from verify.workers.messages import Loaded
@@ -39,9 +41,16 @@ def error_of(call: Callable[[], object], kind: type[Exception] = FerryError) -> 
 
 def test_each_worker_says_its_frameworks_version(workers: dict[str, Worker]) -> None:
     assert {name: worker.version for name, worker in workers.items()} == {
-        "torch": f"torch {torch.__version__}",
-        "paddle": f"paddle {version('paddlepaddle')}",
+        "torch": torch.__version__,
+        "paddle": version("paddlepaddle"),
     }
+
+
+def test_each_worker_says_what_its_framework_computes_with(workers: dict[str, Worker]) -> None:
+    setups = {name: replace(worker.setup, variables={}) for name, worker in workers.items()}
+
+    assert setups == dict.fromkeys(FRAMEWORKS, Setup(device="cpu", threads=1, gpu="", tf32=None))
+    assert {name for worker in workers.values() for name in worker.setup.variables} <= {"MKL_DEBUG_CPU_TYPE"}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
