@@ -5,9 +5,9 @@
 
 A source is overwritten by another model's file, as rsync --inplace does or slowly, cut short, written anew as `cp` and
 torch.save do, or loses its name to another file. What must hold of a conversion: its target is one of the two models,
-complete, or there is none and the message names the cause. Of a verification, of which a file is exchanged for one that
-runs code when it is unpickled: no code runs, and a verdict is of the file that stood there before. No process may end by
-a signal or with a traceback.
+complete, or there is none and the message names the cause. Of a verification, of which a file becomes one that
+runs code when it is unpickled: no code runs, and a verdict is of the files that stood there before. No process may end
+by a signal or with a traceback.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class Verification:
         mark = self.folder / "it ran"
         path, change = rng.choice((self.source, self.target)), rng.choice(CHANGES)
         process = self.start()
-        time.sleep(rng.uniform(0, self.seconds))
+        time.sleep(rng.uniform(0, rng.choice((1.0, self.seconds))))  # the files are read within the first
         change(path, pickle.dumps(Runs(mark)) * 1000)
         out, err = process.communicate()
         what = f"verify {path.name}, {change.__name__}"

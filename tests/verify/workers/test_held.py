@@ -85,8 +85,8 @@ def test_the_models_are_of_the_bytes_that_were_checked_whatever_the_paths_stand_
     )
     assert not (tmp_path / "it ran").exists()
     facts = facts_of(Options(src=pair.source.path, dst=pair.target.path), pair, given_recipe())
-    assert facts.identity["source"] == f"x.pth sha256 {sums['x.pth']}"
-    assert facts.identity["target"] == f"x.pdparams sha256 {sums['x.pdparams']}"
+    assert facts.identity.source.sha256 == sums["x.pth"]
+    assert facts.identity.target.sha256 == sums["x.pdparams"]
 
 
 def given_recipe() -> ChosenRecipe:
