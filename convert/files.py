@@ -235,7 +235,7 @@ def _settled_status(descriptor: int) -> os.stat_result:
     deadline = time.monotonic() + PATIENCE
     status = os.fstat(descriptor)
     while 0 <= time.time_ns() - status.st_mtime_ns < _tick(status) and time.monotonic() < deadline:
-        time.sleep(TICK / 4e9)
+        time.sleep(0.004)
         status = os.fstat(descriptor)
     return status
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import random
 import struct
@@ -178,8 +179,9 @@ class Victim:
         """ "refused", "same", "other values", or "silent: ..." for what must not be. Any other error is raised."""
         rng = random.Random(number)  # noqa: S311 - seeded, no secret
         changed = damaged(self.content, rng)
-        self.target.unlink()  # a mapping of the last one may still be alive
+        self.target.unlink()
         self.target.write_bytes(self.zip.with_entry(changed) if self.zip else changed)
+        os.utime(self.target, (0, 0))  # a file that was written this moment is waited for
         return self.outcome(rng.choice(("", "", "", self.base.spec.name)))
 
     def outcome(self, arch: str) -> str:
