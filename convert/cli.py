@@ -146,6 +146,13 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_files(parser)
+    _add_values(parser)
+    parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--src",
         metavar="FILE",
@@ -163,6 +170,9 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="print the summary as JSON, with digests of both files and of the tensors"
     )
+
+
+def _add_values(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where the file holds several")
     parser.add_argument(
         "--to",
@@ -185,5 +195,3 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
         metavar="N",
         help="give a backbone, or another head, a new head of N",
     )
-    parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
-    return parser

@@ -91,3 +91,11 @@ def norm(name: str, dim: int, *, shift: bool = True) -> Iterator[Param]:
 def parameter_count(params: Iterable[Param]) -> int:
     """Number of scalars in the table's tensors."""
     return sum(param.size for param in params)
+
+
+def c_strides(shape: Shape) -> Shape:
+    """Strides in elements of an array of that shape in C order."""
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * size)
+    return tuple(reversed(strides))[: len(shape)]

@@ -20,7 +20,7 @@ from convert.buffers import STRIP, Buffer, copy_strips
 from convert.checksum import crc32
 from convert.errors import CheckpointError, RefusedCheckpoint
 from convert.files import PIECE, HeldBytes, Stretch
-from convert.params import Shape
+from convert.params import Shape, c_strides
 
 Note = Callable[[Array, int], None]
 
@@ -209,14 +209,6 @@ def read_all(tensors: Mapping[str, StoredArray]) -> dict[str, Array]:
             contents[stretch] = tensor.storage.read()
         arrays[name] = tensor.over_memory(contents[stretch])
     return arrays
-
-
-def c_strides(shape: Shape) -> Shape:
-    """Strides in elements of an array of that shape in C order."""
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.append(strides[-1] * size)
-    return tuple(reversed(strides))[: len(shape)]
 
 
 class _Pass:

@@ -32,7 +32,8 @@ from convert.checksum import crc32
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, held
 from convert.frameworks import TORCH
-from convert.stored import Storage, StoredArray, c_strides
+from convert.params import c_strides
+from convert.stored import Storage, StoredArray
 
 # What stands before the name of each entry: these four bytes, and the lengths of the name and of the extra field.
 LOCAL_HEADER = struct.Struct("<4s22xHH")

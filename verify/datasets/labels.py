@@ -46,20 +46,23 @@ def class_order(
             f"{where}: {counted(len(ordered), noun)}, but the model has {num_classes} classes. "
             f"A missing {noun} would shift every later label; {UNLABELLED}"
         )
-    if declared == SORTED or _is_numbered(ordered):
-        return ordered
+    if declared != SORTED and not _is_numbered(ordered):
+        _check_wordnet_ids(where, ordered, noun)
+    return ordered
+
+
+def _check_wordnet_ids(where: str, ordered: tuple[str, ...], noun: str) -> None:
     if not all(imagenet.WORDNET_ID.fullmatch(name) for name in ordered):
         raise DatasetError(
             f"{where}: the {noun}s {shown(ordered[0], 40)} to {shown(ordered[-1], 40)} have no known order; "
             "--classes FILE lists the names in label order, --classes sorted declares that sorted order is right"
         )
     known = imagenet.wordnet_ids()
-    if num_classes == imagenet.CLASSES and ordered != known:
+    if len(ordered) == imagenet.CLASSES and ordered != known:
         raise DatasetError(
             f"{where}: {noun} {min(set(ordered) - set(known))} is none of ILSVRC2012's 1000 classes, and "
             f"{min(set(known) - set(ordered))} is missing; --classes FILE lists another set's names in label order"
         )
-    return ordered
 
 
 def check_labels(where: str, items: Sequence[Item], num_classes: int) -> None:
