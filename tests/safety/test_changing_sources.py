@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from convert.state_dict import convert_state_dict
 from verify.selftest.weights import distinct_weights
 
 SPEC = ARCHS["convnext_digits"]
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "change_files.py"
 LONG_AGO = 1_600_000_000
 SHARD = "model-00001-of-00001.safetensors"
 
@@ -308,3 +311,18 @@ def test_a_pipe_in_the_source_s_place_ends_the_command_at_once(
 
     said = "is a pipe or a device, not a file; save it to the disk first"
     assert capsys.readouterr().err == f"convert: {tmp_path}/x.pth: {said}\nconvert: nothing was written\n"
+
+
+def test_changes_at_random_moments_mix_nothing_and_end_no_process() -> None:
+    child = subprocess.run(
+        [sys.executable, SCRIPT, "--convert", "20", "--verify", "0", "--seed", "3"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    rows = {line[:28].strip(): int(line[28:]) for line in child.stdout.splitlines()}
+    assert child.returncode == 0, child.stdout
+    assert rows.pop("right: one model, complete") + rows.pop("refused with the cause") == 20
+    assert set(rows.values()) == {0}
