@@ -94,8 +94,8 @@ def open_file(path: AnyPath) -> SourceFile:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from error
-    except CheckpointError as error:
-        raise type(error)(f"{path}: {error}") from error
+    except (CheckpointError, ValueError) as error:  # the latter of a path that no system takes
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from convert.cli import main
 from convert.errors import UnreadableSource
 from convert.files import SourceFile
 
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "change_files.py"
 LONG_AGO = 1_600_000_000
 
 
@@ -266,3 +269,18 @@ def test_a_pipe_in_the_source_s_place_ends_the_command_at_once(
 
     said = "is a pipe or a device, not a file; save it to the disk first"
     assert capsys.readouterr().err == f"convert: {tmp_path}/x.pth: {said}\nconvert: nothing was written\n"
+
+
+def test_changes_at_random_moments_mix_nothing_and_end_no_process() -> None:
+    child = subprocess.run(
+        [sys.executable, SCRIPT, "--convert", "20", "--verify", "0", "--seed", "3"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    rows = {line[:28].strip(): int(line[28:]) for line in child.stdout.splitlines()}
+    assert child.returncode == 0, child.stdout
+    assert rows.pop("right: one model, complete") + rows.pop("refused with the cause") == 20
+    assert set(rows.values()) == {0}

@@ -151,24 +151,35 @@ class _Stream(io.RawIOBase):
 
 
 def _copy(source: SourceFile) -> HeldFile:
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
     try:
         descriptor = _private_memory()
-        for position in range(0, source.size, PIECE):
-            piece = buffer[: source.size - position]
-            source.read_into(position, piece)
-            digest.update(piece)
-            while piece.nbytes:
-                piece = piece[os.write(descriptor, piece) :]
-        _seal(descriptor)
+        try:
+            digest = _fill(descriptor, source)
+            _seal(descriptor)
+            source.check_unchanged()
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
         raise FerryError(
             f"{source.path}: cannot be held in memory: {error.strerror}; its {source.size:,} bytes must fit beside the "
             "models"
         ) from error
-    source.check_unchanged()
-    source.close()
-    return _over(source.path, source.size, digest.hexdigest(), descriptor, {})
+    finally:
+        source.close()
+    return _over(source.path, source.size, digest, descriptor, {})
+
+
+def _fill(descriptor: int, source: SourceFile) -> str:
+    """Copies a file into the memory; returns the bytes' digest."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
+    for position in range(0, source.size, PIECE):
+        piece = buffer[: source.size - position]
+        source.read_into(position, piece)
+        digest.update(piece)
+        while piece.nbytes:
+            piece = piece[os.write(descriptor, piece) :]
+    return digest.hexdigest()
 
 
 def _private_memory() -> int:
