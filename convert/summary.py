@@ -9,7 +9,7 @@ from typing import Any
 from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
-from convert.errors import CheckpointMismatch, FerryError, counted
+from convert.errors import CheckpointMismatch, FerryError, counted, listed
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Conversion, Job
 from convert.key_formats.limits import USUAL_EPS
@@ -121,6 +121,8 @@ def _notes(job: Job) -> list[str]:
     if job.source.named.left_out:
         left_out = job.source.named.left_out
         notes.append(f"{counted(len(left_out), 'tensor')} of other parts of the model left out, first {left_out[0]}")
+    if beside := job.source.checkpoint.beside:
+        notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {listed(beside)}")
     return notes
 
 
