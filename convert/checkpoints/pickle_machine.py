@@ -36,11 +36,7 @@ MAX_ARGUMENTS = 16  # of a call of ours; the longest has eight
 PYTHON_2 = "__builtin__"  # a module that Python 3 knows in pickles of protocol 2 and below alone
 
 
-class _Mark:
-    pass
-
-
-_MARK = _Mark()
+_MARK = object()
 
 
 class PickleMachine(PickleStream):
@@ -243,11 +239,10 @@ class PickleMachine(PickleStream):
                 check_attributes(state, METHODS_OF_ORDERED_DICT)
         except (TypeError, ValueError) as error:
             reason = f"an object with a state that it does not take: {error}"
-            self.unfit(reason)
-            if isinstance(target, Built):
-                target.refusal = target.refusal or self.located(reason)
-            else:
+            if not isinstance(target, Built):
                 self.refuse(reason)
+            self.unfit(reason)
+            target.refusal = target.refusal or self.located(reason)
 
     def persistent(self) -> None:
         if self.load_persistent is None:

@@ -183,10 +183,10 @@ def _extra_fields(name: str, extra: bytes) -> Iterator[tuple[int, bytes]]:
         content = extra[position + 4 : position + 4 + length]
         position += 4 + length
         if position > len(extra) or kind == OTHER_NAME:
-            break
+            raise RefusedCheckpoint(f"{shown(name)} has an extra field that has no end or gives it another name")
         yield kind, content
     if position != len(extra):
-        raise RefusedCheckpoint(f"{shown(name)} has extra fields that give it another name or have no end")
+        raise RefusedCheckpoint(f"{shown(name)} has {len(extra) - position} bytes behind its extra fields")
 
 
 def _name(raw: bytes) -> str:
@@ -238,11 +238,13 @@ def _agrees(record: _Record, header: bytes, extra: bytes) -> bool:
         return False
     long = [number for content in found for (number,) in struct.iter_unpack("<Q", content)]
     sizes = [record.nbytes] * 2
-    if flags & HAS_DESCRIPTOR:  # a long number may be the position of the header
+    if flags & HAS_DESCRIPTOR:
         shorts = zip((crc, packed, size), (record.crc, *sizes), strict=True)
         return all(short in (0, FULL32, number) for short, number in shorts) and {*long} <= {0, *sizes, record.at}
-    are_long = long == sizes
-    return crc == record.crc and long in ([], sizes) and all(n in (*sizes, FULL32 * are_long) for n in (packed, size))
+    if long[-1:] == [record.at] and len(long) % 2:  # PyTorch writes the header's own position where that is long
+        long.pop()
+    told = (*sizes, FULL32) if long == sizes else sizes
+    return crc == record.crc and long in ([], sizes) and packed in told and size in told
 
 
 def _descriptors(record: _Record) -> list[bytes]:
