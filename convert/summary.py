@@ -8,7 +8,7 @@ from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
-from convert.errors import CheckpointMismatch, FerryError, counted, shown
+from convert.errors import CheckpointMismatch, FerryError, counted, listed, shown
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Conversion, Job
 from convert.key_formats import eps_to_tell
@@ -124,6 +124,9 @@ def _notes(job: Job) -> list[str]:
         left_out = job.source.named.left_out
         count = counted(len(left_out), "tensor")
         notes.append(f"{count} of other parts of the model left out, first {shown(left_out[0])}")
+    if beside := job.source.checkpoint.beside:
+        kinds = listed([shown(kind) for kind in beside])
+        notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")
     return notes
 
 

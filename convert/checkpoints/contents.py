@@ -19,12 +19,14 @@ class Contents:
         is_tensor: whether a value in `root` describes a tensor.
         arrays: from names and such values to arrays whose values are still in the file.
         shards: the open files that hold the tensors, where the file is the index of a sharded one.
+        beside: what kinds of objects stand beside the tensors and were not looked at, by the names of their classes.
     """
 
     root: Any
     is_tensor: Callable[[Any], bool]
     arrays: Callable[[Mapping[str, Any]], dict[str, StoredArray]]
     shards: tuple[ByteFile, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def contents_of_arrays(tensors: Mapping[str, StoredArray], shards: tuple[ByteFile, ...] = ()) -> Contents:

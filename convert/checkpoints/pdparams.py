@@ -18,15 +18,16 @@ from convert.buffers import Deferred
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
-from convert.checkpoints.pickle_globals import Global, table_of
+from convert.checkpoints.pickle_globals import Global, new_ordered_dict, table_of
 from convert.checkpoints.pickle_machine import PickleMachine
 from convert.checkpoints.pickle_writing import pickled_ints, pickled_text
-from convert.errors import RefusedCheckpoint
+from convert.errors import RefusedCheckpoint, quoted
 from convert.files import ByteFile, whole
 from convert.frameworks import PADDLE
 from convert.stored import StoredArray
 
 NAME_TABLE = "StructuredToParameterName@@"  # of paddle.save: the auto-generated names; it holds no tensor
+SLICES = "UnpackBigParamInfor@@"  # of paddle.save before protocol 4: which entries are the parts of a large tensor
 
 
 def _named(arguments: tuple[Any, ...]) -> PickledArray:
@@ -38,9 +39,9 @@ def _named(arguments: tuple[Any, ...]) -> PickledArray:
 
 
 _ROWS = (
-    Global("collections", "OrderedDict", lambda _: {}),
-    Global("builtins", "tuple", _named),
-    Global("__builtin__", "tuple", _named),
+    Global("collections", "OrderedDict", new_ordered_dict, is_class=True),
+    Global("builtins", "tuple", _named, is_class=True),
+    Global("__builtin__", "tuple", _named, is_class=True),
 )
 _PADDLE_GLOBALS = {**NUMPY_GLOBALS, **table_of(_ROWS)}
 
@@ -62,6 +63,7 @@ def open_pdparams(file: ByteFile) -> Contents:
         raise RefusedCheckpoint(
             f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
         )
+    _check_names(content)
     content.pop(NAME_TABLE, None)
     return Contents(content, _is_tensor, _arrays)
 
@@ -77,12 +79,23 @@ def pdparams_chunks(tensors: Mapping[str, Tensor], framework: str = PADDLE) -> l
     return list(_chunks(tensors))
 
 
+def _check_names(content: dict[Any, Any]) -> None:
+    """Refuses what `paddle.load` would put tensors together by, and a table that it could not follow."""
+    if SLICES in content:
+        raise RefusedCheckpoint("tensors in slices, as paddle.save has them of 4 GB; save it with protocol=4")
+    names = content.get(NAME_TABLE, {})
+    if not isinstance(names, dict) or not all(isinstance(text, str) for item in names.items() for text in item):
+        raise RefusedCheckpoint("a table of names that has more than texts; save model.state_dict()")
+    if strange := [name for name in names if name not in content]:
+        raise RefusedCheckpoint(f"a table of names for what is not there: {quoted(strange)}; fetch the file again")
+
+
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, PickledArray) and value.array is not None
+    return isinstance(value, PickledArray) and value.is_finished
 
 
 def _arrays(state_dict: Mapping[str, Any]) -> dict[str, StoredArray]:
-    return {name: value.array for name, value in state_dict.items()}
+    return {name: value.finished() for name, value in state_dict.items()}
 
 
 def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[Chunk]:

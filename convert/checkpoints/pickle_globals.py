@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from convert.errors import shown
+from convert.files import Stretch
+
 Reducer = Callable[[tuple[Any, ...]], Any]
+
+MAX_ATTRIBUTES = 100  # of one object; they are looked at whenever they are set, and may be remembered
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,17 @@ class Global:
         module: as in the stream.
         name: as in the stream.
         reduce: called with the argument tuple where the stream calls the global; None where it may not be called.
+        is_class: whether an object of it can be made without a call (NEWOBJ).
     """
 
     module: str
     name: str
     reduce: Reducer | None = None
+    is_class: bool = False
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.module}.{self.name}"
 
 
 Globals = Mapping[tuple[str, str], Global]
@@ -32,12 +43,77 @@ def table_of(rows: Iterable[Global]) -> Globals:
     return {(row.module, row.name): row for row in rows}
 
 
+@dataclass(frozen=True, eq=False)
 class Inert:
-    """Stands where a file has an object that no state dict needs: it holds nothing and does nothing."""
+    """Stands where a file has an object that no state dict needs, or a class or function: it does nothing.
+
+    Attributes:
+        refusal: why the file is refused where this stands among the weights; empty where they are only told apart.
+        name: of the global that it stands for, or that made it.
+    """
+
+    refusal: str = ""
+    name: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class Built:
-    """What a reducer returns when the stream completes the object with a state afterwards (BUILD)."""
+    """What a reducer returns when the stream completes the object with a state afterwards (BUILD).
+
+    Attributes:
+        set_state: takes the state; a ValueError where it does not fit.
+        refusal: why the file is refused where this stands among the weights; empty where it may stand there.
+    """
 
     set_state: Callable[[Any], None]
+    refusal: str = field(default="", kw_only=True)
+
+
+class OrderedDict(dict[Any, Any]):
+    """A dict that may have attributes, which are not kept."""
+
+
+# Of Python's own class: an attribute of such a name would hide the method from whoever calls it.
+METHODS_OF_ORDERED_DICT = frozenset(name for name in dir(OrderedDict) if not name.startswith("_")) | {"move_to_end"}
+
+
+def refusal_of(value: Any) -> str:
+    """Why a value may not stand among the weights, where it is more than no tensor."""
+    return value.refusal if isinstance(value, Inert | Built) else ""
+
+
+def new_ordered_dict(arguments: tuple[Any, ...]) -> OrderedDict:
+    """The stand-in for `collections.OrderedDict`, as a table's row."""
+    if arguments:
+        raise ValueError("pairs in the constructor")
+    return OrderedDict()
+
+
+def check_attributes(attributes: Any, taken: Iterable[str]) -> None:
+    """Raises ValueError unless these are attributes that an object can be given and stays what it is.
+
+    Args:
+        attributes: names to values, as the stream has them.
+        taken: the names of attributes that are the object's own.
+    """
+    if not isinstance(attributes, dict) or len(attributes) > MAX_ATTRIBUTES:
+        raise ValueError(f"attributes that are no dict of at most {MAX_ATTRIBUTES}")
+    if not all(isinstance(name, str) for name in attributes):
+        raise ValueError("attributes that have no names")
+    for name in attributes:
+        if name.startswith("__") or name in taken:
+            raise ValueError(f"the attribute {name[:40]!r}")
+
+
+def naming(module: Any, name: Any) -> str:
+    """Why a file is refused that names a global which is not in the table."""
+    return f"the file names {_word(module)}.{_word(name)}, which no state dict needs; it was not run"
+
+
+def _word(name: Any) -> str:
+    return shown(name) if isinstance(name, str) else f"<{kind_of(name)}>"
+
+
+def kind_of(value: Any) -> str:
+    """What a message calls a value that stands where another kind is wanted."""
+    return "memoryview" if isinstance(value, Stretch) else type(value).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
@@ -10,6 +10,7 @@ from typing import Any, Generic
 from convert.arrays import Array, TensorType
 from convert.checkpoints.containers import CONTAINERS, START, Container, recognise_container, what_is
 from convert.checkpoints.contents import Contents
+from convert.checkpoints.pickle_globals import Inert, refusal_of
 from convert.errors import (
     CheckpointError,
     FerryError,
@@ -43,6 +44,7 @@ class CheckpointOf(Generic[TensorType]):
         wrapper: the key that the state dict stood under; empty for a bare one.
         tensors: the file's own keys to its tensors: read-only arrays, or arrays whose values are still in the file.
         files: the open file and, where that is the index of a sharded one, the files that hold the tensors.
+        beside: what kinds of objects stand beside the weights and were not looked at, by the names of their classes.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class CheckpointOf(Generic[TensorType]):
     wrapper: str
     tensors: Mapping[str, TensorType]
     files: tuple[ByteFile, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def shards(self) -> tuple[Path, ...]:
@@ -111,7 +114,8 @@ def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:
         file.check_unchanged()  # or a file that is being written would be called damaged
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
         raise kind(f"{file.path}: {error}") from error
-    return OpenCheckpoint(file.path, container.name, wrapper, tensors, (file, *contents.shards))
+    files = (file, *contents.shards)
+    return OpenCheckpoint(file.path, container.name, wrapper, tensors, files, contents.beside)
 
 
 def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
@@ -125,7 +129,9 @@ def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
     except ValueError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
     checkpoint.check_unchanged()
-    return Checkpoint(checkpoint.path, checkpoint.container, checkpoint.wrapper, tensors, checkpoint.files)
+    return Checkpoint(
+        checkpoint.path, checkpoint.container, checkpoint.wrapper, tensors, checkpoint.files, checkpoint.beside
+    )
 
 
 def _container(file: ByteFile) -> Container:
@@ -139,6 +145,11 @@ def _container(file: ByteFile) -> Container:
 def _choose(contents: Contents, weights: str) -> tuple[str, dict[str, Any]]:
     """The chosen wrapper, "" for none, and the state dict under it."""
     root = contents.root
+    if isinstance(root, Inert) and root.name:
+        raise RefusedCheckpoint(
+            f"holds a {root.name}, which was not run, not a state dict; its author can save model.state_dict() of it"
+        )
+    _refuse_first([root])
     if not isinstance(root, dict):
         raise CheckpointError(f"holds a {type(root).__name__}, not a state dict; save model.state_dict()")
     places = {"": root, **{wrapper: root.get(wrapper) for wrapper in WRAPPERS}}
@@ -147,11 +158,15 @@ def _choose(contents: Contents, weights: str) -> tuple[str, dict[str, Any]]:
         for wrapper, place in places.items()
         if isinstance(place, dict) and any(map(contents.is_tensor, place.values()))
     }
+    if len(candidates) > 1:  # a state dict holds no other: tensors beside one are a best accuracy, a random state
+        candidates.pop("", None)
     chosen = [weights] if weights else list(candidates)
     if weights and weights not in candidates:
         kind = WrongChoice if candidates else CheckpointError
         raise kind(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
     if not chosen:
+        _refuse_first(places.values())
+        _refuse_first(value for place in places.values() if isinstance(place, dict) for value in place.values())
         raise CheckpointError(
             f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(root)}; "
             "save model.state_dict()"
@@ -164,6 +179,7 @@ def _choose(contents: Contents, weights: str) -> tuple[str, dict[str, Any]]:
 def _checked(state_dict: dict[Any, Any], contents: Contents) -> dict[str, Any]:
     if len(state_dict) > MAX_TENSORS:
         raise RefusedCheckpoint(f"{len(state_dict):,} tensors, where {MAX_TENSORS:,} are the limit")
+    _refuse_first(state_dict.values())
     odd = [
         shown(repr(name))
         for name, value in state_dict.items()
@@ -174,3 +190,9 @@ def _checked(state_dict: dict[Any, Any], contents: Contents) -> dict[str, Any]:
             f"the state dict holds {len(odd)} entries that are no tensors: {listed(odd)}; save model.state_dict()"
         )
     return state_dict
+
+
+def _refuse_first(values: Iterable[Any]) -> None:
+    """Raises RefusedCheckpoint for the first value that may not stand among the weights, with its reason."""
+    if refusal := next(filter(None, map(refusal_of, values)), ""):
+        raise RefusedCheckpoint(refusal)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 FORMS = {TORCH: "pt", PADDLE: "paddle"}  # the words of the metadata
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
+FIELDS = {"dtype", "shape", "data_offsets"}
 LENGTH = struct.Struct("<Q")
 MAX_HEADER = 2_000_000  # bytes, of JSON that takes 25 times as many when parsed; a ConvNeXt's has 40 kB
 ALIGNMENT = 8
@@ -63,8 +64,8 @@ def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
     if file.size < LENGTH.size + length:
         raise CheckpointError(f"the file is cut short: its header has {length:,} bytes; fetch it again")
     header = _header(Stretch(file, LENGTH.size, length))
+    _check_metadata(header.pop("__metadata__", {}))
     data = Stretch(file, LENGTH.size + length, file.size - LENGTH.size - length)
-    header.pop("__metadata__", None)
     tensors: dict[str, StoredArray] = {}
     position = 0
     for name, entry in sorted(header.items(), key=_offsets):
@@ -110,22 +111,45 @@ def _chunks(tensors: Mapping[str, Tensor], form: str) -> Iterator[Chunk]:
 
 
 def _header(content: Stretch) -> dict[str, Any]:
-    header = parse_json(content, "the header")
+    """The header, as the library reads it: UTF-8 alone, no number below 0 and none with a fraction, each key once."""
+    hooks = dict.fromkeys(("parse_float", "parse_constant"), _refuse_number)
+    header = parse_json(content, "the header", **hooks, parse_int=_whole)
     if not all(isinstance(entry, dict) for entry in header.values()):
         raise CheckpointError("the header has an entry that is no tensor")
+    if not all(map(_is_unicode, header)):
+        raise RefusedCheckpoint("the header has a name of half a letter (a lone surrogate)")
     return header
 
 
-def parse_json(content: Stretch, part: str) -> dict[str, Any]:
+def parse_json(content: Stretch, part: str, **hooks: Callable[[str], Any]) -> dict[str, Any]:
+    """The JSON object in those bytes. `part` names them in messages, `hooks` are those of `json.loads`."""
     if content.nbytes > MAX_HEADER:
         raise RefusedCheckpoint(f"{part} of {content.nbytes:,} bytes; {MAX_HEADER:,} are the limit")
     try:
-        document = json.loads(bytes(content.read(0, content.nbytes)), object_pairs_hook=_without_doubles)
+        text = str(content.read(0, content.nbytes), "utf-8")
+        document = json.loads(text, object_pairs_hook=_without_doubles, **hooks)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{part} is no JSON: {error}; fetch the file again") from error
     if not isinstance(document, dict):
         raise CheckpointError(f"{part} is no JSON object; fetch the file again")
     return document
+
+
+def _is_unicode(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _refuse_number(text: str) -> Any:
+    raise RefusedCheckpoint(f"the header has {shown(text, 20)}, where sizes are whole numbers")
+
+
+def _whole(text: str) -> int:
+    return _refuse_number(text) if text.startswith("-") else int(text)  # also -0, which other readers refuse
+
+
+def _check_metadata(metadata: Any) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for item in metadata.items() for text in item):
+        raise RefusedCheckpoint("the header's __metadata__ has more than texts")
 
 
 def _brief(kind: Any) -> str:
@@ -146,7 +170,9 @@ def _offsets(item: tuple[str, dict[str, Any]]) -> tuple[int, int]:
 
 
 def _tensor(name: str, entry: dict[str, Any], data: Stretch) -> StoredArray:
-    kind, shape = entry.get("dtype"), entry.get("shape")
+    if entry.keys() != FIELDS:
+        raise RefusedCheckpoint(f"{name[:80]!r} has other fields than dtype, shape and data_offsets")
+    kind, shape = entry["dtype"], entry["shape"]
     if not isinstance(kind, str) or kind not in DTYPES:
         raise RefusedCheckpoint(f"{name[:80]!r} has a dtype that is not supported: {_brief(kind)}")
     if not isinstance(shape, list):

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.pickle_machine import PickleMachine
+from convert.checkpoints.numpy_pickles import PickledArray
+from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
     TORCH_GLOBALS,
-    StorageRef,
+    StorageRefs,
     TensorRef,
     is_tensor,
-    load_persistent,
 )
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, whole
@@ -31,7 +31,7 @@ COUNT = struct.Struct("<q")
 def open_torch_legacy(file: ByteFile) -> Contents:
     """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchLegacy`."""
     legacy = TorchLegacy(file)
-    return Contents(legacy.content, is_tensor, legacy.tensors)
+    return Contents(legacy.content, is_tensor, legacy.tensors, beside=legacy.beside)
 
 
 class TorchLegacy:
@@ -47,8 +47,8 @@ class TorchLegacy:
 
     def __init__(self, file: ByteFile) -> None:
         self.file = file
-        self._refs: dict[str, StorageRef] = {}
-        machine = PickleMachine(whole(file), TORCH_GLOBALS, load_persistent=self._load_persistent)
+        self._named = StorageRefs(parts=6)
+        machine = ObjectMachine(whole(file), TORCH_GLOBALS, load_persistent=self._named.load)
         machine.run()  # torch's magic number, by which the file was recognised
         if machine.run(machine.position) != PROTOCOL:
             raise CheckpointError("a legacy file of torch.save of an unknown version; save it anew with torch.save")
@@ -57,28 +57,25 @@ class TorchLegacy:
             raise CheckpointError(BIG_ENDIAN)
         self.content = machine.run(machine.position)
         self._storages = self._locate(machine.run(machine.position), machine.position)
+        self.beside = tuple(machine.beside)
 
-    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, StoredArray]:
+    def tensors(self, refs: Mapping[str, TensorRef | PickledArray]) -> dict[str, StoredArray]:
         """The tensors over the file's bytes, which are not read yet; a CheckpointError if a storage is not there."""
         return {name: self._tensor(ref) for name, ref in refs.items()}
 
-    def _tensor(self, ref: TensorRef) -> StoredArray:
+    def _tensor(self, ref: TensorRef | PickledArray) -> StoredArray:
+        if isinstance(ref, PickledArray):
+            return ref.finished()
         if ref.storage.key not in self._storages:
             raise CheckpointError(f"the file lacks storage {shown(ref.storage.key)}; fetch the file again")
         return ref.view(self._storages[ref.storage.key])
-
-    def _load_persistent(self, identifier: Any) -> StorageRef:
-        ref = load_persistent(identifier)
-        if self._refs.setdefault(ref.key, ref) != ref:
-            raise ValueError("a storage of two sizes")
-        return ref
 
     def _locate(self, keys: Any, position: int) -> dict[str, Storage]:
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise RefusedCheckpoint("the legacy file has no list of storages")
         storages: dict[str, Storage] = {}
         for key in keys:
-            ref = self._refs.get(key)
+            ref = self._named.refs.get(key)
             if ref is None or key in storages:
                 raise RefusedCheckpoint(f"storage {shown(key)} is listed, but no tensor uses it or it is listed twice")
             start = position + COUNT.size

@@ -11,8 +11,16 @@ from typing import Any
 import numpy as np
 
 from convert.arrays import BFLOAT16
-from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS
-from convert.checkpoints.pickle_globals import Global, Globals, Inert, table_of
+from convert.checkpoints.numpy_pickles import NUMPY_GLOBALS, PickledArray
+from convert.checkpoints.pickle_globals import (
+    Global,
+    Globals,
+    Inert,
+    OrderedDict,
+    check_attributes,
+    new_ordered_dict,
+    table_of,
+)
 from convert.checkpoints.views import checked_shape
 from convert.params import Shape
 from convert.stored import Storage, StoredArray
@@ -30,6 +38,21 @@ STORAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "BoolStorage": np.dtype("?"),
 }
 
+# Storages of other numbers, and how many bytes each of those takes: they may stand beside the weights.
+OTHER_STORAGES = {
+    "ComplexDoubleStorage": 16,
+    "ComplexFloatStorage": 8,
+    "QInt8Storage": 1,
+    "QInt32Storage": 4,
+    "QUInt8Storage": 1,
+    "QUInt4x2Storage": 1,
+    "QUInt2x4Storage": 1,
+}
+PLAIN = (int, float, str, bool, type(None))
+
+# Attributes of a tensor to which a value can be given that the tensor then has.
+VALUES_OF_A_TENSOR = ("data", "real", "imag")
+
 BIG_ENDIAN = "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
 
 
@@ -39,11 +62,13 @@ class StorageRef:
 
     Attributes:
         key: its name in the file.
-        dtype: of its elements.
+        kind: of storage, by PyTorch's name.
+        dtype: of its elements; bytes without a meaning where they are no plain numbers.
         numel: how many elements the pickle says it has.
     """
 
     key: str
+    kind: str
     dtype: np.dtype[Any]
     numel: int
 
@@ -81,58 +106,104 @@ class TensorRef:
         return StoredArray(storage, dtype, self.shape, strides, self.offset, dtype)
 
 
+class StorageRefs:
+    """The storages that a pickle names.
+
+    Args:
+        parts: how many a persistent id has: five, or six where it ends with the view of a storage.
+    """
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+        self.refs: dict[str, StorageRef] = {}
+
+    def load(self, identifier: Any) -> StorageRef:
+        """A storage from ('storage', type, key, location, number of elements); else a ValueError."""
+        ref = self._ref(identifier)
+        if self.refs.setdefault(ref.key, ref) != ref:
+            raise ValueError("a storage of two sizes or dtypes")
+        return ref
+
+    def _ref(self, identifier: Any) -> StorageRef:
+        if not isinstance(identifier, tuple) or len(identifier) != self.parts or identifier[0] != "storage":
+            raise ValueError("no ('storage', type, key, location, numel)")
+        if identifier[5:] not in ((), (None,)):  # its offset would have to be added
+            raise ValueError("a view of another storage, as torch before 0.4 wrote")
+        kind, key, location, numel = identifier[1:5]
+        if not isinstance(kind, Global) or not kind.name.endswith("Storage"):
+            raise ValueError("a storage of unknown type")
+        if not isinstance(key, str) or type(numel) is not int or numel < 0:
+            raise ValueError("a storage without key or size")
+        if not isinstance(location, str):
+            raise ValueError("a storage of no device")
+        return StorageRef(key, kind.full_name, _dtype_of(kind.name), numel)
+
+
+def _dtype_of(kind: str) -> np.dtype[Any]:
+    return STORAGE_DTYPES[kind] if kind in STORAGE_DTYPES else np.dtype((np.void, OTHER_STORAGES[kind]))
+
+
 def is_tensor(value: Any) -> bool:
-    """Whether a value of PyTorch's files is a tensor; an array of numpy, which they may hold too, is none."""
-    return isinstance(value, TensorRef)
-
-
-def load_persistent(identifier: Any) -> StorageRef:
-    """A storage from ('storage', type, key, location, number of elements); else a ValueError."""
-    if not isinstance(identifier, tuple) or len(identifier) not in (5, 6) or identifier[0] != "storage":
-        raise ValueError("no ('storage', type, key, location, numel)")
-    if identifier[5:] not in ((), (None,)):  # its offset would have to be added
-        raise ValueError("a view of another storage, as torch before 0.4 wrote")
-    kind, key, numel = identifier[1], identifier[2], identifier[4]
-    if not isinstance(kind, Global) or kind.name not in STORAGE_DTYPES:
-        raise ValueError("a storage of unknown type")
-    if not isinstance(key, str) or type(numel) is not int or numel < 0:
-        raise ValueError("a storage without key or size")
-    return StorageRef(key, STORAGE_DTYPES[kind.name], numel)
+    """Whether a value of PyTorch's files is a tensor, or an array of numpy."""
+    return value.is_finished if isinstance(value, PickledArray) else isinstance(value, TensorRef)
 
 
 def _rebuild_tensor(arguments: tuple[Any, ...]) -> TensorRef:
-    storage, offset, shape, stride = arguments[:4]
+    storage, offset, shape, stride, *rest = arguments
     if not isinstance(storage, StorageRef) or type(offset) is not int or offset < 0:
         raise ValueError("no storage, or an offset below 0")
+    if storage.kind.rpartition(".")[2] not in STORAGE_DTYPES:
+        raise ValueError(f"numbers of a {storage.kind}")
     shape, stride = checked_shape(shape), checked_shape(stride)
     if len(shape) != len(stride):
         raise ValueError("shape and stride of different length")
+    _check_flags(*rest[:2])
+    if len(rest) > 3:
+        raise ValueError(f"{len(arguments)} arguments")
+    if rest[2:] not in ([], [None], [{}]):  # {'neg': True}, say: the values are kept with the other sign
+        raise ValueError("metadata that changes its values; save tensor.resolve_neg().resolve_conj()")
     return TensorRef(storage, offset, shape, stride)
+
+
+def _check_flags(*flags: Any) -> None:
+    if len(flags) != 2:
+        raise ValueError("no requires_grad, or no hooks")
+    requires_grad, hooks = flags
+    if not isinstance(requires_grad, bool):
+        raise ValueError("a requires_grad that is neither True nor False")
+    if not isinstance(hooks, OrderedDict) or hooks:
+        raise ValueError("hooks")
 
 
 def _rebuild_parameter(arguments: tuple[Any, ...]) -> TensorRef:
     if not arguments or not isinstance(arguments[0], TensorRef):
         raise ValueError("no tensor")
+    _check_flags(*arguments[1:])
     return arguments[0]
 
 
-def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    if arguments:
-        raise ValueError("pairs in the constructor")
-    return {}
+def _rebuild_parameter_with_state(arguments: tuple[Any, ...]) -> TensorRef:
+    """A parameter that its author gave attributes, which say nothing of its values."""
+    *parameter, state = arguments
+    attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+    check_attributes(attributes, VALUES_OF_A_TENSOR)
+    if slots is not None or not all(isinstance(value, PLAIN) for value in attributes.values()):
+        raise ValueError("attributes that are more than plain values")
+    return _rebuild_parameter(tuple(parameter))
 
 
 def _table() -> Globals:
-    rows = [Global("torch", name) for name in STORAGE_DTYPES]
+    rows = [Global("torch", name) for name in (*STORAGE_DTYPES, *OTHER_STORAGES)]
     rows += [
         Global("torch._utils", "_rebuild_tensor_v2", _rebuild_tensor),
         Global("torch._utils", "_rebuild_parameter", _rebuild_parameter),
-        Global("collections", "OrderedDict", _ordered_dict),
+        Global("torch._utils", "_rebuild_parameter_with_state", _rebuild_parameter_with_state),
+        Global("collections", "OrderedDict", new_ordered_dict, is_class=True),
         # Training checkpoints keep a best accuracy, which numpy computed, beside the weights.
         Global("numpy.core.multiarray", "scalar", lambda _: Inert()),
         Global("numpy._core.multiarray", "scalar", lambda _: Inert()),
         # Every checkpoint of the official training code has its command line under `args`.
-        Global("argparse", "Namespace", lambda _: Inert()),
+        Global("argparse", "Namespace", lambda _: Inert(), is_class=True),
     ]
     return {**table_of(rows), **NUMPY_GLOBALS}
 

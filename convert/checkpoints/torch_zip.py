@@ -6,28 +6,32 @@ entry uncompressed with a CRC-32 that torch itself never checks on reading. It i
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import io
-import os
+import re
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from convert.arrays import Tensor
 from convert.buffers import flat_bytes
 from convert.checkpoints.atomic import Chunk
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.pickle_machine import PickleMachine
+from convert.checkpoints.numpy_pickles import PickledArray
+from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.pickle_writing import pickled_int, pickled_ints, pickled_text
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
     STORAGE_DTYPES,
     TORCH_GLOBALS,
+    StorageRefs,
     TensorRef,
     is_tensor,
-    load_persistent,
 )
+from convert.checkpoints.zip_directory import LOCAL, read_directory
 from convert.checksum import crc32
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, held
@@ -35,12 +39,10 @@ from convert.frameworks import TORCH
 from convert.params import c_strides
 from convert.stored import Storage, StoredArray
 
-# What stands before the name of each entry: these four bytes, and the lengths of the name and of the extra field.
-LOCAL_HEADER = struct.Struct("<4s22xHH")
-LOCAL_MAGIC = b"PK\x03\x04"
-
-MAX_PICKLE = 64_000_000  # bytes, which are taken into memory; of the largest training checkpoint they are 5 MB
-MAX_DIRECTORY = 2_000_000  # bytes; zipfile makes ten times as many of them, a training checkpoint has 300 kB
+MAX_HELD = 16_000_000  # bytes of a pickle; of the largest training checkpoint they are 5 MB, with numpy's arrays all
+MAX_WORD = 100  # bytes of an entry that has one word
+SPECIAL = ("data.pkl", "byteorder", "version")  # entries that torch.load reads
+VERSION = re.compile(rb"([1-9]|10)\n?")
 
 # Of what is written here.
 ROOT = "archive"
@@ -52,7 +54,8 @@ STORAGE_NAMES = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
 def open_torch_zip(file: ByteFile) -> Contents:
     """The pickled object, every tensor in it a `TensorRef`; the errors are those of `TorchZip`."""
     archive = TorchZip(file)
-    return Contents(archive.read(), is_tensor, archive.tensors)
+    root = archive.read()
+    return Contents(root, is_tensor, archive.tensors, beside=archive.beside)
 
 
 def torch_zip_chunks(tensors: Mapping[str, Tensor], framework: str = TORCH) -> Iterator[Chunk]:
@@ -75,63 +78,29 @@ def torch_zip_chunks(tensors: Mapping[str, Tensor], framework: str = TORCH) -> I
     yield from pieces.take()
 
 
-class _Directory(io.RawIOBase):
-    """The file as zipfile reads it, which is not given more than a directory's worth at once."""
-
-    def __init__(self, file: ByteFile) -> None:
-        self._file = file
-        self._position = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
-        if start + offset < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does; zipfile asks for it
-        self._position = start + offset
-        return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = max(0, self._file.size - self._position)
-        count = left if size is None or size < 0 else size
-        if count > MAX_DIRECTORY:
-            raise RefusedCheckpoint(
-                f"the zip container has a directory of {count:,} bytes; {MAX_DIRECTORY:,} are the limit"
-            )
-        content = bytes(self._file.read(self._position, min(count, left)))
-        self._position += len(content)
-        return content
-
-
 class TorchZip:
     """The entries of one zip file.
 
     Args:
         file: that they lie in.
 
+    Attributes:
+        file: the same.
+        beside: what kinds of objects stand beside the tensors, once the pickle was read.
+        entries: by name.
+        root: the folder in which all of them lie, with its slash.
+
     Raises:
         CheckpointError: no zip file, or one that torch.save did not write.
-        RefusedCheckpoint: two entries of one name, which readers resolve differently.
+        RefusedCheckpoint: what two readers would see differently.
     """
 
     def __init__(self, file: ByteFile) -> None:
         self.file = file
-        self._taken = 0  # bytes of the entries that were asked for
-        try:
-            with zipfile.ZipFile(_Directory(file)) as archive:
-                infos = archive.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error) as error:
-            raise CheckpointError(
-                f"the zip container is damaged or cut short: {error}; fetch the file again and compare its digest"
-            ) from error
-        self.entries = {info.filename: info for info in infos}
-        if len(self.entries) != len(infos):
-            raise RefusedCheckpoint("the zip container has two entries of one name")
+        self.beside: tuple[str, ...] = ()
+        self.entries = read_directory(file)
         self.root = self._root()
+        self._check_special_names()
 
     def _root(self) -> str:
         roots = [name.removesuffix("data.pkl") for name in self.entries if name.endswith("/data.pkl")]
@@ -141,24 +110,43 @@ class TorchZip:
             raise CheckpointError("a TorchScript program, not a state dict; save model.state_dict() instead")
         return roots[0]
 
+    def _check_special_names(self) -> None:
+        special = {f"{self.root}{name}".casefold(): f"{self.root}{name}" for name in SPECIAL}
+        for name in self.entries:
+            if special.get(name.casefold(), name) != name:  # which torch.load reads, as it does not mind the case
+                raise RefusedCheckpoint(f"the zip container has {shown(name)}, in another case than torch.save writes")
+            if not name.startswith(self.root):
+                raise RefusedCheckpoint(f"the zip container has {shown(name)}, which is not in {shown(self.root)}")
+
     def read(self) -> Any:
         """The pickled object, every tensor in it a `TensorRef`."""
-        order = self.entries.get(f"{self.root}byteorder")
-        if order is not None and bytes(self._read(order.filename)) != b"little":
+        order, version = f"{self.root}byteorder", f"{self.root}version"
+        if order in self.entries and self._content(order) != b"little":
             raise CheckpointError(BIG_ENDIAN)
-        pickle = self._read(f"{self.root}data.pkl")
-        return PickleMachine(held(pickle), TORCH_GLOBALS, load_persistent=load_persistent).run()
+        if version in self.entries and not VERSION.fullmatch(self._content(version)):
+            raise RefusedCheckpoint(f"{shown(version)} has no number from 1 to 10, as torch.save writes it")
+        stretch = self._pickle(self._storage(f"{self.root}data.pkl"))
+        machine = ObjectMachine(stretch, TORCH_GLOBALS, load_persistent=StorageRefs(parts=5).load)
+        root = machine.run()
+        if machine.position != machine.size:
+            left = machine.size - machine.position
+            raise RefusedCheckpoint(f"{left} bytes follow the pickle's end; fetch the file again")
+        self.beside = tuple(machine.beside)
+        return root
 
-    def tensors(self, refs: Mapping[str, TensorRef]) -> dict[str, StoredArray]:
+    def tensors(self, refs: Mapping[str, TensorRef | PickledArray]) -> dict[str, StoredArray]:
         """The tensors over the file's bytes, which are not read yet. Storages of other tensors are not looked at.
 
         Raises:
             CheckpointError: a storage is absent, or smaller than a tensor. Whether it fits its CRC is seen when it is
                 read.
         """
-        keys = list(dict.fromkeys(ref.storage.key for ref in refs.values()))
+        keys = dict.fromkeys(ref.storage.key for ref in refs.values() if isinstance(ref, TensorRef))
         storages = {key: self._storage(f"{self.root}data/{key}") for key in keys}
-        return {name: self._tensor(ref, storages[ref.storage.key]) for name, ref in refs.items()}
+        return {
+            name: self._tensor(ref, storages[ref.storage.key]) if isinstance(ref, TensorRef) else ref.finished()
+            for name, ref in refs.items()
+        }
 
     def _tensor(self, ref: TensorRef, storage: Storage) -> StoredArray:
         key = ref.storage.key
@@ -167,36 +155,62 @@ class TorchZip:
             raise RefusedCheckpoint(f"storage {shown(key)} is said to hold {claimed}, it has {storage.nbytes} bytes")
         return ref.view(storage)
 
-    def _read(self, name: str) -> bytes:
-        entry = self._storage(name)
-        if entry.nbytes > MAX_PICKLE:
-            raise RefusedCheckpoint(f"{shown(name)} has {entry.nbytes:,} bytes; {MAX_PICKLE:,} are the limit")
-        content = bytes(entry.stretch.read(0, entry.nbytes))
-        if crc32(content, 0) != entry.crc:
-            raise CheckpointError(f"{shown(name)} fails its checksum: the file is damaged; fetch it again")
+    def _pickle(self, storage: Storage) -> Stretch:
+        """The bytes of an entry, in memory if they are not many, their checksum compared in either case."""
+        if storage.nbytes <= MAX_HELD:
+            return held(self._checked(storage))
+        return Stretch(_CheckedEntry(self.file, storage), 0, storage.nbytes)
+
+    def _content(self, name: str) -> bytes:
+        storage = self._storage(name)
+        if storage.nbytes > MAX_WORD:
+            raise RefusedCheckpoint(f"{shown(name)} has {storage.nbytes:,} bytes; {MAX_WORD:,} are the limit")
+        return self._checked(storage)
+
+    def _checked(self, storage: Storage) -> bytes:
+        content = bytes(storage.stretch.read(0, storage.nbytes))
+        if crc32(content, 0) != storage.crc:
+            raise CheckpointError(f"{storage.name} fails its checksum: the file is damaged; fetch it again")
         return content
 
     def _storage(self, name: str) -> Storage:
-        info = self.entries.get(name)
-        if info is None:
+        entry = self.entries.get(name)
+        if entry is None:
             raise CheckpointError(f"the zip container lacks {shown(name)}; fetch the file again")
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
-            raise RefusedCheckpoint(f"{shown(name)} is compressed or encrypted, which torch.save never does")
-        start = self._data_start(info)
-        if start + info.file_size > self.file.size:
-            raise CheckpointError(f"the zip container is cut short within {shown(name)}; fetch the file again")
-        self._taken += info.file_size
-        if self._taken > self.file.size:  # the check of each would read the same bytes again and again
-            raise RefusedCheckpoint("the zip container has entries that overlap")
-        return Storage(Stretch(self.file, start, info.file_size), info.CRC, shown(name))
+        return Storage(Stretch(self.file, entry.start, entry.nbytes), entry.crc, shown(name))
 
-    def _data_start(self, info: zipfile.ZipInfo) -> int:
-        in_file = 0 <= info.header_offset <= self.file.size - LOCAL_HEADER.size
-        header = bytes(self.file.read(info.header_offset, LOCAL_HEADER.size)) if in_file else b""
-        if not header.startswith(LOCAL_MAGIC):
-            raise CheckpointError(f"the zip container has no header for {shown(info.filename)}; fetch the file again")
-        _, name_length, extra_length = LOCAL_HEADER.unpack(header)
-        return info.header_offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
+
+@dataclass(frozen=True, eq=False)
+class _CheckedEntry:
+    """An entry as a file of its own, every block of it compared with its checksum whenever it is read."""
+
+    file: ByteFile
+    storage: Storage
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def size(self) -> int:
+        return self.storage.nbytes
+
+    def read(self, position: int, count: int) -> memoryview:
+        target = memoryview(bytearray(count))
+        self.read_into(position, target)
+        return target.toreadonly()
+
+    def read_into(self, position: int, target: memoryview) -> None:
+        self.storage.read_into(position, target)
+
+    def check_unchanged(self) -> None:
+        self.file.check_unchanged()
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self.read(0, self.size)).hexdigest()
+
+    def beside(self, name: str) -> ByteFile:
+        return self.file.beside(name)
 
 
 class _Pieces(io.RawIOBase):
@@ -231,7 +245,7 @@ def _info(name: str, size: int, position: int) -> zipfile.ZipInfo:
     info.create_system = 3  # the writing machine's otherwise
     info.file_size = size  # decides on zip64 before the header is written
     zip64 = 20 if size * 1.05 > zipfile.ZIP64_LIMIT else 0
-    padding = -(position + LOCAL_HEADER.size + len(info.filename) + zip64 + 4) % ALIGNMENT
+    padding = -(position + LOCAL.size + len(info.filename) + zip64 + 4) % ALIGNMENT
     info.extra = PADDING_ID + struct.pack("<H", padding) + b"Z" * padding
     return info
 

@@ -126,10 +126,6 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
         twice,
         "{src}: holds several state dicts: 'model', 'model_ema'; choose one with --weights",
     ),
-    "that holds a bare state dict and another": (
-        save({"w": torch.ones(1), "model": {"w": torch.ones(1)}}),
-        "{src}: holds several state dicts: the bare state dict, 'model'; choose one with --weights",
-    ),
     "of another architecture": (
         save({"model": {"stages.0.0.dwconv.weight": torch.ones(40, 1, 7, 7), "head.bias": torch.ones(10)}}),
         "{src} does not fit convnext_digits: 73 problems\n"

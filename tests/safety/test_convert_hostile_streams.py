@@ -26,7 +26,7 @@ def raw(body: bytes) -> bytes:
 STREAMS: dict[str, tuple[bytes, str]] = {
     "a huge memo index": (
         bytes.fromhex("80044e72000000102e"),
-        "the pickle holds a NoneType, not a dict of tensors; save model.state_dict()",
+        "memo 268435456 of a stream of at most 250,000 opcodes",
     ),
     "a memo that was never set": (stream(b"h\x05"), "memo 5 was never set"),
     "a long memo that was never set": (stream(b"j\xff\xff\xff\xff"), "memo 4294967295 was never set"),

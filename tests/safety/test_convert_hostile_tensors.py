@@ -72,7 +72,7 @@ TENSORS: dict[str, tuple[bytes, str]] = {
     ),
     "a tensor of too few arguments": (
         called(REBUILD, 1, 2),
-        f"{NO_TENSOR}: not enough values to unpack (expected 4, got 2)",
+        f"{NO_TENSOR}: not enough values to unpack (expected at least 4, got 2)",
     ),
     "a parameter of nothing": (
         called(name("torch._utils", "_rebuild_parameter", 2)),

@@ -172,6 +172,18 @@ TORCH_SHAPES: dict[str, tuple[bytes, int, str]] = {
     ),
 }
 
+# Those that are read in another way where objects may stand beside the weights, among which they stand here.
+IN_TORCH: dict[str, tuple[int, str]] = {
+    "INST": (ord("i"), RUN),
+    "INST of an allowed name": (ord("i"), "the file names numpy.ndarray, which no state dict needs; it was not run"),
+    "OBJ of an allowed name": (ord("o"), "the file names numpy.ndarray, which no state dict needs; it was not run"),
+    "NEWOBJ_EX": (0x92, "the file names numpy.dtype, which no state dict needs; it was not run"),
+    "an array of objects": (
+        ord("b"),
+        "an object with a state that it does not take: an array of objects instead of numbers",
+    ),
+}
+
 ONE_TENSOR = a_dict({"w": tensor((4,), (1,))})
 PARTS = (
     stream(plain(1001), 2),
@@ -184,7 +196,9 @@ PARTS = (
 def legacy(**parts: bytes) -> bytes:
     """A legacy file of torch.save, with other pickles in place of its `version`, `system`, `content` or `keys`."""
     names = ("version", "system", "content", "keys")
-    pickles = (parts.get(name, good) for name, good in zip(names, PARTS, strict=True))
+    pickles = [parts.get(name, good) for name, good in zip(names, PARTS, strict=True)]
+    if text("storage") not in pickles[2]:
+        return TORCH_LEGACY.magic + b"".join(pickles[:3]) + stream(b"]", 2)
     return TORCH_LEGACY.magic + b"".join(pickles) + b"\4" + bytes(23)
 
 

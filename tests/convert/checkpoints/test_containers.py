@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 
-import numpy as np
 import pytest
 import torch
 from checkpoint_files import ARRAY_DICTS, counting
@@ -31,7 +30,6 @@ from convert.checkpoints.containers import (
     split_suffix,
     target_suffixes,
 )
-from convert.errors import CheckpointError
 from convert.frameworks import FRAMEWORKS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,19 +160,6 @@ def test_a_file_s_name_is_parted_from_the_suffix(suffix: str) -> None:
 @pytest.mark.parametrize("name", ["convnext_tiny.fb_in1k", "convnext_tiny", "config.json", "x.PTH", ""])
 def test_what_is_no_checkpoint_s_suffix_stays_in_the_name(name: str) -> None:
     assert split_suffix(name) == (name, "")
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_an_array_of_numpy_in_a_file_of_torch_is_said_to_be_no_tensor(legacy: bool, tmp_path: Path) -> None:
-    content = {"model": {"w": torch.ones(2), "v": np.ones(3, "float32")}}
-    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
-
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(tmp_path / "x.pth")
-
-    assert str(caught.value) == (
-        f"{tmp_path}/x.pth: the state dict holds 1 entries that are no tensors: 'v'; save model.state_dict()"
-    )
 
 
 @pytest.mark.parametrize("name", convert.checkpoints.__all__)

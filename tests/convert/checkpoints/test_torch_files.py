@@ -17,6 +17,7 @@ from twins import TINY
 
 import models_torch
 from convert import read_checkpoint
+from convert.checkpoints import torch_zip
 from convert.digest import sha256_of
 from convert.errors import CheckpointError, RefusedCheckpoint
 from convert.source.read import read_source
@@ -124,6 +125,15 @@ def test_a_training_checkpoint_gives_the_models_state_dict_only(tmp_path: Path) 
     assert same_bits(read.tensors, {name: as_array(tensor) for name, tensor in checkpoint["model"].items()})
 
 
+@pytest.mark.parametrize("stray", [torch.tensor(70.0), np.ones(3)], ids=["a tensor", "an array"])
+def test_a_stray_tensor_beside_a_wrapped_state_dict_is_no_state_dict(stray: Any, tmp_path: Path) -> None:
+    torch.save({"epoch": 1, "state_dict": {"w": counting(2)}, "best_acc1": stray}, tmp_path / "x.pth")
+
+    read = read_checkpoint(tmp_path / "x.pth")
+
+    assert (read.wrapper, list(read.tensors)) == ("state_dict", ["w"])
+
+
 def test_the_state_dict_to_take_can_be_named(tmp_path: Path) -> None:
     torch.save({"model": {"w": counting(2)}, "model_ema": {"w": counting(3)}}, tmp_path / "x.pth")
 
@@ -152,6 +162,54 @@ def test_the_files_content_decides_and_not_its_name(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "x.pdparams").container == "torch zip"
 
 
+ARRAYS: dict[str, dict[str, Any]] = {
+    "arrays": {"w": counting(4, 6).numpy(), "v": counting(3).numpy(), "count": np.array(3), "empty": np.zeros((0, 2))},
+    "one array among tensors": {"w": counting(4, 6), "v": counting(3).numpy(), "b": counting(2)},
+    "arrays in Fortran order": {"w": np.asfortranarray(counting(4, 6).numpy())},
+    "arrays that are big-endian": {"w": counting(4, 6).numpy().astype(">f4")},
+    "arrays of every dtype": {dtype: counting(300).numpy().astype(dtype) for dtype in DTYPES if dtype != "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_numpys_arrays_are_read_as_tensors_are(kind: str, wrapped: bool, legacy: bool, tmp_path: Path) -> None:
+    state_dict = ARRAYS[kind]
+    content = {"model": state_dict, "epoch": 3} if wrapped else state_dict
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
+
+    read = read_checkpoint(tmp_path / "x.pth")
+
+    arrays = {name: as_array(value) if isinstance(value, torch.Tensor) else value for name, value in state_dict.items()}
+    assert list(read.tensors) == list(arrays)
+    for name, array in arrays.items():
+        assert read.tensors[name].shape == array.shape
+        assert np.array_equal(read.tensors[name], array)
+
+
+def test_arrays_of_more_bytes_than_are_held_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_zip, "MAX_HELD", 1000)
+    arrays = {"w": counting(100, 1000).numpy(), "v": counting(3).numpy()}
+    torch.save(arrays, tmp_path / "x.pth", pickle_protocol=4)
+
+    assert same_bits(read_checkpoint(tmp_path / "x.pth").tensors, arrays)
+
+
+def test_a_flipped_bit_in_such_arrays_fails_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_zip, "MAX_HELD", 1000)
+    array = counting(100, 1000).numpy()
+    torch.save({"w": array}, tmp_path / "x.pth", pickle_protocol=4)
+    content = bytearray((tmp_path / "x.pth").read_bytes())
+    content[content.index(array.tobytes()) + 77_777] ^= 1
+    (tmp_path / "x.pth").write_bytes(content)
+
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(tmp_path / "x.pth")
+
+    assert "x/data.pkl fails its checksum: the file is damaged; fetch it again" in str(caught.value)
+
+
 def test_a_tensor_that_repeats_its_elements_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     torch.save({"w": torch.zeros(1).expand(5)}, path)
@@ -170,7 +228,7 @@ def test_complex_tensors_are_refused_by_name(storage: str, tmp_path: Path) -> No
     with pytest.raises(RefusedCheckpoint) as caught:
         read_checkpoint(tmp_path / "x.pth")
 
-    assert f"x.pth: the file names torch.{storage}, which no state dict needs; it was not run" in str(caught.value)
+    assert f"with arguments that it does not take: numbers of a torch.{storage} (byte " in str(caught.value)
 
 
 def test_a_flipped_bit_in_a_tensor_fails_its_checksum(tmp_path: Path) -> None:
