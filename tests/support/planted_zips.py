@@ -38,7 +38,7 @@ def zipped(entries: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) 
     return file.getvalue()
 
 
-def with_entries(*, first: Mapping[str, bytes] = {}, **more: bytes) -> bytes:  # noqa: B006 - it is only read
+def with_entries(*, first: Mapping[str, bytes] = {}, **more: bytes) -> bytes:
     return zipped({**first, **ENTRIES, **{f"x/{entry}": content for entry, content in more.items()}})
 
 
