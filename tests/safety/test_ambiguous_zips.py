@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from checkpoint_files import as_array, same_bits
 from planted_zips import ENTRIES, ZIPS, zipped
 
 from convert import read_checkpoint
-from convert.errors import CheckpointError, RefusedCheckpoint
+from convert.errors import CheckpointError
 
 READ = [kind for kind, (_, reason) in ZIPS.items() if not reason]
 
@@ -40,7 +41,7 @@ def test_a_zip_is_read_as_torch_reads_it_that_has(kind: str, tmp_path: Path) -> 
     assert same_bits(read.tensors, {name: as_array(tensor) for name, tensor in loaded.items()})
 
 
-def test_torch_sees_another_model_in_several_of_them(tmp_path: Path) -> None:
+def test_torch_sees_another_model_in_several_of_them() -> None:
     """Or the refusals above would guard against nothing."""
     right = torch.load(io.BytesIO(zipped(ENTRIES)), weights_only=True)["w"]
     others = []
@@ -69,9 +70,5 @@ def test_a_flipped_bit_before_the_storages_is_never_read_as_another_model(tmp_pa
     for position in range(len(content)):
         for bit in (1, 32, 128):
             path.write_bytes(content[:position] + bytes([content[position] ^ bit]) + content[position + 1 :])
-            try:
-                tensors = read_checkpoint(path).tensors
-            except CheckpointError as error:
-                assert isinstance(error, CheckpointError | RefusedCheckpoint)
-            else:
-                assert tensors["w"].tolist() == [0, 1, 2, 3]
+            with suppress(CheckpointError):
+                assert read_checkpoint(path).tensors["w"].tolist() == [0, 1, 2, 3]

@@ -61,6 +61,44 @@ def array_of(shape: tuple[int, ...], content: bytes = FOUR) -> Raw:
     return Raw(NEW_ARRAY + plain((1, shape, HALF, False, content)) + b"b")
 
 
+def numbered(count: int, step: int, form: str) -> bytes:
+    """Keys of a dict that are multiples of a number."""
+    keys = b"".join(form_of(form, number * step) + b"N" for number in range(1, count))
+    return b"}(" + keys + b"u"
+
+
+def form_of(form: str, number: int) -> bytes:
+    if form == "float":
+        return b"G" + struct.pack(">d", float(number))
+    raw = number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)
+    return b"(" * (form == "tuple") + b"\x8a" + bytes([len(raw)]) + raw + b"t" * (form == "tuple")
+
+
+def beside(body: bytes) -> bytes:
+    """The body beside good weights, under a marker that makes the file a ConvNeXt's."""
+    return b"}" + text("model") + a_dict({MARKER: tensor((4,), (1,))}) + b"s" + text("optimizer") + body + b"s"
+
+
+def set_of(body: bytes) -> bytes:
+    return name("builtins", "set", 2) + b"](" + body + b"e\x85R"
+
+
+def remembered_calls() -> bytes:
+    """A long tuple that is handed to a call again and again."""
+    rebuild = name("torch._utils", "_rebuild_tensor_v2", 2)
+    return b"(" + b"N" * 100_000 + b"tq\x00" + rebuild + b"q\x01" + b"]" + b"(" + b"h\x01h\x00R" * 40_000 + b"e"
+
+
+def remembered_attributes() -> bytes:
+    """A large dict that is made the attributes of one object after the other."""
+    keys = b"".join(text(f"k{number}") + b"N" for number in range(40_000))
+    make = name("collections", "OrderedDict", 2)
+    return b"}(" + keys + b"uq\x00" + make + b"q\x01" + b"](" + b"h\x01)Rh\x00b" * 30_000 + b"e"
+
+
+MODULUS = (1 << 61) - 1  # of Python's hash of a number
+
+
 def laughs() -> bytes:
     """A pair of a pair of a pair ...: two hundred opcodes for 2^200 objects."""
     return b")" + b"q\x00h\x00\x86" * 200
@@ -165,6 +203,23 @@ BOMBS: Mapping[str, Callable[[Path], object]] = {
     "an entry that claims 2^40 bytes": claiming_terabytes,
     "a zip of 100,000 entries": many_entries,
     "a zip whose entries overlap": overlapping,
+    "whole numbers as keys whose hashes are one": torch_zip(beside(numbered(100_000, MODULUS, "int"))),
+    "the same in a .pdparams": pickled(numbered(100_000, MODULUS, "int")),
+    "fractions as keys whose hashes are one": torch_zip(beside(numbered(100_000, MODULUS + 1, "float"))),
+    "pairs as keys whose hashes are one": torch_zip(beside(numbered(60_000, MODULUS, "tuple"))),
+    "small numbers as keys, very many": torch_zip(beside(numbered(110_000, 1 << 20, "int"))),
+    "a set of numbers whose hashes are one": torch_zip(
+        beside(set_of(b"".join(form_of("int", number * MODULUS) for number in range(1, 100_000))))
+    ),
+    "a set of doubled tuples": torch_zip(beside(set_of(laughs()))),
+    "a tuple of doubled tuples as a key beside the weights": torch_zip(beside(b"}" + laughs() + b"Ns")),
+    "bytes by a number": torch_zip(beside(call(name("builtins", "bytearray", 2), 1 << 40))),
+    "a tensor by a number": torch_zip(beside(call(name("torch", "FloatTensor", 2), 1 << 40))),
+    "a long tuple for many calls": torch_zip(beside(remembered_calls())),
+    "a large dict for many objects": torch_zip(beside(remembered_attributes())),
+    "memo entries far apart": pickled(
+        b"N" + b"".join(b"r" + struct.pack("<L", number << 15) for number in range(120_000)),
+    ),
     "a header of 2^63 bytes": safetensors(b"{", 1 << 63),
     "a header of 20 MB": safetensors(b'{"a":[' + b"[]," * 6_000_000 + b"[]]}"),
     "a header of lists, just not too long": safetensors(b'{"a":[' + b"[]," * 660_000 + b"[]]}"),
