@@ -14,6 +14,7 @@ from convert.source.read import Source
 from convert.version import __version__
 from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Dataset
+from verify.gates import kept_gates
 from verify.options import Options
 from verify.pair import Pair
 from verify.recipes.choose import ChosenRecipe
@@ -90,6 +91,7 @@ def add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan)
         notes=replace(facts.notes, data=place, shard=plan.shard),
         settings=Settings(
             classes=tuple(dataset.classes),
+            gates=kept_gates(layers=options.layers, gradients=options.gradients),
             listed=listing(plan.items(dataset)),
             all_listed=listing(dataset.items),
         ),
@@ -103,6 +105,7 @@ def _file(source: Source) -> CheckpointFile:
         container=checkpoint.container,
         key_format=source.named.key_format.name,
         sha256=sha256_of(checkpoint.path),
+        wrapper=checkpoint.wrapper,
         shards=tuple(HashedFile(name=path.name, sha256=sha256_of(path)) for path in checkpoint.shards),
     )
 

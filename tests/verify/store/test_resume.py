@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forged_stores import forge
 from run_facts import RECIPE, cpu_machine, data_facts, facts_of_run, gpu_machine
 
+from verify.store.border import StoreError
 from verify.store.facts import DataPlace, HashedFile, LabelCounts, Notes, RunFacts, Speed
 from verify.store.resume import open_run
 from verify.store.rows import ImageFacts
-from verify.store.run_store import RunStore, StoreError
+from verify.store.run_store import RunStore
 from verify.store.shard import Shard
 
 FACTS = facts_of_run()
@@ -49,6 +51,11 @@ OTHERS = {
     "an architecture that was recognised": (with_identity(arch=replace(IDENTITY.arch, recognised=True)), "arch"),
     "another source": (with_identity(source=replace(IDENTITY.source, sha256="00" * 32)), "source"),
     "a source of another name": (with_identity(source=replace(IDENTITY.source, name="y.pth")), "source"),
+    "another state dict of the source": (
+        with_identity(source=replace(IDENTITY.source, wrapper="model_ema")),
+        "source",
+    ),
+    "another state dict of the target": (with_identity(target=replace(IDENTITY.target, wrapper="model")), "target"),
     "another shard of the source": (with_identity(source=replace(IDENTITY.source, shards=(SHARD_FILE,))), "source"),
     "another target": (with_identity(target=replace(IDENTITY.target, sha256="00" * 32)), "target"),
     "another size": (with_identity(protocol=replace(IDENTITY.protocol, size=192)), "protocol"),
@@ -122,9 +129,7 @@ def test_a_run_goes_on_whatever_its_notes_say(kind: str, filled: Path) -> None:
 
 
 def test_a_damaged_store_is_named_and_left_as_it_is(filled: Path) -> None:
-    path = filled / "run.sqlite"
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE run SET document = '{' WHERE part = 'identity'")
+    path = forge(filled / "run.sqlite", "UPDATE run SET document = '{' WHERE part = 'identity'")
     before = path.read_bytes()
     with pytest.raises(StoreError) as caught:
         open_run(filled, Shard(), FACTS)
