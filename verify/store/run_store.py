@@ -27,6 +27,7 @@ from verify.store.lock import WriterLock
 from verify.store.rows import TOP, ImageFacts, ImageRow, Prediction, top_classes
 from verify.store.schema import open_database
 
+MAX_DOCUMENT = 1 << 24  # characters; the names of 21,841 classes are a million
 PATIENCE = 300.0  # seconds that a commit waits for whoever is reading; a select of all rows takes one or two
 IMAGES = "SELECT id, name, label, width, height, mode, error, max_abs, checksum FROM images ORDER BY id"
 PUT_IMAGE = "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -102,8 +103,9 @@ class RunStore:
             raise StoreError(f"{self.path}: holds no run; name the run stores that `verify --report` wrote")
         with reading(self.path):
             documents = {}
+            self._check_length("SELECT max(length(document)) FROM run")
             for part, text, checksum in self._select("SELECT part, document, checksum FROM run"):
-                _compare(checksum, checksum_of([part, text]), f"{part!r} of `run`")
+                _compare(checksum, checksum_of([part, text]), f"{shown(repr(part))} of `run`")
                 documents[part] = text
             return read_facts(documents)
 
@@ -115,8 +117,9 @@ class RunStore:
 
     def gates(self) -> list[Gate]:
         """The checkpoints' own gates, in the order in which they were put."""
-        rows = self._select("SELECT rowid, document, checksum FROM gates ORDER BY rowid")
         with reading(self.path):
+            self._check_length("SELECT max(length(document)) FROM gates")
+            rows = self._select("SELECT rowid, document, checksum FROM gates ORDER BY rowid")
             for number, text, checksum in rows:
                 _compare(checksum, checksum_of([text]), f"row {number} of `gates`")
             return [read_gate(text, f"row {number} of `gates`") for number, text, _ in rows]
@@ -184,6 +187,12 @@ class RunStore:
             if len(rows) < len(images):
                 raise ValueError("it has an image twice")
             return {number: rows[number] for number in sorted(rows)}
+
+    def _check_length(self, query: str) -> None:
+        """Before a document is read, which takes many times its length."""
+        ((longest,),) = self._select(query)
+        if longest is not None and longest > MAX_DOCUMENT:
+            raise ValueError(f"a document of {longest:,} characters")
 
     def _select(self, query: str) -> list[tuple[Any, ...]]:
         with reading(self.path):

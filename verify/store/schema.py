@@ -50,6 +50,7 @@ MAKE = f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMI
 DISTRUST = ("PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON")
 OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 SIBLINGS = ("-journal", "-wal", "-shm")  # that SQLite looks for beside a file
+MAX_BYTES = 4 << 30  # of a store; one of ImageNet's 50,000 images has 20 MB, and a hole in a file costs nothing
 BUSY = 1.0  # seconds that SQLite waits for another connection before it says so
 
 
@@ -103,11 +104,13 @@ def _refuse_others(path: Path, *, make: bool) -> None:
     """SQLite opens by name, what lies beside a file too: a pipe there would be waited for without end."""
     for place in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in SIBLINGS)):
         try:
-            mode = place.lstat().st_mode if make else place.stat().st_mode
+            status = place.lstat() if make else place.stat()
         except FileNotFoundError:
             continue
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise StoreError(f"{place}: is no regular file and stays as it is; {UNTOUCHED}")
+        if status.st_size > MAX_BYTES:
+            raise StoreError(f"{place}: is no run store: it has {status.st_size:,} bytes; {UNTOUCHED}")
 
 
 def _prepare(database: sqlite3.Connection, *, exclusive: bool, snapshot: bool) -> None:
