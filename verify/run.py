@@ -27,7 +27,7 @@ from verify.recipes.choose import ChosenRecipe
 from verify.report import check_folder, make_folder
 from verify.result import Result, conclude_run
 from verify.store.facts import RunFacts
-from verify.store.resume import open_run
+from verify.store.resume import check_store, open_run
 from verify.store.rows import ImageRow
 from verify.store.run_store import RunStore
 from verify.why.explain import WhyReport, explain_accuracy
@@ -65,6 +65,8 @@ def verify(options: Options) -> Result:
     inputs = Inputs.read(options)
     if options.report:
         make_folder(options.report)
+        if inputs.dataset:
+            check_store(options.report, options.shard)
     pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):

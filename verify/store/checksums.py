@@ -9,26 +9,24 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
-Value = int | float | str | None
-
 
 def checksum_of(values: Iterable[object]) -> int:
-    """CRC-32 of values as SQLite gives them back, in their order."""
-    return zlib.crc32(repr([_kept(value) for value in values]).encode())  # repr escapes what is no Unicode
+    """CRC-32 of values as SQLite keeps them, in their order."""
+    return zlib.crc32(repr([*values]).encode())  # repr escapes what is no Unicode
 
 
 def row_checksum(image: Sequence[object], predictions: Mapping[str, Sequence[object]]) -> int:
-    """CRC-32 of an image's columns and of every prediction on it.
+    """CRC-32 of an image's columns and of every prediction on it, all as SQLite keeps them.
 
     Args:
         image: its columns but the checksum.
         predictions: by framework, in whatever order; the columns after it.
     """
-    return checksum_of([*image, *((name, *map(_kept, predictions[name])) for name in sorted(predictions))])
+    return checksum_of([*image, *([name, *predictions[name]] for name in sorted(predictions))])
 
 
-def _kept(value: object) -> object:
-    """SQLite keeps NaN as NULL, and the zero of either sign as one."""
+def kept(value: object) -> object:
+    """A value as SQLite gives it back: it keeps NaN as NULL, and the zero of either sign as one."""
     if not isinstance(value, float):
         return value
     return None if math.isnan(value) else float(value) + 0.0

@@ -24,6 +24,17 @@ def store_name(shard: Shard) -> str:
     return "run.sqlite" if shard.count == 1 else f"run.{shard.number}-of-{shard.count}.sqlite"
 
 
+def check_store(folder: Path, shard: Shard) -> None:
+    """Looks whether a run can go on in that folder, before anything is loaded for it.
+
+    Raises:
+        StoreError: what stands in the store's place is no run store, or damaged.
+    """
+    path = folder / store_name(shard)
+    if not holds_nothing(path):
+        _read(path)
+
+
 def open_run(folder: Path | None, shard: Shard, facts: RunFacts) -> RunStore:
     """The store of exactly this run: the one that was ended, or a new one.
 

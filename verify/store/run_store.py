@@ -20,7 +20,7 @@ from convert.errors import shown
 from convert.frameworks import FRAMEWORKS
 from verify.gate import Gate
 from verify.store.border import StoreError, is_locked, reading, writing
-from verify.store.checksums import checksum_of, row_checksum
+from verify.store.checksums import checksum_of, kept, row_checksum
 from verify.store.documents import facts_documents, gate_document, read_facts, read_gate
 from verify.store.facts import RunFacts
 from verify.store.lock import WriterLock
@@ -146,12 +146,12 @@ class RunStore:
                 largest = np.abs(logits["torch"].astype(np.float64) - logits["paddle"].astype(np.float64)).max(axis=1)
             differences = dict(zip(read, largest.tolist(), strict=True))
         predictions = {
-            framework: {number: row for number, *row in _prediction_rows(read, logits[framework])}
+            framework: {number: [*map(kept, row)] for number, *row in _prediction_rows(read, logits[framework])}
             for framework in (FRAMEWORKS if read else ())
         }
         rows = []
         for image in images:
-            columns = (*astuple(image)[:-1], image.error or None, differences.get(image.number))
+            columns = (*astuple(image)[:-1], image.error or None, kept(differences.get(image.number)))
             own = {name: of[image.number] for name, of in predictions.items() if image.number in of}
             rows.append((*columns, row_checksum(columns, own)))
         self._write(

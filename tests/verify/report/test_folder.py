@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from made_up_gates import failed
+from made_up_images import write_images
+from pairs import write_pair
 from results import FACTS, GATES, NASTY, full_result, nasty_facts, some_result, some_rows
 
 import verify
+from convert.archs import get_spec
 from convert.errors import FerryError, TargetError
 from verify.cli import main
 from verify.report import check_folder, write_reports
@@ -194,6 +197,25 @@ def test_from_python_a_mistake_touches_nothing_either(earlier: dict[str, bytes],
     with pytest.raises(FerryError, match=r"none\.pth: cannot be read"):
         verify.verify(verify.Options(src="none.pth", dst="none.pdparams", report=tmp_path))
     assert contents(tmp_path) == earlier
+
+
+def test_somebody_s_own_store_ends_a_run_before_a_framework_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = write_pair(tmp_path, get_spec("convnext_digits"))
+    (tmp_path / "run.sqlite").write_text("mine")
+    monkeypatch.setattr("verify.run.start_workers", None)
+    options = verify.Options(
+        arch=pair.spec.name,
+        src=pair.source.path,
+        dst=pair.target.path,
+        data=write_images(tmp_path / "val"),
+        report=tmp_path,
+    )
+
+    with pytest.raises(FerryError, match=r"run\.sqlite: is no run store: file is not a database"):
+        verify.verify(options)
+    assert (tmp_path / "run.sqlite").read_text() == "mine"
 
 
 def test_a_link_to_no_folder(tmp_path: Path) -> None:
