@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from convert.console import print_message, print_result
 from convert.errors import FerryError, WrongUsage
-from convert.paths import NO_PATH, is_possible, make_folders
 from verify import sample
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
@@ -55,23 +54,22 @@ def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
 
 
 def _run(args: argparse.Namespace, overrides: Overrides, command: str) -> int:
-    from verify.report import remove_reports  # numpy and Pillow load here, not for --help
-    from verify.run import verify
+    from verify.run import verify  # numpy and Pillow load here, not for --help
 
-    if args.report:
-        _make_folder(args.report)
-        remove_reports(args.report)
     with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
         result = verify(_options(args, overrides, Path(scratch)))
         return _hand_over(replace(result, command=command), args)
 
 
 def _merge(args: argparse.Namespace, command: str) -> int:
+    from verify.report import check_folder, make_folder
     from verify.result import merge_runs
 
+    if args.report:
+        check_folder(args.report)
     result = merge_runs(args.merge)
     if args.report:
-        _make_folder(args.report)
+        make_folder(args.report)
     return _hand_over(replace(result, command=command), args)
 
 
@@ -139,15 +137,6 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
         expect=args.expect,
         why_sample=args.why_sample or SAMPLE,
     )
-
-
-def _make_folder(folder: Path) -> None:
-    if not is_possible(folder):
-        raise FerryError(f"{folder}: {NO_PATH}")
-    try:
-        make_folders(folder)
-    except OSError as error:
-        raise FerryError(f"{folder}: cannot be made into a folder for the report: {error.strerror}") from error
 
 
 def _overrides(args: argparse.Namespace) -> Overrides:

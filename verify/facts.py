@@ -15,6 +15,7 @@ from convert.source.read import Source
 from convert.version import __version__
 from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Dataset
+from verify.gates import kept_gates
 from verify.options import Options
 from verify.pair import Pair
 from verify.recipes.choose import ChosenRecipe
@@ -91,6 +92,7 @@ def add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan)
         notes=replace(facts.notes, data=place, shard=plan.shard),
         settings=Settings(
             classes=tuple(dataset.classes),
+            gates=kept_gates(layers=options.layers, gradients=options.gradients),
             listed=listing(plan.items(dataset)),
             all_listed=listing(dataset.items),
             files=dataset.state(),
@@ -106,6 +108,7 @@ def _file(source: Source[Array]) -> CheckpointFile:
         container=checkpoint.container,
         key_format=source.named.key_format.name,
         sha256=first.sha256(),
+        wrapper=checkpoint.wrapper,
         shards=tuple(HashedFile(name=file.path.name, sha256=file.sha256()) for file in shards),
     )
 

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convert.errors import shown
 from convert.paths import AnyPath
 from verify.accuracy.scores import PairedResult, summarise
 from verify.datasets.blobs import Blob
 from verify.gate import Gate, Verdict
-from verify.gates import in_order
+from verify.gates import in_order, kept_gates
 from verify.gates.layers import UnitReport
 from verify.gates.paired import paired_gate
 from verify.gates.published import published_gate
 from verify.recipes.recipe import Recipe
+from verify.store.border import StoreError
 from verify.store.coverage import coverage_problems
 from verify.store.facts import RunFacts
-from verify.store.merge import merge
+from verify.store.merge import KeptGates, merge
 from verify.store.rows import ImageRow
 from verify.why.explain import WhyReport
 
@@ -72,7 +74,22 @@ def merge_runs(paths: Sequence[AnyPath]) -> Result:
     """The result of shards, the same as that of one run over the whole data set.
 
     Raises:
-        StoreError: the files are not all the shards of one run.
+        StoreError: the files are not all the shards of one run, or a gate is missing in one.
     """
     merged = merge([Path(path) for path in paths])
+    for shard in merged.shards:
+        _check_gates(shard)
     return conclude_run(merged.facts, merged.gates, merged.rows)
+
+
+def _check_gates(shard: KeptGates) -> None:
+    """A store that has lost a gate would pass without it."""
+    names = [gate.name for gate in shard.gates]
+    known = kept_gates(layers=True, gradients=True)
+    if strange := next((name for name in (*names, *shard.asked) if name not in known), None):
+        raise StoreError(f"{shard.path}: has the gate {shown(strange)!r}, which no run keeps; leave the file out")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise StoreError(f"{shard.path}: has the gate {twice!r} twice; run that shard anew")
+    expected = (*kept_gates(layers=False, gradients=False), *shard.asked)
+    if missing := next((name for name in expected if name not in names), None):
+        raise StoreError(f"{shard.path}: lacks the gate {missing!r}, which its run has; run that shard anew")

@@ -24,9 +24,10 @@ from verify.inputs import Inputs
 from verify.options import Options
 from verify.pair import Pair
 from verify.recipes.choose import ChosenRecipe
+from verify.report import check_folder, make_folder
 from verify.result import Result, conclude_run
 from verify.store.facts import RunFacts
-from verify.store.resume import open_run
+from verify.store.resume import check_store, open_run
 from verify.store.rows import ImageRow
 from verify.store.run_store import RunStore
 from verify.why.explain import WhyReport, explain_accuracy
@@ -52,13 +53,20 @@ class RunInterrupted(KeyboardInterrupt):
 def verify(options: Options) -> Result:
     """Runs the gates that are asked for, in the order of `verify.gates.GATES`.
 
-    Everything about the input that can be wrong is looked at before a framework is loaded.
+    Everything about the input that can be wrong is looked at before a framework is loaded, and before anything is
+    written.
 
     Raises:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
         RunInterrupted: Ctrl-C in the accuracy run.
     """
+    if options.report:
+        check_folder(options.report)
     inputs = Inputs.read(options)
+    if options.report:
+        make_folder(options.report)
+        if inputs.dataset:
+            check_store(options.report, options.shard)
     pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,7 @@ def _header(content: Stretch) -> dict[str, Any]:
     return header
 
 
-def parse_json(content: Stretch, part: str, **hooks: Callable[[str], Any]) -> dict[str, Any]:
+def parse_json(content: Stretch, part: str, **hooks: Any) -> dict[str, Any]:
     """The JSON object in those bytes. `part` names them in messages, `hooks` are those of `json.loads`."""
     if content.nbytes > MAX_HEADER:
         raise RefusedCheckpoint(f"{part} of {content.nbytes:,} bytes; {MAX_HEADER:,} are the limit")

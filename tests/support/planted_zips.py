@@ -38,8 +38,11 @@ def zipped(entries: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) 
     return file.getvalue()
 
 
-def with_entries(*, first: Mapping[str, bytes] = {}, **more: bytes) -> bytes:
-    return zipped({**first, **ENTRIES, **{f"x/{entry}": content for entry, content in more.items()}})
+def with_entries(more: Mapping[str, bytes] = ENTRIES, *, first: Mapping[str, bytes] = ENTRIES, **named: bytes) -> bytes:
+    """The zip file with entries before its own, and with others behind them or in their place."""
+    added = {} if more is ENTRIES else more
+    before = {} if first is ENTRIES else first
+    return zipped({**before, **ENTRIES, **{f"x/{entry}": content for entry, content in {**added, **named}.items()}})
 
 
 def renamed(**names: str) -> bytes:
@@ -157,7 +160,7 @@ LONG = "x/data/0 has sizes in 64 bits that do not fit those in 32"
 ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "nothing odd": (lambda: zipped(ENTRIES), ""),
     "its own folder as an entry": (lambda: with_entries(first={"x/": b""}), ""),
-    "other entries of torch.save": (lambda: with_entries(**{".format_version": b"1", ".storage_alignment": b"64"}), ""),
+    "other entries of torch.save": (lambda: with_entries({".format_version": b"1", ".storage_alignment": b"64"}), ""),
     "two ends that agree": (ends_in_64_bits, ""),
     "the header's position in 64 bits": (lambda: extra_in_header(position_of_last()), ""),
     "sizes in 64 bits in the header": (lambda: extra_in_header(40, 40), ""),
@@ -166,7 +169,7 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "no size in the header": (lambda: in_header("x/data/0", 18, "<2L", 0, 0), "the header of x/data/0 does not say"),
     "a time in an extra field": (lambda: extra_in_directory(b"UT\x05\x00\x01\0\0\0\0"), ""),
     "data/0 and DATA/0": (
-        lambda: with_entries(**{"DATA/0": B.tobytes()}),
+        lambda: with_entries({"DATA/0": B.tobytes()}),
         "the zip container has two entries whose names differ in case alone",
     ),
     "DATA/0 before data/0": (
@@ -174,7 +177,7 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         "the zip container has two entries whose names differ in case alone",
     ),
     "data.pkl and DATA.PKL": (
-        lambda: with_entries(**{"DATA.PKL": OTHER, "data/1": B.tobytes()}),
+        lambda: with_entries({"DATA.PKL": OTHER, "data/1": B.tobytes()}),
         "the zip container has two entries whose names differ in case alone",
     ),
     "two folders that differ in case": (
@@ -191,16 +194,16 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a NUL in a name": (lambda: renamed(data1="da\0a1"), NO_PATH + "'x/da\\x00a1'"),
     "a NUL behind a name": (
-        lambda: with_entries(**{"data/01": B.tobytes()}).replace(b"x/data/01", b"x/data/0\0"),
+        lambda: with_entries({"data/01": B.tobytes()}).replace(b"x/data/01", b"x/data/0\0"),
         NO_PATH + "'x/data/0\\x00'",
     ),
     "a backslash in a name": (lambda: renamed(data1="da\\a1"), NO_PATH + r"'x/da\\a1'"),
     "a control character in a name": (lambda: renamed(data1="da\x1ba1"), NO_PATH + r"'x/da\x1ba1'"),
     "an absolute name": (lambda: with_entries(first={"/x/data/0": b""}), NO_PATH + "'/x/data/0'"),
     "a drive": (lambda: with_entries(first={"C:/x/data/0": b""}), NO_PATH + "'C:/x/data/0'"),
-    "a name with two dots": (lambda: with_entries(**{"data/../data/0": B.tobytes()}), NO_PATH + "'x/data/../data/0'"),
-    "a name with one dot": (lambda: with_entries(**{"./data/0": B.tobytes()}), NO_PATH + "'x/./data/0'"),
-    "a name with two slashes": (lambda: with_entries(**{"data//0": B.tobytes()}), NO_PATH + "'x/data//0'"),
+    "a name with two dots": (lambda: with_entries({"data/../data/0": B.tobytes()}), NO_PATH + "'x/data/../data/0'"),
+    "a name with one dot": (lambda: with_entries({"./data/0": B.tobytes()}), NO_PATH + "'x/./data/0'"),
+    "a name with two slashes": (lambda: with_entries({"data//0": B.tobytes()}), NO_PATH + "'x/data//0'"),
     "a name of no letters": (
         lambda: renamed(data1="dat\xff").replace("dat\xff".encode(), b"dat\xff\xfe"),
         r"the zip container has an entry of no readable name: b'x/dat\xff\xfe'",
@@ -295,19 +298,15 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     },
     "version 10": (lambda: with_entries(version=b"10\n"), ""),
     "a storage of two dtypes": (
-        lambda: with_entries(
-            **{
-                "data.pkl": stream(a_dict({"w": tensor_in(kind="IntStorage"), "v": tensor_in()}), 2),
-            }
-        ),
+        lambda: with_entries({"data.pkl": stream(a_dict({"w": tensor_in(kind="IntStorage"), "v": tensor_in()}), 2)}),
         "a persistent id that names no storage: a storage of two sizes or dtypes (byte ",
     ),
     "a storage of two sizes": (
-        lambda: with_entries(**{"data.pkl": stream(a_dict({"w": tensor_in(numel=2), "v": tensor_in()}), 2)}),
+        lambda: with_entries({"data.pkl": stream(a_dict({"w": tensor_in(numel=2), "v": tensor_in()}), 2)}),
         "a persistent id that names no storage: a storage of two sizes or dtypes (byte ",
     ),
     "bytes behind the pickle": (
-        lambda: with_entries(**{"data.pkl": ONE + OTHER}),
+        lambda: with_entries({"data.pkl": ONE + OTHER}),
         f"{len(OTHER)} bytes follow the pickle's end; fetch the file again",
     ),
 }

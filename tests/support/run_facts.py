@@ -113,7 +113,9 @@ def full_facts() -> RunFacts:
     """Facts of which no field has its default, but for the merged shards, which no single run has."""
     facts = facts_of_run(7, shard=Shard(2, 3), recipe=RECIPE, protocol=replace(Protocol(), size=288, resize=329))
     shards = (HashedFile(name="a.safetensors", sha256="5a" * 32), HashedFile(name="b.safetensors", sha256="5b" * 32))
-    source = replace(SOURCE, name="x.safetensors.index.json", container="safetensors", shards=shards)
+    source = replace(
+        SOURCE, name="x.safetensors.index.json", container="safetensors", wrapper="model_ema", shards=shards
+    )
     data = replace(data_facts(7), class_map_sha256="6c" * 32)
     another = AnotherRun(kept_as="run.0123abcd.sqlite", differs=("protocol", "device"))
     return replace(
@@ -127,5 +129,7 @@ def full_facts() -> RunFacts:
             data_changed=True,
             speed=Speed(images=5, before=2, seconds=2.5),
         ),
-        settings=replace(facts.settings, classes=("tench", "goldfish \udcff"), files="5c" * 32),
+        settings=replace(
+            facts.settings, classes=("tench", "goldfish \udcff"), gates=("structure", "layers"), files="5c" * 32
+        ),
     )

@@ -92,6 +92,7 @@ def test_the_report_says_what_was_verified(good: Run) -> None:
     assert facts["arch"] == {"name": "convnext_digits", "classes": 10, "channels": 3, "recognised": False}
     for side, name in {"source": "x.pth", "target": "x.pdparams"}.items():
         assert (facts[side]["name"], facts[side]["sha256"]) == (name, sha256_of(folder / name))
+    assert (facts["source"]["wrapper"], facts["target"]["wrapper"]) == ("model", "")
     assert facts["protocol"] == {
         "size": 64,
         "resize": 73,

@@ -148,6 +148,20 @@ PUBLISHED = GateRow(
 GATES = (STRUCTURE, FLOAT64, FLOAT32, LAYERS, GRADIENTS, PREPROCESSING, PAIRED, PUBLISHED)
 
 
+OF_ROWS = (Reads.IMAGES, Reads.WHOLE_SET)  # a run store has the rows, and each reading of it concludes these anew
+
+
+def kept_gates(*, layers: bool, gradients: bool) -> tuple[str, ...]:
+    """Names of the gates that a run over a data set keeps in its store.
+
+    Args:
+        layers: whether the run has the gate on every unit.
+        gradients: whether it has the gate on every gradient.
+    """
+    asked = {When.ALWAYS: True, When.DATA: True, When.LAYERS: layers, When.GRADIENTS: gradients}
+    return tuple(row.name for row in GATES if row.reads not in OF_ROWS and asked.get(row.when))
+
+
 def in_order(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """The gates in the order in which they run, and after them those without a row, as they were given."""
     places = {row.name: place for place, row in enumerate(GATES)}

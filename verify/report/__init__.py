@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from verify.report.document import as_json
+from verify.report.earlier import check_folder
 from verify.report.html import as_html
 from verify.report.junit import as_junit
 from verify.report.markdown import as_markdown
 from verify.report.phrases import flip_line, headline
 from verify.report.step_summary import STEP_SUMMARY, append_step_summary
 from verify.report.text import as_text
-from verify.report.writing import remove_reports, write_reports
+from verify.report.writing import make_folder, write_reports
 
 __all__ = [
     "STEP_SUMMARY",
@@ -19,8 +20,9 @@ __all__ = [
     "as_junit",
     "as_markdown",
     "as_text",
+    "check_folder",
     "flip_line",
     "headline",
-    "remove_reports",
+    "make_folder",
     "write_reports",
 ]

@@ -1,4 +1,4 @@
-"""Facts as JSON, and back: what is read is what the fields' own types say, or it is refused."""
+"""Facts and gates as JSON, and back: what is read is what the fields' own types say, or it is refused."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from convert.errors import shown
+from verify.gate import Gate, Measure
 from verify.store.facts import Identity, Machine, Notes, RunFacts, Settings
 from verify.store.validity import problems
 
@@ -74,7 +75,38 @@ def read_facts(documents: Mapping[str, object]) -> RunFacts:
     return facts
 
 
+def gate_document(gate: Gate) -> str:
+    """A gate as JSON; what it measured may be no number, or infinite."""
+    return json.dumps(asdict(gate))
+
+
+def read_gate(text: object, name: str) -> Gate:
+    """A gate out of its document; its verdict follows from its measures, which alone are stored.
+
+    Its words are made visible: they are the only ones of a store that nothing is compared with.
+
+    Raises:
+        ValueError: the document is damaged.
+    """
+    gate = read_document(Gate, text, name)
+    return Gate(
+        name=_visible(gate.name),
+        measured=_visible(gate.measured),
+        limit=_visible(gate.limit),
+        measures=tuple(replace(measure, name=_visible(measure.name)) for measure in gate.measures),
+        problems=tuple(map(_visible, gate.problems)),
+        details=tuple((_visible(key), _visible(detail)) for key, detail in gate.details),
+        reason=_visible(gate.reason),
+    )
+
+
+def _visible(text: str) -> str:
+    return shown(text, len(text))
+
+
 def _read(kind: Any, value: Any, where: str) -> Any:
+    if kind is Measure:
+        return _read_measure(value, where)
     if is_dataclass(kind):
         return _read_fields(kind, value, where)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -102,6 +134,14 @@ def _read_fields(kind: Any, value: Any, where: str) -> Any:
         raise ValueError(f"{where} has the unknown {shown(unknown[0])}")
     hints = get_type_hints(kind)
     return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in names})
+
+
+def _read_measure(value: Any, where: str) -> Measure:
+    """A measure, whose numbers alone need not be finite: a gate that measured a NaN has failed."""
+    _checked(isinstance(value, dict), value, where, OF_JSON[dict])
+    numbers = {key: item for key, item in value.items() if key != "name" and type(item) is float}
+    measure: Measure = _read_fields(Measure, value | dict.fromkeys(numbers, 0.0), where)
+    return Measure(measure.name, numbers.get("value", measure.value), numbers.get("limit", measure.limit))
 
 
 def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:

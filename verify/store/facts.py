@@ -47,6 +47,7 @@ class CheckpointFile:
         container: what kind of file it is.
         key_format: the library whose names its tensors have.
         sha256: of the file.
+        wrapper: the key that the state dict stood under, of which a file may have several; empty for a bare one.
         shards: the files that hold the tensors, where this one is their index.
     """
 
@@ -54,6 +55,7 @@ class CheckpointFile:
     container: str
     key_format: str
     sha256: str
+    wrapper: str = ""
     shards: tuple[HashedFile, ...] = ()
 
     @property
@@ -247,12 +249,14 @@ class Settings:
 
     Attributes:
         classes: name of each label, where the data set names them.
+        gates: names of the gates on the checkpoints that were asked for.
         listed: the images of the shard.
         all_listed: the images of the whole data set.
         files: digest of the state in which the images' files were when the run began; empty where it is not known.
     """
 
     classes: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
     listed: Listing = field(default_factory=Listing)
     all_listed: Listing = field(default_factory=Listing)
     files: str = ""

@@ -11,13 +11,29 @@ from pathlib import Path
 from convert.errors import counted, shown
 from convert.paths import status_of
 from verify.gate import Gate, Verdict
+from verify.store.border import StoreError
 from verify.store.facts import Notes, RunFacts
 from verify.store.rows import ImageRow
-from verify.store.run_store import RunStore, StoreError
+from verify.store.run_store import RunStore
 from verify.store.words import differing, identity_words, machine_words
 
 SHOWN = 400  # characters of a fact in an error; a sharded checkpoint's digests are longer
 WORST_FIRST = (Verdict.FAILED, Verdict.NOT_RUN, Verdict.PASSED)
+
+
+@dataclass(frozen=True)
+class KeptGates:
+    """The gates of one shard.
+
+    Attributes:
+        path: of its store.
+        asked: names of the gates that the run noted to have.
+        gates: that its store has.
+    """
+
+    path: Path
+    asked: tuple[str, ...]
+    gates: tuple[Gate, ...]
 
 
 @dataclass(frozen=True)
@@ -28,11 +44,13 @@ class Merged:
         facts: of the whole run; what depends on the machine names each one.
         gates: of the checkpoints; of each, the worst that a shard found.
         rows: every image once, in the data set's order.
+        shards: the gates of each.
     """
 
     facts: RunFacts
     gates: tuple[Gate, ...]
     rows: list[ImageRow]
+    shards: tuple[KeptGates, ...]
 
 
 def merge(paths: Sequence[Path]) -> Merged:
@@ -49,11 +67,20 @@ def merge(paths: Sequence[Path]) -> Merged:
     with ExitStack() as stack:
         stores = {path: stack.enter_context(closing(RunStore.open(path))) for path in paths}
         facts = {path: store.run() for path, store in stores.items()}
-        gates = [store.gates() for store in stores.values()]
+        _check_same(facts)
+        for path, store in stores.items():
+            _check_count(path, store.count(), facts[path])
+        shards = [KeptGates(path, facts[path].settings.gates, tuple(store.gates())) for path, store in stores.items()]
         rows = {path: store.numbered_rows() for path, store in stores.items()}
-    _check_same(facts)
     joined = _join(rows, facts)
-    return Merged(_facts(facts), _worst_gates(gates), [joined[number] for number in sorted(joined)])
+    ordered = [joined[number] for number in sorted(joined)]
+    return Merged(_facts(facts), _worst_gates([shard.gates for shard in shards]), ordered, tuple(shards))
+
+
+def _check_count(path: Path, count: int, facts: RunFacts) -> None:
+    """Before the rows take memory."""
+    if count > (listed := facts.settings.listed.count):
+        raise StoreError(f"{path}: holds {counted(count, 'image')} of a shard of {listed:,}; leave it out")
 
 
 def _check_same(facts: Mapping[Path, RunFacts]) -> None:

@@ -76,8 +76,8 @@ def _values(identity: Identity) -> dict[str, object]:
     data = identity.data
     return {
         "arch": identity.arch,
-        "source": identity.source.files,  # the rest follows from them
-        "target": identity.target.files,
+        "source": (identity.source.files, identity.source.wrapper),  # the rest follows from them
+        "target": (identity.target.files, identity.target.wrapper),
         "protocol": identity.protocol,
         "published": identity.recipe,
         "versions": identity.versions,
@@ -95,7 +95,8 @@ def _arch(arch: Architecture) -> str:
 
 
 def _file(file: CheckpointFile) -> str:
-    return ", ".join(f"{part.name} sha256 {part.sha256}" for part in file.files)
+    parts = [f"{part.name} sha256 {part.sha256}" for part in file.files]
+    return ", ".join([*parts, *([f"state dict {file.wrapper!r}"] if file.wrapper else [])])
 
 
 def protocol_words(protocol: Protocol, recipe: Recipe | None) -> str:

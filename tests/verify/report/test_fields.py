@@ -56,6 +56,7 @@ FULL = {
         "container": "safetensors",
         "key_format": "official",
         "sha256": "1f" * 32,
+        "wrapper": "model_ema",
         "shards": FILES,
     },
     "target": {
@@ -63,6 +64,7 @@ FULL = {
         "container": "paddle pickle",
         "key_format": "official",
         "sha256": "2e" * 32,
+        "wrapper": "",
         "shards": [],
     },
     "protocol": {

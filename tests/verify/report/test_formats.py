@@ -15,16 +15,14 @@ import pytest
 from made_up_gates import failed
 from results import FACTS, GATES, NASTY, departing_in_float32, full_result, nasty_facts, some_result, some_rows
 
-from convert.errors import TargetError
 from verify.accuracy.scores import summarise
 from verify.gates.layers import layers_gate
-from verify.report import as_json, as_junit, as_markdown, as_text, remove_reports, write_reports
+from verify.report import as_json, as_junit, as_markdown, as_text
 from verify.report.document import SCHEMA
 from verify.report.step_summary import MAX_BYTES, StepSummaryError, append_step_summary
 from verify.result import Result
 
 SCHEMA_DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))
-FILES = ["junit.xml", "report.html", "report.json", "report.md"]
 RESULTS: dict[str, Callable[[], Result]] = {
     "everything": full_result,
     "a unit of float32 alone": lambda: some_result(units=departing_in_float32()),
@@ -190,32 +188,6 @@ def test_a_step_s_summary_that_cannot_be_written_is_an_error(tmp_path: Path) -> 
         append_step_summary(full_result(), tmp_path)
 
     assert str(caught.value) == f"$GITHUB_STEP_SUMMARY, {tmp_path}: cannot be written: Is a directory"
-
-
-def test_the_files_replace_an_earlier_run_s_and_leave_nothing_else(tmp_path: Path) -> None:
-    for name in FILES:
-        (tmp_path / name).write_text("earlier")
-
-    write_reports(nasty(), tmp_path)
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    assert not [name for name in FILES if (tmp_path / name).read_text(encoding="utf-8") == "earlier"]
-
-
-def test_an_earlier_run_s_files_are_removed_and_no_others(tmp_path: Path) -> None:
-    for name in (*FILES, "run.sqlite", "notes.txt"):
-        (tmp_path / name).write_text("earlier")
-
-    remove_reports(tmp_path)
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "run.sqlite"]  # the store goes on
-
-
-def test_a_folder_of_a_report_s_name_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "report.html").mkdir()
-
-    with pytest.raises(TargetError, match=r"report\.html: cannot be replaced: "):
-        remove_reports(tmp_path)
 
 
 def test_the_classes_are_counted_as_plain_python_counts_them() -> None:

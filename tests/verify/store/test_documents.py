@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forged_stores import forge as forge_store
 from run_facts import facts_of_run, full_facts, gpu_machine
 
+from verify.store.border import StoreError
 from verify.store.documents import PARTS, facts_documents, read_facts
 from verify.store.facts import RunFacts
 from verify.store.merge import merge
 from verify.store.rows import ImageFacts
-from verify.store.run_store import RunStore, StoreError
+from verify.store.run_store import RunStore
 
 FACTS = {
     "plain": facts_of_run(),
@@ -43,7 +45,7 @@ def test_every_field_comes_back(name: str, tmp_path: Path) -> None:
 
 
 def test_the_full_facts_leave_no_field_out() -> None:
-    merged_or_on_a_gpu = [".notes.merged", ".identity.target.shards"]
+    merged_or_on_a_gpu = [".notes.merged", ".identity.target.shards", ".identity.target.wrapper"]
 
     assert without_defaults(full_facts(), "") == list(reversed(merged_or_on_a_gpu))
 
@@ -151,10 +153,8 @@ def damaged(path: Path, facts: RunFacts, forge: Callable[[dict[str, Any]], None]
     with closing(RunStore(path)) as store:
         store.put_run(facts)
         store.put_batch([ImageFacts(0, "0.png", 0, 8, 8, "RGB", "cut")], {})
-        with store.database:
-            for part, document in documents.items():
-                store.database.execute("UPDATE run SET document = ? WHERE part = ?", (json.dumps(document), part))
-    return path
+    update = "UPDATE run SET document = ? WHERE part = ?"
+    return forge_store(path, *((update, (json.dumps(document), part)) for part, document in documents.items()))
 
 
 def keep(_: dict[str, Any]) -> None:
@@ -235,11 +235,9 @@ STATEMENTS = {
     "bytes": ("UPDATE run SET document = x'00ff' WHERE part = 'notes'", "notes is no text"),
     "no text in UTF-8": ("UPDATE run SET document = CAST(x'80ff' AS TEXT) WHERE part = 'notes'", "Could not decode"),
     "a part missing": ("DELETE FROM run WHERE part = 'machine'", "it has no machine"),
-    "no table": ("DROP TABLE run", "no such table: run"),
-    "no table of images": ("DROP TABLE images", "no such table: images"),
-    "another table of images": ("ALTER TABLE images DROP COLUMN error", "no such column: error"),
-    "a gate of nothing": ("INSERT INTO gates VALUES ('7')", ""),
-    "a gate that is no JSON": ("INSERT INTO gates VALUES ('[')", ""),
+    "a gate of nothing": ("INSERT INTO gates VALUES ('7', 0)", "row 1 of `gates` is 7, not an object"),
+    "a gate that is no JSON": ("INSERT INTO gates VALUES ('[', 0)", "row 1 of `gates` is no JSON: "),
+    "a gate without a limit": ('INSERT INTO gates VALUES (\'{"name": "x"}\', 0)', "row 1 of `gates` has no measured"),
     "a name of bytes": (
         "UPDATE images SET name = x'00'",
         "name, label and error of an image are (b'\\x00', 0, 'cut')",
@@ -262,10 +260,41 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
-def test_a_damaged_store_is_an_error_that_names_it(kind: str, tmp_path: Path) -> None:
+def test_a_forged_store_is_an_error_that_names_it(kind: str, tmp_path: Path) -> None:
     statement, problem = STATEMENTS[kind]
+    path = forge_store(damaged(tmp_path / "x.sqlite", facts_of_run(), keep), statement)
+
+    assert error_of(path).startswith(f"{path}: is a damaged run store: {problem}")
+
+
+TABLES = {
+    "no table": ("DROP TABLE run", "its tables are not a run store's"),
+    "no table of images": ("DROP TABLE images", "its tables are not a run store's"),
+    "another table of images": ("ALTER TABLE images DROP COLUMN error", "its tables are not a run store's"),
+    "a table more": ("CREATE TABLE mine (x)", "'mine' is no part of a run store; drop it"),
+    "a trigger": (
+        "CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM images; END",
+        "'t' is no part of a run store; drop it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_store_of_other_tables_is_an_error_that_names_it(kind: str, tmp_path: Path) -> None:
+    statement, problem = TABLES[kind]
     path = damaged(tmp_path / "x.sqlite", facts_of_run(), keep)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(statement)
 
-    assert error_of(path).startswith(f"{path}: is a damaged run store: {problem}")
+    assert error_of(path) == said(path, problem)
+
+
+def test_a_view_without_end_in_the_place_of_the_images_is_not_read(tmp_path: Path) -> None:
+    path = damaged(tmp_path / "x.sqlite", facts_of_run(), keep)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)"
+    columns = "i AS id, 'x' AS name, NULL AS label, 1 AS width, 1 AS height, '' AS mode, 'cut' AS error"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("ALTER TABLE images RENAME TO kept")
+        database.execute(f"CREATE VIEW images AS {endless} SELECT {columns}, 0 AS max_abs, 0 AS checksum FROM n")  # noqa: S608
+
+    assert error_of(path) == said(path, "'kept' is no part of a run store; drop it")

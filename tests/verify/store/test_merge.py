@@ -22,12 +22,14 @@ from convert.archs import get_spec
 from verify.gate import Gate, Verdict, not_run
 from verify.report import as_json
 from verify.result import merge_runs
+from verify.store.border import StoreError
 from verify.store.facts import Listing, Notes, RunFacts
 from verify.store.merge import merge
 from verify.store.rows import ImageFacts
-from verify.store.run_store import RunStore, StoreError
+from verify.store.run_store import RunStore
 from verify.store.shard import Shard, parse_shard
 
+OTHERS = tuple(passed(name) for name in ("float64 oracle", "float32 logits", "preprocessing"))
 GOOD, BAD = passed("structure", "74 tensors", "x"), failed("structure", "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")
 
@@ -41,7 +43,7 @@ def write_store(path: Path, numbers: range, facts: RunFacts, gates: tuple[Gate, 
     logits = np.array([[number, 3.0, 1.0] for number in numbers], np.float32)
     with closing(RunStore(path)) as store:
         store.put_run(facts)
-        store.put_gates(gates)
+        store.put_gates((*gates, *OTHERS))
         images = [ImageFacts(number, f"{number}.png", number % 3, 8, 8, "RGB") for number in numbers]
         store.put_batch(images, {"torch": logits, "paddle": logits})
     return path
@@ -88,7 +90,7 @@ def test_a_gate_is_as_bad_as_the_worst_shard_found_it(
         for n, outcome in enumerate((first, second))
     ]
 
-    assert merge(paths).gates == (expected,)
+    assert merge(paths).gates == (expected, *OTHERS)
 
 
 def test_a_failed_gate_of_one_shard_fails_the_whole(shards: list[Path], tmp_path: Path) -> None:
@@ -141,9 +143,15 @@ def test_a_fact_that_one_shard_lacks_is_nothing(shards: list[Path], tmp_path: Pa
 
 
 def test_an_image_beyond_the_data_set_is_an_error(shards: list[Path], tmp_path: Path) -> None:
-    other = write_store(tmp_path / "other.sqlite", range(4, 7), facts_of("3/3"))
+    other = write_store(tmp_path / "other.sqlite", range(5, 7), facts_of("3/3"))
 
     assert error_of([*shards[:2], other]) == f"{other}: holds image 6 of a data set of 6; leave it out"
+
+
+def test_more_images_than_the_shard_has_are_an_error(shards: list[Path], tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other.sqlite", range(3, 6), facts_of("3/3"))
+
+    assert error_of([*shards[:2], other]) == f"{other}: holds 3 images of a shard of 2; leave it out"
 
 
 def test_a_forged_number_of_images_costs_neither_time_nor_memory(tmp_path: Path) -> None:
