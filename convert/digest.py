@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from convert.arrays import Array, dtype_name
 from convert.buffers import flat_bytes
+from convert.files import open_regular
 
 PIECE = 1 << 20  # bytes, which stay in the processor's cache between their reading and their digesting
 
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
+    with open_regular(path) as file:
+        return sha256_of_descriptor(file.fileno())
+
+
+def sha256_of_descriptor(descriptor: int) -> str:
+    """Digest of an open file's bytes from its first one on, hexadecimal; where it is read or written next stays."""
+    digest, position = hashlib.sha256(), 0
+    while piece := os.pread(descriptor, PIECE, position):
+        digest.update(piece)
+        position += len(piece)
     return digest.hexdigest()
 
 

@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "convert.ownership",
         "convert.paths",
     ),
-    ("convert.console", "convert.buffers", "convert.params"),
+    ("convert.console", "convert.endings", "convert.files", "convert.buffers", "convert.params"),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),
     ("convert.fresh_head", "convert.key_formats", "convert.state_dict"),

@@ -19,10 +19,8 @@ from urllib.parse import urlsplit
 from convert.checkpoints.atomic import write_atomically
 from convert.digest import sha256_of
 from convert.errors import shown
+from convert.files import lock, open_regular, read_text
 from convert.source.download import FetchError, discard, download, find_objection
-
-if sys.platform != "win32":
-    import fcntl
 
 __all__ = ["FetchError", "Fetched", "cache_folder", "fetch"]
 
@@ -116,13 +114,12 @@ class _Entry:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from the same entry; the system frees the lock of one that died."""
-        with self._sibling(".lock").open("ab") as file:
-            if sys.platform != "win32":
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    print(f"waiting for another process that fetches {shown(self.url, 200)}", file=sys.stderr)
-                    fcntl.flock(file, fcntl.LOCK_EX)
+        with open_regular(self._sibling(".lock"), "ab") as file:
+            try:
+                lock(file.fileno())
+            except BlockingIOError:
+                print(f"waiting for another process that fetches {shown(self.url, 200)}", file=sys.stderr)
+                lock(file.fileno(), wait=True)
             yield
 
     def is_complete(self) -> bool:
@@ -132,7 +129,7 @@ class _Entry:
         """The entry, if its content is what was recorded and asked for; it is gone if not."""
         source = self.path if from_cache else self.part
         actual = sha256_of(source)
-        recorded = self.record.read_text(errors="replace").partition(" ")[0] if from_cache else actual
+        recorded = read_text(self.record).partition(" ")[0] if from_cache else actual
         if actual != recorded:
             self._discard()
             raise FetchError(
@@ -153,7 +150,7 @@ class _Entry:
         return Fetched(self.path, actual, self.path.stat().st_size, from_cache)
 
     def _keep(self, sha256: str) -> None:
-        with self.part.open("r+b") as file:
+        with open_regular(self.part, "r+b") as file:
             os.fsync(file.fileno())
         self.part.replace(self.path)
         line = f"{sha256}  {self.path.name}\n"

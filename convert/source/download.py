@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 from tqdm import tqdm
 
 from convert.errors import FerryError, shown
+from convert.files import open_regular, read_text
 from convert.version import __version__
 
 TRIES = 4  # requests for one file, each going on where the last one ended
@@ -103,15 +104,17 @@ class _PartialFile:
     def state(self) -> tuple[_Version, int]:
         """What is known of the file, and how many of its bytes are here and can be added to."""
         try:
-            version = _Version(**json.loads(self.notes.read_text()))
+            version = _Version(**json.loads(read_text(self.notes)))
             size = self.path.stat().st_size
         except (FileNotFoundError, ValueError, TypeError):  # the last two: notes that were cut short
             return _Version(), 0
         return (version, size) if version.validator else (_Version(), 0)
 
     def begin(self, version: _Version) -> None:
-        self.path.write_bytes(b"")  # first: the new notes must never stand beside old bytes
-        self.notes.write_text(json.dumps(asdict(version)))
+        with open_regular(self.path, "wb"):  # first: the new notes must never stand beside old bytes
+            pass
+        with open_regular(self.notes, "wb") as file:
+            file.write(json.dumps(asdict(version)).encode())
 
     def describe_kept_bytes(self) -> str:
         """What an error says of the bytes that are here."""
@@ -190,7 +193,7 @@ class _Transfer:
     def _append(self, response: HTTPResponse, size: int | None) -> str:
         received = self.partial_file.path.stat().st_size
         with (
-            self.partial_file.path.open("ab") as file,
+            open_regular(self.partial_file.path, "ab") as file,
             tqdm(total=size, initial=received, unit="B", unit_scale=True, desc="download", disable=None) as bar,
         ):
             while size is None or received < size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convert.files import open_regular
 from verify.datasets.items import DatasetError
 
 MAX_DIGITS = 9  # of a label or an index
@@ -17,7 +18,7 @@ def read_lines(path: Path) -> list[str]:
         DatasetError: no such file, no UTF-8, or far too long.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_TEXT + 1)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error

@@ -15,11 +15,13 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.errors import FerryError
+from convert.files import NotRegular, refuse_irregular
 from convert.frameworks import FRAMEWORKS
 from verify.gate import Gate, Verdict
 from verify.store.rows import TOP, ImageFacts, ImageRow, Prediction, RunFacts, top_classes
 
 SCHEMA_VERSION = 2
+SIBLINGS = ("-journal", "-wal", "-shm")  # that SQLite looks for beside a file
 
 SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -66,6 +68,8 @@ class RunStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        if path is not None:
+            _refuse_irregular_files(path)
         try:
             self.database = sqlite3.connect(path or ":memory:", timeout=1)
             if path is not None:  # until it is closed, or its process ends however that ends
@@ -169,6 +173,17 @@ class RunStore:
             )
             for number, name, label, error, max_abs in images
         }
+
+
+def _refuse_irregular_files(path: Path) -> None:
+    """SQLite opens by name, what lies beside a store too, and would wait for ever where a pipe lies."""
+    for place in (path, *(path.with_name(path.name + suffix) for suffix in SIBLINGS)):
+        try:
+            refuse_irregular(place)
+        except NotRegular as error:
+            raise StoreError(
+                f"{place}: cannot be opened: {error.strerror}; another --report folder has none"
+            ) from error
 
 
 def _prediction_rows(numbers: Sequence[int], framework: str, logits: Array) -> Iterable[list[int | float | str | None]]:
