@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from convert.console import OutputError, positive, print_result
+from convert.console import OutputError, positive, print_error, print_result, settle_streams
+from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, RefusedCheckpoint
+from convert.files import identity_of
 from convert.ownership import describe_clash
 
 KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
@@ -39,8 +40,9 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         argv: its arguments; those of the process without it.
         prog: what the user called it by, for usage and messages.
     """
+    settle_streams()
     if clash := describe_clash("convert"):
-        print(f"{prog}: {clash}", file=sys.stderr)
+        print_error(f"{prog}: {clash}")
         return 1
     parser = make_parser(prog)
     args = parser.parse_args(argv)
@@ -52,23 +54,35 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         parser.error("--json is the summary of a conversion; it goes with neither --plan nor --list")
     if args.to and args.dst and args.dst.suffix == ".pdparams":
         parser.error("--to is for a PyTorch target, .pth or .safetensors; a .pdparams has the official keys")
+    with terminable():
+        return _run_to_an_end(args, prog)
+
+
+def _run_to_an_end(args: argparse.Namespace, prog: str) -> int:
+    before = identity_of(args.dst)
+
+    def outcome() -> str:
+        # The target is only ever replaced as a whole, whatever happened before or after.
+        return "nothing was written" if identity_of(args.dst) == before else f"{args.dst} is complete"
+
     try:
-        return _run(args)
+        with shortages():
+            return _run(args, prog)
     except OutputError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_error(f"{prog}: {error}")
         return 1
     except FerryError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print_error(f"{prog}: {error}")
         if isinstance(error, RefusedCheckpoint):
-            print(f"{prog}: {AFTER_REFUSAL}", file=sys.stderr)
-        print(f"{prog}: nothing was written", file=sys.stderr)
+            print_error(f"{prog}: {AFTER_REFUSAL}")
+        print_error(f"{prog}: {outcome()}")
         return 1
-    except KeyboardInterrupt:
-        print(f"\n{prog}: interrupted; nothing was written", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print_error(f"\n{prog}: {word_of(error)}; {outcome()}")
+        return status_of(error)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, prog: str) -> int:
     from convert import summary  # numpy loads with these, which --help need not wait for
     from convert.checkpoints.atomic import check_target
     from convert.job import Job, Options
@@ -82,13 +96,15 @@ def _run(args: argparse.Namespace) -> int:
     options = Options(args.weights, args.to, args.dtype, args.num_classes)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
-        print(located.line(), file=sys.stderr)
+        print_error(located.line())
     job = Job.read(args.arch or located.arch, located.path, options)
     framework = job.target_framework(args.dst.suffix if args.dst else ".safetensors")
     if args.plan:
         print_result(summary.plan(job, framework))
         return 0
     written = job.write(args.dst, force=args.force, digest=args.json)
+    if written.note:
+        print_error(f"{prog}: {written.note}")
     if args.json:
         print_result(summary.as_json(job, framework, written))
     else:

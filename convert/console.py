@@ -1,8 +1,10 @@
-"""What the commands share at a terminal: types of arguments, and printing that can be piped."""
+"""What the commands share at a terminal: types of arguments, and printing that can be piped and fails on no name."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 
@@ -22,6 +24,19 @@ def positive(text: str) -> int:
 
 class OutputError(FerryError):
     """Standard output cannot take the result; what was done before is done."""
+
+
+def settle_streams() -> None:
+    """Has both streams escape what their encoding lacks: no name is a reason to fail when the work is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_error(text: str) -> None:
+    """Writes a line to stderr; where nobody is there any more to read it, that is all right."""
+    with contextlib.suppress(OSError, ValueError):  # a terminal that has gone; a stream that was closed
+        print(text, file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from convert.arrays import Array
 from convert.digest import sha256_of
+from convert.endings import word_of
 from convert.errors import FerryError
 from convert.job import Job
 from verify import sample
@@ -54,7 +55,7 @@ from verify.workers.worker import Worker, start_workers
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C in the accuracy run. What was done is in the store.
+    """Ctrl-C or a termination in the accuracy run. What was done is in the store.
 
     Attributes:
         done: images in the store.
@@ -62,9 +63,9 @@ class RunInterrupted(KeyboardInterrupt):
         kept: whether the same command goes on from there.
     """
 
-    def __init__(self, done: int, total: int, kept: bool) -> None:
+    def __init__(self, done: int, total: int, kept: bool, word: str = "interrupted") -> None:
         self.done, self.total, self.kept = done, total, kept
-        after = f"interrupted after {done:,} of {total:,} images; no verdict"
+        after = f"{word} after {done:,} of {total:,} images; no verdict"
         super().__init__(f"{after}. The same command goes on from there" if kept else after)
 
 
@@ -88,6 +89,9 @@ def verify(options: Options) -> Result:
         )
         return Result(facts.shown, (mismatch_gate(problems), *missing), recipe=chosen.recipe)
     files = file_digests(pair)
+    plan = options.plan(chosen.protocol, class_indices)
+    if dataset:
+        plan.check_room(len(dataset.items))  # before a framework loads, not after all gates have run
     with start_workers(options.compute) as workers:
         inputs = parity_inputs(pair.spec, chosen.protocol)
         gates: tuple[Gate, ...] = (run_structure(pair, files, workers), *parity_gates(pair, workers, inputs))
@@ -97,7 +101,6 @@ def verify(options: Options) -> Result:
         if dataset is None:
             gates = (*gates, *_not_run(_accuracy_limits(chosen), "no --data"))
             return Result(facts.shown, gates, recipe=chosen.recipe, units=units)
-        plan = options.plan(chosen.protocol, class_indices)
         facts = replace(facts, settings=settings_of(chosen, dataset.classes))
         facts = _add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
@@ -166,7 +169,7 @@ def _evaluated(
         speed = evaluate(dataset, plan, workers, store)
     except KeyboardInterrupt as error:
         total = sum(map(len, plan.batches(len(dataset.items))))
-        raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
+        raise RunInterrupted(len(store.numbers()), total, store.path is not None, word_of(error)) from error
     return store.run().with_notes(speed=str(speed)), store.gates(), store.rows()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from convert.checkpoints.atomic import write_atomically
@@ -13,7 +14,12 @@ from verify.report.junit import as_junit
 from verify.report.markdown import as_markdown
 from verify.result import Result
 
-FILES = ("report.html", "report.json", "report.md", "junit.xml")
+FORMS: dict[str, Callable[[Result], str]] = {
+    "report.html": as_html,
+    "report.json": lambda result: f"{as_json(result)}\n",
+    "report.md": as_markdown,
+    "junit.xml": as_junit,
+}
 
 
 def write_reports(result: Result, folder: AnyPath) -> None:
@@ -24,11 +30,19 @@ def write_reports(result: Result, folder: AnyPath) -> None:
         folder: must exist.
 
     Raises:
-        TargetError: a file cannot be written.
+        TargetError: files cannot be written, a line each; the others are there all the same.
     """
-    texts = (as_html(result), as_json(result) + "\n", as_markdown(result), as_junit(result))
-    for name, text in zip(FILES, texts, strict=True):
-        write_atomically(Path(folder, name), [text.encode("utf-8", "backslashreplace")], force=True, digest=False)
+    failures = []
+    for name, make in FORMS.items():
+        try:
+            content = make(result).encode("utf-8", "backslashreplace")
+            write_atomically(Path(folder, name), [content], force=True, digest=False)
+        except TargetError as error:
+            failures.append(str(error))
+        except OSError as error:  # the page's plots need a folder for matplotlib's cache
+            failures.append(f"{Path(folder, name)}: cannot be made: {error.strerror or error}")
+    if failures:
+        raise TargetError("\n".join(failures))
 
 
 def remove_reports(folder: AnyPath) -> None:
@@ -37,7 +51,7 @@ def remove_reports(folder: AnyPath) -> None:
     Raises:
         TargetError: one of the names cannot be removed.
     """
-    for name in FILES:
+    for name in FORMS:
         path = Path(folder, name)
         try:
             path.unlink(missing_ok=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
+from convert.files import scratch_folder
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
 from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
@@ -88,9 +87,9 @@ def selftest(compute: Compute, faults: Sequence[Fault] = FAULTS) -> Selftest:
         faults: to be planted.
     """
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="paddleferry-") as folder, start_workers(compute) as workers:
-        bench = Bench(workers=workers, compute=compute, scratch=Path(folder))
-        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, Path(folder) / "v2.pth")}
+    with scratch_folder() as folder, start_workers(compute) as workers:
+        bench = Bench(workers=workers, compute=compute, scratch=folder)
+        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, folder / "v2.pth")}
         with tqdm(total=len(pairs) + len(faults), unit="fault", desc="selftest", disable=None) as bar:
             untouched = []
             for pair in pairs.values():
