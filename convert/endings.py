@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
 
 from convert.errors import FerryError
 
@@ -32,29 +32,51 @@ class Terminated(KeyboardInterrupt):
         super().__init__()
 
 
+@dataclass
+class _Asked:
+    """Who asked this process to end, and when; what asks first is kept until the command has ended."""
+
+    error: KeyboardInterrupt | None = None
+    at: float = 0.0
+
+
+_asked = _Asked()
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Has the signals that ask a program to end raise `Terminated`. One that somebody ignores (nohup) stays ignored."""
+    """Has the signals that ask a program to end raise `Terminated`, and Ctrl-C raise KeyboardInterrupt as ever.
+
+    One that somebody ignores (nohup) stays ignored, and one that somebody else handles stays theirs.
+    """
     if threading.current_thread() is not threading.main_thread():  # elsewhere signals cannot be set
         yield
         return
-    first = 0.0
-
-    def terminate(number: int, _: FrameType | None) -> None:
-        nonlocal first
-        if first and time.monotonic() - first < GRACE:
-            return
-        first = time.monotonic()
-        raise Terminated(number)
-
-    default = [number for number in TERMINATIONS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in default:
-        signal.signal(number, terminate)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *TERMINATIONS)}
+    ours = {number: handler for number, handler in handlers.items() if _is_untouched(handler)}
+    for number in ours:
+        signal.signal(number, _ask)
     try:
         yield
     finally:
-        for number in default:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if ours:
+            _asked.error = None
+
+
+def _is_untouched(handler: object) -> bool:
+    """Whether a signal's handler is the one that Python starts with."""
+    return handler in (signal.SIG_DFL, signal.default_int_handler)
+
+
+def _ask(number: int, _: FrameType | None) -> None:
+    again = _asked.error is not None and time.monotonic() - _asked.at < GRACE
+    if again and number != signal.SIGINT:
+        return
+    _asked.error = KeyboardInterrupt() if number == signal.SIGINT else Terminated(number)
+    _asked.at = time.monotonic()
+    raise _asked.error
 
 
 def word_of(error: KeyboardInterrupt) -> str:
@@ -70,24 +92,32 @@ def status_of(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def shortages() -> Iterator[None]:
-    """Turns what the system's limits bring about into a FerryError that names the limit."""
+    """Turns what the system's limits bring about into a FerryError that names the limit.
+
+    What a library makes of being asked to end becomes that again: numpy, for one, an ImportError.
+    """
     try:
         yield
-    except MemoryError as error:
-        _refuse("there is not enough memory", "ulimit -v, or a container's limit, may be too low", error)
-    except RuntimeError as error:
-        if str(error) != NO_THREAD:
-            raise
-        _refuse("no further thread can be started", "ulimit -u or -v, or a container's limit, may be too low", error)
-    except ImportError as error:
-        if not any(words in str(error) for words in NO_LIBRARY):
-            raise
-        name = error.name or "a library"
-        _refuse(f"there is not enough memory to load {name}", "ulimit -v may be too low", error)
+    except FerryError:
+        raise
+    except Exception as error:
+        if _asked.error:
+            raise _asked.error from None
+        _tell_shortage(error)
+        raise
 
 
-def _refuse(what: str, cause: str, error: Exception) -> NoReturn:
-    raise FerryError(f"{what}; {cause}") from error
+def _tell_shortage(error: Exception) -> None:
+    text = str(error)
+    if isinstance(error, MemoryError):
+        what, limit = "there is not enough memory", "ulimit -v"
+    elif isinstance(error, RuntimeError) and text == NO_THREAD:
+        what, limit = "no further thread can be started", "ulimit -u or -v"
+    elif isinstance(error, ImportError) and any(words in text for words in NO_LIBRARY):
+        what, limit = "there is not enough memory to load a library", "ulimit -v"
+    else:
+        return
+    raise FerryError(f"{what}; {limit}, or a container's limit, may be too low") from error
 
 
 def _termination(error: BaseException) -> Terminated | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,17 @@ def settle_process(framework: str, threads: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def make_folders_if_possible() -> Iterator[None]:
-    """Has `os.makedirs` pass over what cannot be made.
+def no_folder_needed() -> Iterator[None]:
+    """Has `os.makedirs` pass over what cannot be made, and a folder for temporary files be named where there is none.
 
-    On import Paddle makes a folder for data sets in the home. Nothing here uses it, and a home may be read-only, be
-    /dev/null or not be there.
+    On import Paddle makes a folder for data sets in the home, or else among temporary files. Nothing here uses it, and
+    a home may be read-only, be /dev/null or not be there.
     """
-    make = os.makedirs
+    make, temporary = os.makedirs, tempfile.tempdir
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = os.devnull
 
     def try_to_make(*args: Any, **options: Any) -> None:
         with contextlib.suppress(OSError):
@@ -56,7 +61,7 @@ def make_folders_if_possible() -> Iterator[None]:
     try:
         yield
     finally:
-        os.makedirs = make
+        os.makedirs, tempfile.tempdir = make, temporary
 
 
 def _is_avx2_without_intel() -> bool:

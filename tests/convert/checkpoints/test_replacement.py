@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import at_most, make_fifo, make_loop, make_socket
 
 from convert import files
 from convert.checkpoints import replacement
@@ -23,22 +21,6 @@ from convert.errors import TargetError
 
 OURS = ".x.pdparams.0123456789ab.tmp"
 CAN_CHANGE_OWNERS = hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fails what waits for longer."""
-
-    def fail(*_: object) -> None:
-        raise TimeoutError(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -62,19 +44,6 @@ def failing(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int
         return real(*args, **options)
 
     monkeypatch.setattr(module, name, call)
-
-
-def make_fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def make_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-
-
-def make_loop(path: Path) -> None:
-    path.symlink_to(path.name)
 
 
 # What lies beside the target
