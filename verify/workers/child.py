@@ -77,7 +77,7 @@ class Child:
             self.connection.send(message)
         except BlockingIOError as error:
             self._is_silent(error)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             self._died()
 
     def receive(self) -> Any:
