@@ -165,7 +165,7 @@ def test_a_verdict_that_cannot_be_written_down_is_printed_all_the_same(
 
 
 def test_a_report_is_written_where_standard_output_cannot_be(good: Run, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "verify", "--merge", good.report / "run.sqlite", "--report", tmp_path]
+    command = [sys.executable, "-m", "verify", "--merge", str(good.report / "run.sqlite"), "--report", str(tmp_path)]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True, timeout=60)
 
