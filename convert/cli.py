@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import SAFETENSORS, WRITTEN_AS, source_suffixes, usual_suffixes
-from convert.console import OutputError, Parser, positive, print_message, print_result
+from convert.console import OutputError, Parser, positive, print_message, print_result, settle_streams
+from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
 from convert.frameworks import TORCH
 from convert.ownership import describe_clash
+from convert.regular import identity_of
 from convert.usage import Mode, Rule, Usage
 from convert.visible import joined
 
@@ -72,6 +74,7 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         argv: its arguments; those of the process without it.
         prog: what the user called it by, for usage and messages.
     """
+    settle_streams()
     if clash := describe_clash("convert"):
         print_message(f"{prog}: {clash}")
         return 1
@@ -82,10 +85,25 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         parser.error(
             f"--to is for a PyTorch target, {either(usual_suffixes(TORCH))}; a {args.dst.suffix} has the official keys"
         )
+    with terminable():
+        try:
+            return _run_to_an_end(args, prog)
+        except WrongUsage as error:
+            parser.error(str(error))
+
+
+def _run_to_an_end(args: argparse.Namespace, prog: str) -> int:
+    before = identity_of(args.dst)
+
+    def outcome() -> str:
+        # The target is only ever replaced as a whole, whatever happened before or after.
+        return "nothing was written" if identity_of(args.dst) == before else f"{args.dst} is complete"
+
     try:
-        return _run(args)
-    except WrongUsage as error:
-        parser.error(str(error))
+        with shortages():
+            return _run(args, prog)
+    except WrongUsage:
+        raise
     except OutputError as error:
         print_message(f"{prog}: {error}")
         return 1
@@ -93,14 +111,14 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         print_message(f"{prog}: {error}")
         if isinstance(error, RefusedCheckpoint):
             print_message(f"{prog}: {AFTER_REFUSAL}")
-        print_message(f"{prog}: nothing was written")
+        print_message(f"{prog}: {outcome()}")
         return 1
-    except KeyboardInterrupt:
-        print_message(f"\n{prog}: interrupted; nothing was written")
-        return 130
+    except KeyboardInterrupt as error:
+        print_message(f"\n{prog}: {word_of(error)}; {outcome()}")
+        return status_of(error)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, prog: str) -> int:
     from convert import summary  # numpy loads with these, which --help need not wait for
     from convert.checkpoints.atomic import check_target
     from convert.job import Job, Options
@@ -117,11 +135,11 @@ def _run(args: argparse.Namespace) -> int:
         print_message(located.line())
     with located.forgotten_if_bad():
         job = Job.read(args.arch or located.arch, located.path, options)
-        _carry_over(job, args)
+        _carry_over(job, args, prog)
     return 0
 
 
-def _carry_over(job: Job, args: argparse.Namespace) -> None:
+def _carry_over(job: Job, args: argparse.Namespace, prog: str) -> None:
     from convert import summary
 
     framework = job.target_framework(args.dst.suffix if args.dst else "")
@@ -129,6 +147,8 @@ def _carry_over(job: Job, args: argparse.Namespace) -> None:
         print_result(summary.plan(job, framework))
         return
     conversion = job.write(args.dst, force=args.force, digest=args.json)
+    if conversion.note:
+        print_message(f"{prog}: {conversion.note}")
     if args.json:
         print_result(summary.as_json(job, framework, conversion))
     else:

@@ -1,8 +1,10 @@
-"""What the commands share at a terminal: types of arguments, tables, and printing that can be piped."""
+"""What the commands share at a terminal: types of arguments, tables, and printing that fails on no name and no pipe."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -56,6 +58,13 @@ class OutputError(FerryError):
     """Standard output cannot take the result; what was done before is done."""
 
 
+def settle_streams() -> None:
+    """Has both streams escape what their encoding lacks: no name is a reason to fail when the work is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_result(text: str) -> None:
     """Writes a result to stdout now. A reader that has gone away (`| head`) is no error.
 
@@ -73,8 +82,9 @@ def print_result(text: str) -> None:
 
 
 def print_message(text: str) -> None:
-    """Writes an error, or a word on what is going on, to stderr."""
-    print(_for_terminal(text), file=sys.stderr)
+    """Writes an error, or a word on what is going on, to stderr; where nobody reads it any more, that is all right."""
+    with contextlib.suppress(OSError, ValueError):  # a terminal that has gone; a stream that was closed
+        print(_for_terminal(text), file=sys.stderr, flush=True)
 
 
 def _for_terminal(text: str) -> str:

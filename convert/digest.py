@@ -11,18 +11,19 @@ import numpy as np
 
 from convert.arrays import Tensor, dtype_name
 from convert.buffers import Buffer, flat_bytes
+from convert.regular import open_regular
 
 PIECE = 1 << 20  # bytes, which stay in the processor's cache between their reading and their digesting
 
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, hexadecimal."""
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         return sha256_of_open(file.fileno())
 
 
 def sha256_of_open(descriptor: int) -> str:
-    """Digest of an open file's bytes, hexadecimal."""
+    """Digest of an open file's bytes from its first one on, hexadecimal; where it is read or written next stays."""
     digest, position = hashlib.sha256(), 0
     while piece := os.pread(descriptor, PIECE, position):
         digest.update(piece)

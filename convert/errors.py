@@ -19,7 +19,8 @@
       StepSummaryError       a GitHub step's summary that cannot be written
       NoShtab                the package that writes the scripts of completion is not there
 
-Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt.
+Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt; SIGTERM and SIGHUP end a command as
+`convert.endings.Terminated`, another one.
 """
 
 from __future__ import annotations

@@ -113,12 +113,13 @@ def alive(pid: int) -> bool:
 
 
 def shared_memory(family: set[int]) -> set[Path]:
-    """What those processes share, as Linux shows it."""
+    """What those processes share under a name, which could outlive them."""
     memories = set()
     for pid in family:
         with suppress(OSError):  # it ended meanwhile
             maps = Path(f"/proc/{pid}/maps").read_text().split()
-            memories |= {Path(word) for word in maps if word.startswith("/dev/shm/psm_")}  # noqa: S108 - only looked at
+            named = "/dev/shm/paddleferry-"  # noqa: S108 - only looked at
+            memories |= {Path(word) for word in maps if word.startswith(named)}
     return memories
 
 

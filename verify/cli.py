@@ -6,13 +6,15 @@ import argparse
 import os
 import shlex
 import sys
-import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.console import print_message, print_result
-from convert.errors import FerryError, WrongUsage
+from convert.console import OutputError, print_message, print_result, settle_streams
+from convert.endings import shortages, status_of, terminable, word_of
+from convert.errors import FerryError, TargetError, WrongUsage
+from convert.regular import scratch_folder
 from verify import sample
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
@@ -32,6 +34,12 @@ def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
         argv: its arguments; those of the process without it.
         prog: what the user called it by, for usage, messages and the command in the report.
     """
+    settle_streams()
+    with terminable():
+        return _run_to_an_end(argv, prog)
+
+
+def _run_to_an_end(argv: list[str] | None, prog: str) -> int:
     parser = make_parser(prog)
     args = USAGE.parse(parser, argv)
     args.prog = prog
@@ -40,24 +48,25 @@ def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
         return 0
     command = shlex.join([*prog.split(), *(sys.argv[1:] if argv is None else argv)])
     try:
-        if args.selftest:
-            return _selftest(args)
-        return _merge(args, command) if args.merge else _run(args, _overrides(args), command)
+        with shortages():
+            if args.selftest:
+                return _selftest(args)
+            return _merge(args, command) if args.merge else _run(args, _overrides(args), command)
     except WrongUsage as error:
         parser.error(str(error))
     except FerryError as error:
         print_message(f"{prog}: {error}")
         return 1
     except KeyboardInterrupt as error:
-        print_message(f"\n{prog}: {error if error.args else 'interrupted; no verdict'}")
-        return 130
+        print_message(f"\n{prog}: {error if error.args else f'{word_of(error)}; no verdict'}")
+        return status_of(error)
 
 
 def _run(args: argparse.Namespace, overrides: Overrides, command: str) -> int:
     from verify.run import verify  # numpy and Pillow load here, not for --help
 
-    with tempfile.TemporaryDirectory(prefix="paddleferry-") as scratch:
-        result = verify(_options(args, overrides, Path(scratch)))
+    with scratch_folder() if args.sample else nullcontext() as scratch:
+        result = verify(_options(args, overrides, scratch))
         return _hand_over(replace(result, command=command), args)
 
 
@@ -84,13 +93,25 @@ def _selftest(args: argparse.Namespace) -> int:
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
+    """Prints the verdict first, so that no failure to write it down can lose it; each failure is said, and gives 1."""
     from verify.report import as_json, as_text, write_reports
 
-    if args.report:
-        write_reports(result, args.report)
+    failures: list[FerryError] = []
+    try:
+        print_result(as_json(result) if args.json else as_text(result))
+    except OutputError as error:
+        failures.append(error)
+    try:
+        if args.report:
+            write_reports(result, args.report)
+    except TargetError as error:
+        failures.append(error)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{word_of(error)}; the verdict stands above, the report is not complete") from error
     _summarise_step(result, args.prog)
-    print_result(as_json(result) if args.json else as_text(result))
-    return 0 if result.ok else 1
+    for failure in failures:
+        print_message(f"{args.prog}: {failure}")
+    return 1 if failures or not result.ok else 0
 
 
 def _summarise_step(result: Result, prog: str) -> None:
@@ -104,7 +125,7 @@ def _summarise_step(result: Result, prog: str) -> None:
             print_message(f"{prog}: {error}")
 
 
-def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> Options:
+def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | None) -> Options:
     from verify.datasets import Choice
     from verify.options import Options
     from verify.run import convert_sample
@@ -112,7 +133,7 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path) -> O
     from verify.workers.compute import CORES, Compute
 
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
-    if args.sample:
+    if scratch:  # --sample
         arch, src, dst, data = sample.ARCH, sample.CHECKPOINT, convert_sample(scratch), sample.IMAGES
     return Options(
         arch=arch,

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from convert.endings import word_of
 from convert.job import Job
 from verify import sample
 from verify.accuracy.evaluate import RunPlan, evaluate
@@ -36,7 +37,7 @@ from verify.workers.worker import Worker, start_workers
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C in the accuracy run. What was done is in the store.
+    """Ctrl-C or a termination in the accuracy run. What was done is in the store.
 
     Attributes:
         done: images in the store.
@@ -44,9 +45,9 @@ class RunInterrupted(KeyboardInterrupt):
         kept: whether the same command goes on from there.
     """
 
-    def __init__(self, done: int, total: int, kept: bool) -> None:
+    def __init__(self, done: int, total: int, kept: bool, word: str = "interrupted") -> None:
         self.done, self.total, self.kept = done, total, kept
-        after = f"interrupted after {done:,} of {total:,} images; no verdict"
+        after = f"{word} after {done:,} of {total:,} images; no verdict"
         super().__init__(f"{after}. The same command goes on from there" if kept else after)
 
 
@@ -73,6 +74,9 @@ def verify(options: Options) -> Result:
         gates = _completed([mismatch_gate(problems)], options, chosen, "the tensors do not fit the models")
         return Result(facts, gates, recipe=chosen.recipe)
     files = file_digests(pair)
+    plan = options.plan(chosen.protocol, inputs.class_indices)
+    if dataset:
+        plan.check_room(len(dataset.items))  # before a framework loads, not after all gates have run
     with start_workers(options.compute) as workers:
         batches = parity_inputs(pair.spec, chosen.protocol)
         gates = (run_structure(pair, files, workers), *parity_gates(pair, workers, batches))
@@ -82,7 +86,6 @@ def verify(options: Options) -> Result:
         if dataset is None:
             gates = _completed(gates, options, chosen, "no --data")
             return Result(facts, gates, recipe=chosen.recipe, units=units)
-        plan = options.plan(chosen.protocol, inputs.class_indices)
         facts = add_data(facts, dataset, options, plan)
         with closing(open_run(options.report, options.shard, facts)) as store:
             store.put_gates((*gates, preprocessing_gate(chosen.protocol)))
@@ -117,7 +120,7 @@ def _evaluated(
         speed = evaluate(dataset, plan, workers, store)
     except KeyboardInterrupt as error:
         total = sum(map(len, plan.batches(len(dataset.items))))
-        raise RunInterrupted(len(store.numbers()), total, store.path is not None) from error
+        raise RunInterrupted(len(store.numbers()), total, store.path is not None, word_of(error)) from error
     facts = store.run()
     return replace(facts, notes=replace(facts.notes, speed=speed)), store.gates(), store.rows()
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
+import errno
 import os
-import secrets
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from io import BufferedIOBase, RawIOBase
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
 from convert.buffers import Buffer, Deferred
+from convert.checkpoints.replacement import end_of, flush, remove_leftovers, replacement_of
 from convert.cores import THREADS
 from convert.digest import sha256_of_open
 from convert.errors import TargetError
 from convert.paths import NO_PATH, is_possible
+from convert.regular import kind_of
 
 Chunk = bytes | memoryview | Deferred
 
@@ -27,11 +26,8 @@ Chunk = bytes | memoryview | Deferred
 # never been touched, which on a virtual machine costs ten times the copying. Shorter writes (4 kB) cost more calls.
 PIECE = 256 * 1024
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ModuleNotFoundError:  # not on Windows, where a file that somebody writes cannot be removed anyway
-    fcntl = None
+# What file systems answer that cannot ask for the room at once.
+NO_RESERVATION = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 @dataclass(frozen=True)
@@ -43,12 +39,14 @@ class Written:
         size: in bytes.
         sha256: of its content, hexadecimal; empty where it was not asked for.
         fsync_seconds: of the wait for the disk, which `cp` does not make.
+        note: what went wrong when the file stood there already; empty if nothing did.
     """
 
     path: Path
     size: int
     sha256: str
     fsync_seconds: float = 0.0
+    note: str = ""
 
 
 def check_target(path: Path, *, force: bool) -> None:
@@ -56,15 +54,19 @@ def check_target(path: Path, *, force: bool) -> None:
     if not is_possible(path):
         raise TargetError(f"{path}: {NO_PATH}")
     try:
-        is_dir, has_folder, exists = path.is_dir(), path.parent.is_dir(), os.path.lexists(path)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
-    if is_dir:
+        end = end_of(path)
+        mode, exists, has_folder = _mode_of(end), os.path.lexists(path), end.parent.is_dir()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TargetError(f"{path}: cannot be written: {reason}") from error
+    if stat.S_ISDIR(mode):
         raise TargetError(f"{path}: is a directory; name a file in it")
     if not has_folder:
-        raise TargetError(f"{path}: the folder {path.parent} does not exist; create it first")
+        raise TargetError(f"{path}: the folder {end.parent} does not exist; create it first")
     if exists and not force:
         raise TargetError(f"{path}: exists already and was left as it is; --force replaces it")
+    if mode and (kind := kind_of(mode)):
+        raise TargetError(f"{path}: is {kind}, not a file, and was left as it is; choose another target")
 
 
 def no_objection() -> None:
@@ -81,7 +83,9 @@ def write_atomically(
 ) -> Written:
     """Writes the chunks to a temporary file beside the target, flushes it to the disk and renames it.
 
-    What an earlier run that was killed left beside the target is removed; what a running one is writing is not.
+    What an earlier run that was killed left beside the target is removed; what a running one is writing is not. A file
+    that is replaced hands on its mode, owner and group as far as is permitted; where the target is a link, the file at
+    its end is replaced.
 
     Args:
         path: the target.
@@ -95,28 +99,32 @@ def write_atomically(
         TargetError: the target may not or cannot be written; whatever it was before, it still is.
     """
     check_target(path, force=force)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        _remove_leftovers(path)
-        written = _write(temporary, path, chunks, digest=digest, confirm=confirm)
-        check_target(path, force=force)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        remove_leftovers(path)
+        with replacement_of(path) as replacement:
+            written = _write(replacement.descriptor, path, chunks, digest=digest, confirm=confirm)
+            check_target(path, force=force)
+            replacement.take_over()
+            note = replacement.put()
     except OSError as error:
         raise TargetError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):  # the disk that failed above may fail here too
-            temporary.unlink(missing_ok=True)
-    return written
+    return replace(written, note=note and f"{path}: is complete, but {note}")
+
+
+def _mode_of(path: Path) -> int:
+    """The mode of what stands there, not followed; 0 where nothing does."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _write(
-    temporary: Path, path: Path, chunks: Iterable[Chunk], *, digest: bool, confirm: Callable[[], None]
+    descriptor: int, path: Path, chunks: Iterable[Chunk], *, digest: bool, confirm: Callable[[], None]
 ) -> Written:
-    with temporary.open("x+b", buffering=0) as file, ThreadPoolExecutor(THREADS) as pool:
-        _lock(file)
-        _reserve(file.fileno(), chunks)
-        writer = _Writer(file.fileno(), chunks)
+    with ThreadPoolExecutor(THREADS) as pool:
+        _reserve(descriptor, chunks)
+        writer = _Writer(descriptor, chunks)
         try:
             for worker in [pool.submit(writer.work) for _ in range(THREADS)]:
                 worker.result()
@@ -124,9 +132,9 @@ def _write(
             writer.stopped = True
         # While the disk is waited for.
         confirmed = pool.submit(confirm)
-        sha256 = pool.submit(sha256_of_open, file.fileno()) if digest else None
+        sha256 = pool.submit(sha256_of_open, descriptor) if digest else None
         start = time.perf_counter()
-        os.fsync(file.fileno())
+        flush(descriptor)
         waited = time.perf_counter() - start
         confirmed.result()
         return Written(path, writer.size, sha256.result() if sha256 else "", waited)
@@ -177,33 +185,14 @@ class _Writer:
 def _reserve(descriptor: int, chunks: Iterable[Chunk]) -> None:
     """Asks for the room on the disk at once: found piece by piece, it costs more than all the rest of the writing."""
     if isinstance(chunks, list) and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, sum(map(len, chunks)))
+        try:
+            os.posix_fallocate(descriptor, 0, sum(map(len, chunks)))
+        except OSError as error:
+            if error.errno not in NO_RESERVATION:
+                raise
 
 
 def _write_at(descriptor: int, position: int, data: memoryview) -> None:
     while data.nbytes:
         written = os.pwrite(descriptor, data[:PIECE], position)
         data, position = data[written:], position + written
-
-
-def _lock(file: RawIOBase | BufferedIOBase) -> None:
-    if fcntl:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Removes temporary files of this target that no process holds; a killed process holds none."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with contextlib.suppress(OSError), leftover.open("rb") as file:
-            _lock(file)
-            leftover.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and renaming is flushed by the system
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -103,17 +103,33 @@ def test_a_disk_that_fails_at_any_step_leaves_the_old_file_and_nothing_else(
     name: str, error: str, tmp_path: Path
 ) -> None:
     target = tmp_path / name
-    steps = steps_of(target)
-    new = target.read_bytes()
-    for number in range(len(steps)):
+    for number in range(len(steps_of(target)) - 1):
         target.write_bytes(OLD)
         with failing(number, error), pytest.raises(TargetError) as caught:
             write(target)
 
         assert str(caught.value) == f"{target}: cannot be written: {os.strerror(getattr(errno, error))}"
-        # After the renaming, only the folder's own flush is left: the file is the complete new one.
-        assert target.read_bytes() == (new if number == len(steps) - 1 else OLD)
+        assert target.read_bytes() == OLD
         assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_disk_that_fails_after_the_renaming_leaves_the_complete_new_file_and_a_note(
+    name: str, error: str, tmp_path: Path
+) -> None:
+    target = tmp_path / name
+    last = len(steps_of(target)) - 1
+    new = target.read_bytes()
+    target.write_bytes(OLD)
+
+    with failing(last, error):
+        written = write(target)
+
+    reason = os.strerror(getattr(errno, error))
+    assert written.note == f"{target}: is complete, but the folder could not be flushed to the disk: {reason}"
+    assert target.read_bytes() == new
+    assert list(tmp_path.iterdir()) == [target]
 
 
 @pytest.mark.parametrize("error", ERRORS)

@@ -18,9 +18,11 @@ import pytest
 import torch
 from made_up_images import write_images
 from pairs import Weights, write_pair
+from waiting import at_most, make_fifo
 
 from convert.archs import get_spec
 from convert.digest import sha256_of
+from verify.cli import main
 
 DIGITS = get_spec("convnext_digits")
 GATES = ["structure", "float64 oracle", "float32 logits", "preprocessing", "paired accuracy"]
@@ -172,6 +174,38 @@ def test_the_store_knows_its_run(good: Run) -> None:
         assert parts["identity"][name] == facts[name]
     assert parts["notes"]["speed"] is None  # known only after the run
     assert parts["settings"]["all_listed"]["count"] == facts["data"]["images"]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "JSON"])
+def test_a_verdict_that_cannot_be_written_down_is_printed_all_the_same(
+    form: tuple[str, ...], good: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "report.json").mkdir()
+    make_fifo(folder / "junit.xml")
+
+    with at_most(60):
+        status = main(["--merge", str(good.report / "run.sqlite"), "--report", str(folder), *form])
+
+    out, err = capsys.readouterr()
+    assert status == 1
+    assert json.loads(out)["ok"] is True if form else out.endswith("\nVERIFIED: 5 passed\n")
+    assert err == (
+        f"verify: {folder}/report.json: is a directory; name a file in it\n"
+        f"{folder}/junit.xml: is a pipe, not a file, and was left as it is; choose another target\n"
+    )
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == ["report.html", "report.md"]
+
+
+def test_a_report_is_written_where_standard_output_cannot_be(good: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "verify", "--merge", str(good.report / "run.sqlite"), "--report", str(tmp_path)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert done.stderr == "verify: standard output: cannot be written: No space left on device\n"
+    assert (tmp_path / "report.md").read_text().startswith("## VERIFIED: 5 passed")
 
 
 @pytest.fixture(scope="module")

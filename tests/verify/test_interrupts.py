@@ -1,4 +1,4 @@
-"""`verify` interrupted and killed: what was done stays, and the same command goes on to the very same rows."""
+"""`verify` interrupted, terminated and killed: what was done stays, and the same command goes on to the same rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pairs import write_pair
 from convert.archs import get_spec
 from verify.store.run_store import RunStore
 
-IMAGES = 90
+IMAGES = 150
 GROWTH = 8192  # bytes by which a store grows with some dozen of the rows
 DEADLINE = 90  # seconds
 
@@ -61,9 +61,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_ctrl_c_and_a_kill_lose_nothing_and_count_nothing_twice(folder: Path) -> None:
+def test_ctrl_c_a_termination_and_a_kill_lose_nothing_and_count_nothing_twice(folder: Path) -> None:
     interrupted = ended_by(signal.SIGINT, folder)
     kept = len(rows(folder / "out" / "run.sqlite"))
+    terminated = ended_by(signal.SIGTERM, folder)
+    still_kept = len(rows(folder / "out" / "run.sqlite"))
     killed = ended_by(signal.SIGKILL, folder)
     more = len(rows(folder / "out" / "run.sqlite"))
     resumed, _ = (
@@ -75,8 +77,13 @@ def test_ctrl_c_and_a_kill_lose_nothing_and_count_nothing_twice(folder: Path) ->
     assert interrupted.stderr == (
         f"\nverify: interrupted after {kept // 3} of {IMAGES} images; no verdict. The same command goes on from there\n"
     )
+    assert (terminated.returncode, terminated.stdout) == (143, "")
+    assert terminated.stderr == (
+        f"\nverify: terminated after {still_kept // 3} of {IMAGES} images; no verdict. "
+        "The same command goes on from there\n"
+    )
     assert killed.returncode == -signal.SIGKILL
-    assert 0 < kept < more < 3 * IMAGES
+    assert 0 < kept < still_kept < more < 3 * IMAGES
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert f"{more // 3} images by an earlier run" in resumed.stdout
     assert rows(folder / "out" / "run.sqlite") == rows(folder / "whole" / "run.sqlite")

@@ -22,7 +22,7 @@ from verify.store.facts import Speed
 from verify.store.rows import ImageFacts, top_classes
 from verify.store.run_store import RunStore
 from verify.store.shard import Shard
-from verify.workers.batches import SharedBatch
+from verify.workers.batches import SharedBatch, check_room
 from verify.workers.compute import Compute
 from verify.workers.decoders import Decoders
 from verify.workers.messages import BatchRef
@@ -56,6 +56,16 @@ class RunPlan:
         """The shard's batches of positions in a data set of so many images."""
         whole = [range(first, min(first + self.batch_size, images)) for first in range(0, images, self.batch_size)]
         return self.shard.share(whole)
+
+    def check_room(self, images: int) -> None:
+        """Raises FerryError where the batches of a data set of so many images do not fit into shared memory."""
+        rows = max(map(len, self.batches(images)), default=0)
+        check_room(rows * self.image_bytes, AHEAD + 1)
+
+    @property
+    def image_bytes(self) -> int:
+        """Of an image's pixels in a batch."""
+        return 3 * self.protocol.size * self.protocol.size * 4
 
     def items(self, dataset: Dataset) -> list[Item]:
         """The shard's images."""
@@ -106,7 +116,7 @@ def _compute_batches(
     side = plan.protocol.size
     with ExitStack() as stack:
         rows = max(map(len, batches))
-        slots = [stack.enter_context(SharedBatch(rows * 3 * side * side * 4)) for _ in range(AHEAD + 1)]
+        slots = [stack.enter_context(SharedBatch(rows * plan.image_bytes)) for _ in range(AHEAD + 1)]
         decoders = stack.enter_context(Decoders(plan.decoders, plan.protocol))
         ahead: deque[tuple[range, BatchRef, list[Future[list[Decoded]]]]] = deque()
         for number in range(len(batches) + AHEAD):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from convert.paths import NO_PATH, is_possible
+from convert.regular import open_regular
 from verify.datasets.items import DatasetError
 
 MAX_DIGITS = 9  # of a label or an index
@@ -20,7 +21,7 @@ def read_lines(path: Path) -> list[str]:
     if not is_possible(path):
         raise DatasetError(f"{path}: {NO_PATH}")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_TEXT + 1)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error

@@ -112,19 +112,23 @@ def make_parser(*, whole: bool = False) -> argparse.ArgumentParser:
 
 
 def _run(name: str, words: list[str]) -> int:
-    from convert.console import print_message
+    from convert.console import print_message, settle_streams
+    from convert.endings import shortages, status_of, terminable, word_of
     from convert.errors import FerryError
 
     (command,) = (command for command in COMMANDS if command.name == name)
     prog = f"{PROG} {name}"
-    try:
-        status: int = resolve_name(command.main)(words, prog=prog)
-    except FerryError as error:
-        print_message(f"{prog}: {error}")
-        return 1
-    except KeyboardInterrupt:
-        print_message(f"\n{prog}: interrupted")
-        return 130
+    settle_streams()
+    with terminable():
+        try:
+            with shortages():
+                status: int = resolve_name(command.main)(words, prog=prog)
+        except FerryError as error:
+            print_message(f"{prog}: {error}")
+            return 1
+        except KeyboardInterrupt as error:
+            print_message(f"\n{prog}: {word_of(error)}")
+            return status_of(error)
     return status
 
 

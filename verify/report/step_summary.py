@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from convert.errors import FerryError
 from convert.paths import AnyPath
+from convert.regular import open_regular
 from verify.report.markdown import as_markdown
 from verify.report.phrases import headline
 from verify.result import Result
@@ -26,10 +25,10 @@ def append_step_summary(result: Result, path: AnyPath) -> None:
         StepSummaryError: the file cannot be written, or is so full that GitHub would drop it.
     """
     try:
-        with Path(path).open("ab") as file:
+        with open_regular(path, "ab") as file:
             room = MAX_BYTES - file.tell()
             for text in (as_markdown(result), f"## {headline(result)}\n"):
-                content = f"\n{text}".encode()
+                content = f"\n{text}".encode("utf-8", "backslashreplace")
                 if len(content) <= room:
                     file.write(content)
                     return

@@ -42,6 +42,8 @@ def write_reports(result: Result, folder: AnyPath) -> None:
             _write(Path(folder, name), make(result))
         except TargetError as error:
             failures.append(str(error))
+        except OSError as error:  # the page's plots need a folder for matplotlib's cache
+            failures.append(f"{Path(folder, name)}: cannot be made: {error.strerror or error}")
     if failures:
         raise TargetError(*failures)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
 from convert.console import aligned
+from convert.regular import scratch_folder
 from convert.visible import joined
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
@@ -90,9 +89,9 @@ def selftest(compute: Compute, faults: Sequence[Fault] = FAULTS) -> Selftest:
         faults: to be planted.
     """
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="paddleferry-") as folder, start_workers(compute) as workers:
-        bench = Bench(workers=workers, compute=compute, scratch=Path(folder))
-        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, Path(folder) / "v2.pth")}
+    with scratch_folder() as folder, start_workers(compute) as workers:
+        bench = Bench(workers=workers, compute=compute, scratch=folder)
+        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, folder / "v2.pth")}
         with tqdm(total=len(pairs) + len(faults), unit="fault", desc="selftest", disable=None) as bar:
             untouched = []
             for pair in pairs.values():

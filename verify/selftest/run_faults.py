@@ -5,17 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import cast
-
-import numpy as np
 
 from convert.arrays import Array
 from verify import sample
 from verify.datasets import Dataset
 from verify.selftest.bench import Workers
 from verify.store.run_store import RunStore
+from verify.workers.batches import Attached
 from verify.workers.messages import BatchRef
 from verify.workers.worker import Worker
 
@@ -88,13 +86,12 @@ class _OverwritingWorker:
         self.batches: list[Array] = []
 
     def forward(self, batch: BatchRef) -> Array:
-        memory = SharedMemory(batch.memory)
-        view: Array = np.ndarray(batch.shape, batch.dtype, buffer=memory.buf)
-        self.batches.append(view.copy() if not self.batches else view[:0].copy())
-        if len(self.batches) == 2:
-            view[...] = self.batches[0][: len(view)]
-        del view
-        memory.close()
+        with Attached() as attached:
+            view = attached.view(batch)
+            self.batches.append(view.copy() if not self.batches else view[:0].copy())
+            if len(self.batches) == 2:
+                view[...] = self.batches[0][: len(view)]
+            del view
         return self.worker.forward(batch)
 
 

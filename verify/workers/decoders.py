@@ -64,12 +64,15 @@ class Decoders:
         self.seconds = seconds
         self._count = count
         self._stack = ExitStack()
+        self._all: list[_Decoder] = []
         self._free: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
 
     def __enter__(self) -> Decoders:
         with ExitStack() as stack:
             for number in range(self._count):
-                self._free.put(stack.enter_context(_Decoder(number, self.seconds)))
+                decoder = stack.enter_context(_Decoder(number, self.seconds))
+                self._all.append(decoder)
+                self._free.put(decoder)
             self._threads = ThreadPoolExecutor(self._count)  # each waits for a process
             self._stack = stack.pop_all()
         return self
@@ -77,6 +80,9 @@ class Decoders:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind:  # the threads wait for their processes, and nothing of theirs is wanted any more
+            for decoder in self._all:
+                decoder.kill()
         self._threads.shutdown(cancel_futures=True)
         self._stack.close()
 

@@ -81,7 +81,7 @@ class BatchRef:
     """Where a batch lies in memory that several processes see.
 
     Attributes:
-        memory: name of the shared memory.
+        memory: where other processes find the memory.
         shape: (N, C, H, W).
         dtype: "float32" or "float64".
     """

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from verify.workers.settings import no_folder_needed
+
 # On import Paddle advises against more than one thread and against having no compiler cache: noise, in a worker that
 # was given its threads on purpose. A failing import still raises.
-with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), no_folder_needed():
     warnings.filterwarnings("ignore", message="No ccache found")
     import paddle
 

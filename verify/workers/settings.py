@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Read by the math libraries when a framework is loaded. Paddle's runs one thread unless it is told otherwise.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -35,6 +38,30 @@ def settle_process(framework: str, threads: int) -> dict[str, str]:
         settings["MKL_DEBUG_CPU_TYPE"] = os.environ.get("MKL_DEBUG_CPU_TYPE", "5")
     os.environ.update(settings)
     return settings | ({"malloc": "keeps what is freed"} if _keep_freed_memory() else {})
+
+
+@contextlib.contextmanager
+def no_folder_needed() -> Iterator[None]:
+    """Has `os.makedirs` pass over what cannot be made, and a folder for temporary files be named where there is none.
+
+    On import Paddle makes a folder for data sets in the home, or else among temporary files. Nothing here uses it, and
+    a home may be read-only, be /dev/null or not be there.
+    """
+    make, temporary = os.makedirs, tempfile.tempdir
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = os.devnull
+
+    def try_to_make(*args: Any, **options: Any) -> None:
+        with contextlib.suppress(OSError):
+            make(*args, **options)
+
+    os.makedirs = try_to_make
+    try:
+        yield
+    finally:
+        os.makedirs, tempfile.tempdir = make, temporary
 
 
 def _is_avx2_without_intel() -> bool:

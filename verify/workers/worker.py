@@ -14,7 +14,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from convert.arrays import Array
-from convert.errors import FerryError
+from convert.endings import shortages
+from convert.errors import FerryError, shown
 from verify.store.facts import Setup
 from verify.workers.batches import Attached
 from verify.workers.child import Child, Handlers, answer
@@ -131,12 +132,15 @@ def _serve(connection: Connection, framework: str, compute: Compute) -> None:
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # for every NVIDIA library, whatever a framework's own flags say
     module, name, remedy = BACKENDS[framework]
     try:
-        backend = getattr(importlib.import_module(module), name)(compute)
-        first: Started | Failed = Started(backend.version(), replace(backend.setup(), variables=variables))
+        with shortages():
+            backend = getattr(importlib.import_module(module), name)(compute)
+            first: Started | Failed = Started(backend.version(), replace(backend.setup(), variables=variables))
     except ModuleNotFoundError as error:
         first = Failed(f"{error.name} is not installed; {remedy}")
     except FerryError as error:
-        first = Failed(str(error))
+        first = Failed(f"the {framework} worker: {error}" if error.__cause__ else str(error))
+    except OSError as error:  # a folder that it wants to make, a library that is damaged
+        first = Failed(f"{framework} cannot be loaded: {shown(error, 300)}")
     try:
         connection.send(first)
     except (BrokenPipeError, ConnectionResetError):  # the parent is gone

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from convert.errors import FerryError
 from convert.frameworks import FRAMEWORKS
 from verify.pair import Pair
 from verify.store.facts import Setup
-from verify.workers.batches import SharedBatch
+from verify.workers.batches import Attached, SharedBatch
 from verify.workers.compute import Compute
 from verify.workers.messages import Loaded
 from verify.workers.worker import Worker, start_workers
@@ -193,8 +192,9 @@ def test_leaving_ends_the_processes_and_frees_the_memory(pair: Pair) -> None:
     with start_workers(Compute(threads=1)) as started, SharedBatch(1024) as shared:
         for framework, worker in started.items():
             worker.load(pair.load_job(framework, builder="stand_ins:echo"))
-            worker.forward(shared.put(np.ones((1, 2), np.float32)))
+            ref = shared.put(np.ones((1, 2), np.float32))
+            worker.forward(ref)
 
     assert [worker.process.exitcode for worker in started.values()] == [0, 0]
-    with pytest.raises(FileNotFoundError):
-        SharedMemory(shared.memory.name)
+    with Attached() as attached:
+        assert "cannot be seen from another process" in error_of(lambda: attached.view(ref))
