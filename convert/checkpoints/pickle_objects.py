@@ -16,7 +16,7 @@ from convert.checkpoints.pickle_globals import Global, Inert, naming
 from convert.checkpoints.pickle_machine import PickleMachine
 from convert.errors import shown
 
-PLAIN_MODULES = ("builtins", "__builtin__")  # whose values nobody calls an object
+PLAIN_MODULES = ("builtins", "__builtin__", "exceptions")  # whose values nobody calls an object
 # Classes whose objects a reader makes by hashing what they hold.
 HASHING = ("set", "frozenset", "Counter", "dict")
 # Classes that take memory by a number, and that no object has beside the weights but by its content.

@@ -164,7 +164,7 @@ BOMBS: Mapping[str, Callable[[Path], object]] = {
     "thirty-two dimensions of 2^62": pickled(a_dict({"w": array_of((1 << 62,) * 32)})),
     "dimensions of 10^9 in a safetensors": safetensors(one_header(str([10**9] * 4))),
     "a storage of 2^100 elements in a legacy file": lambda path: path.write_bytes(
-        legacy(content=stream(a_dict({"w": tensor((4,), (1,), numel=1 << 100)}), 2))
+        legacy(content=stream(a_dict({"w": tensor((4,), (1,), numel=1 << 100, legacy=True)}), 2))
     ),
     "a memo index of 2^28": pickled(b"Nr\x00\x00\x00\x10"),
     "a memo index of 2^32 - 1": pickled(b"Nr\xff\xff\xff\xff"),

@@ -184,7 +184,7 @@ IN_TORCH: dict[str, tuple[int, str]] = {
     ),
 }
 
-ONE_TENSOR = a_dict({"w": tensor((4,), (1,))})
+ONE_TENSOR = a_dict({"w": tensor((4,), (1,), legacy=True)})
 PARTS = (
     stream(plain(1001), 2),
     stream(a_dict({"little_endian": True}), 2),

@@ -61,9 +61,18 @@ def stream(body: bytes, protocol: int = 4) -> bytes:
     return b"\x80" + bytes([protocol]) + body + b"."
 
 
-def tensor(shape: tuple[int, ...], stride: tuple[int, ...], *, offset: int = 0, numel: int = 4, key: str = "0") -> Raw:
-    """A float32 tensor as torch.save writes it."""
-    storage = Raw(plain(("storage", name("torch", "FloatStorage", 2), key, "cpu", numel)) + b"Q")
+def tensor(
+    shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    *,
+    offset: int = 0,
+    numel: int = 4,
+    key: str = "0",
+    legacy: bool = False,
+) -> Raw:
+    """A float32 tensor as torch.save writes it, in a zip file or a legacy one."""
+    view = (None,) if legacy else ()
+    storage = Raw(plain(("storage", name("torch", "FloatStorage", 2), key, "cpu", numel, *view)) + b"Q")
     hooks = call(name("collections", "OrderedDict", 2))
     return call(name("torch._utils", "_rebuild_tensor_v2", 2), storage, offset, shape, stride, False, hooks)
 
