@@ -61,13 +61,7 @@ def verify(options: Options) -> Result:
         FerryError: a file, folder or device is no good; a gate that fails raises nothing.
         RunInterrupted: Ctrl-C in the accuracy run.
     """
-    if options.report:
-        check_folder(options.report)
-    inputs = Inputs.read(options)
-    if options.report:
-        make_folder(options.report)
-        if inputs.dataset:
-            check_store(options.report, options.shard)
+    inputs = _read_inputs(options)
     pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
     facts = facts_of(options, pair, chosen)
     if problems := tensor_problems(pair):
@@ -94,6 +88,18 @@ def verify(options: Options) -> Result:
     flipped = {flip.name for flip in result.paired.flips} if result.paired else set()
     blobs = {item.name: item.blob for item in dataset.items if item.name in flipped}
     return replace(result, units=units, why=why, blobs=blobs)
+
+
+def _read_inputs(options: Options) -> Inputs:
+    """What is to be verified; the folder of the report is made when it is known to be good, and not before."""
+    if options.report:
+        check_folder(options.report)
+    inputs = Inputs.read(options)
+    if options.report:
+        make_folder(options.report)
+        if inputs.dataset:
+            check_store(options.report, options.shard)
+    return inputs
 
 
 def _completed(gates: Sequence[Gate], options: Options, chosen: ChosenRecipe, reason: str) -> tuple[Gate, ...]:
