@@ -268,5 +268,5 @@ def test_an_error_with_any_name_is_told(encoding: str, tmp_path: Path) -> None:
     child = convert(encoding, "--src", tmp_path / "\udcff\N{GRINNING FACE}.pth", "--plan")
 
     assert (child.returncode, child.stdout) == (1, b"")
-    assert b"\\udcff" in child.stderr
+    assert b"\\xdcff" in child.stderr
     assert b"cannot be read: No such file or directory" in child.stderr
