@@ -97,7 +97,7 @@ def test_a_pipe_where_the_run_store_or_its_journal_belongs_is_an_error(
         RunStore(path)
 
     assert str(caught.value) == (
-        f"{path}{suffix}: cannot be opened: it is a pipe, not a file; another --report folder has none"
+        f"{path}{suffix}: is no regular file and stays as it is; another --report folder gets a new one"
     )
 
 
