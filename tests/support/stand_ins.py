@@ -51,7 +51,7 @@ def threads(*_: Any, **__: Any) -> StandIn:
 
 
 def refuse(*_: Any, **__: Any) -> NoReturn:
-    raise FerryError("refused in the worker,\non two lines")
+    raise FerryError("refused in the worker,", "on two lines")
 
 
 def killed(*_: Any, **__: Any) -> None:

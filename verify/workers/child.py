@@ -96,7 +96,7 @@ class Child:
         except (EOFError, ConnectionResetError):
             self._died()
         if isinstance(answer, Failed):
-            raise FerryError(answer.text)
+            raise FerryError(*answer.text.split("\n"))
         return answer
 
     def _is_silent(self, error: BlockingIOError) -> NoReturn:
