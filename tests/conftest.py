@@ -11,5 +11,5 @@ import convert.files
 torch.set_num_threads(1)
 
 # A file that was written this moment is waited for, in case it is written to again. The tests' files are not, and there
-# are ten thousand of them; tests/safety/test_changing_sources.py looks at the waiting.
+# are ten thousand of them; tests/convert/test_source_files.py looks at the waiting.
 convert.files.TICK = 0

@@ -36,7 +36,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "convert.params",
     ),
     ("convert.files",),
-    ("convert.buffers",),
+    ("convert.buffers", "convert.storage"),
     ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),

@@ -64,7 +64,6 @@ def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
     if file.size < LENGTH.size + length:
         raise CheckpointError(f"the file is cut short: its header has {length:,} bytes; fetch it again")
     header = _header(Stretch(file, LENGTH.size, length))
-    _check_metadata(header.pop("__metadata__", {}))
     data = Stretch(file, LENGTH.size + length, file.size - LENGTH.size - length)
     tensors: dict[str, StoredArray] = {}
     position = 0
@@ -111,9 +110,13 @@ def _chunks(tensors: Mapping[str, Tensor], form: str) -> Iterator[Chunk]:
 
 
 def _header(content: Stretch) -> dict[str, Any]:
-    """The header, as the library reads it: UTF-8 alone, no number below 0 and none with a fraction, each key once."""
+    """The header without its metadata, as the library reads it.
+
+    That is UTF-8 alone, each key once, and no number that is below 0 or has a fraction.
+    """
     hooks = dict.fromkeys(("parse_float", "parse_constant"), _refuse_number)
     header = parse_json(content, "the header", **hooks, parse_int=_whole)
+    _check_metadata(header.pop("__metadata__", {}))
     if not all(isinstance(entry, dict) for entry in header.values()):
         raise CheckpointError("the header has an entry that is no tensor")
     if not all(map(_is_unicode, header)):

@@ -22,7 +22,8 @@ from convert.checkpoints.torch_pickles import (
 )
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, whole
-from convert.stored import Storage, StoredArray
+from convert.storage import Storage
+from convert.stored import StoredArray
 
 PROTOCOL = 1001
 COUNT = struct.Struct("<q")

@@ -23,7 +23,8 @@ from convert.checkpoints.pickle_globals import (
 )
 from convert.checkpoints.views import checked_shape
 from convert.params import Shape
-from convert.stored import Storage, StoredArray
+from convert.storage import Storage
+from convert.stored import StoredArray
 
 STORAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "DoubleStorage": np.dtype("<f8"),

@@ -37,7 +37,8 @@ from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, held
 from convert.frameworks import TORCH
 from convert.params import c_strides
-from convert.stored import Storage, StoredArray
+from convert.storage import Storage
+from convert.stored import StoredArray
 
 MAX_HELD = 16_000_000  # bytes of a pickle; of the largest training checkpoint they are 5 MB, with numpy's arrays all
 MAX_WORD = 100  # bytes of an entry that has one word

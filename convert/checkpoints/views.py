@@ -8,7 +8,8 @@ import numpy as np
 
 from convert.files import Stretch
 from convert.params import Shape
-from convert.stored import Storage, StoredArray
+from convert.storage import Storage
+from convert.stored import StoredArray
 
 MAX_NDIM = 32
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from changed_zips import ENTRIES, zipped
 from checkpoint_files import as_array, same_bits
-from planted_zips import ENTRIES, ZIPS, zipped
+from planted_zips import ZIPS
 
 from convert import read_checkpoint
 from convert.errors import CheckpointError

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ import convert.files
 from convert import read_checkpoint
 from convert.cli import main
 from convert.errors import UnreadableSource
-from convert.files import SourceFile
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "change_files.py"
 LONG_AGO = 1_600_000_000
@@ -226,38 +224,6 @@ def test_a_source_is_opened_once_and_never_mapped_with(option: str, scene: Scene
     child = run_python(OPENED, scene.source, scene.target, scene.changing, *options)
 
     assert child.stdout.splitlines()[-1] == "0 [1, 0, 1] []"
-
-
-def test_a_file_written_this_moment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert.files, "TICK", 300_000_000)
-    (tmp_path / "x").write_bytes(b"content")
-    written = time.monotonic()
-
-    SourceFile(tmp_path / "x")
-
-    assert time.monotonic() - written > 0.25
-
-
-def test_a_file_that_is_written_all_the_time_is_not_waited_for_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convert.files, "TICK", 10**12)
-    monkeypatch.setattr(convert.files, "PATIENCE", 0.1)
-    (tmp_path / "x").write_bytes(b"content")
-
-    assert SourceFile(tmp_path / "x").size == 7
-
-
-def test_a_file_of_long_ago_or_of_the_future_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert.files, "TICK", 10**9)
-    begin = time.monotonic()
-
-    for seconds in (LONG_AGO, time.time() + 10_000):
-        (tmp_path / "x").write_bytes(b"content")
-        os.utime(tmp_path / "x", (seconds, seconds))
-        SourceFile(tmp_path / "x")
-
-    assert time.monotonic() - begin < 1
 
 
 def test_a_pipe_in_the_source_s_place_ends_the_command_at_once(

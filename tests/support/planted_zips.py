@@ -2,152 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
 
-import numpy as np
-from pickles import Raw, a_dict, call, name, plain, stream
-
-A, B = np.arange(4, dtype="<f4"), -np.arange(4, dtype="<f4") - 1
-
-
-def tensor_in(key: str = "0", kind: str = "FloatStorage", numel: int = 4) -> Raw:
-    storage = Raw(plain(("storage", name("torch", kind, 2), key, "cpu", numel)) + b"Q")
-    hooks = call(name("collections", "OrderedDict", 2))
-    return call(name("torch._utils", "_rebuild_tensor_v2", 2), storage, 0, (numel,), (1,), False, hooks)
-
-
-ONE = stream(a_dict({"w": tensor_in()}), 2)
-OTHER = stream(a_dict({"w": tensor_in("1")}), 2)
-ENTRIES = {
-    "x/data.pkl": ONE,
-    "x/byteorder": b"little",
-    "x/data/0": A.tobytes(),
-    "x/version": b"3\n",
-    "x/.data/serialization_id": b"0" * 40,
-}
-
-
-def zipped(entries: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for entry, content in entries.items():
-            archive.writestr(entry, content)
-    return file.getvalue()
-
-
-def with_entries(more: Mapping[str, bytes] = ENTRIES, *, first: Mapping[str, bytes] = ENTRIES, **named: bytes) -> bytes:
-    """The zip file with entries before its own, and with others behind them or in their place."""
-    added = {} if more is ENTRIES else more
-    before = {} if first is ENTRIES else first
-    return zipped({**before, **ENTRIES, **{f"x/{entry}": content for entry, content in {**added, **named}.items()}})
-
-
-def renamed(**names: str) -> bytes:
-    """The zip file with an entry under another name of the same length, in both places."""
-    content = with_entries(data1=B.tobytes())
-    for old, new in names.items():
-        content = content.replace(f"x/{old}".encode(), f"x/{new}".encode())
-    return content
-
-
-def end_of(content: bytes) -> int:
-    return content.rindex(b"PK\x05\x06")
-
-
-def patched(content: bytes, at: int, form: str, *numbers: int) -> bytes:
-    changed = bytearray(content)
-    struct.pack_into(form, changed, at, *numbers)
-    return bytes(changed)
-
-
-def of_entry(content: bytes, entry: str) -> int:
-    """Where the directory's record of an entry begins."""
-    return content.rindex(b"PK\x01\x02", 0, content.rindex(entry.encode()))
-
-
-def of_header(content: bytes, entry: str) -> int:
-    """Where the header before an entry begins."""
-    return content.rindex(b"PK\x03\x04", 0, content.index(entry.encode()))
-
-
-def in_directory(entry: str, offset: int, form: str, *numbers: int) -> bytes:
-    content = zipped(ENTRIES)
-    return patched(content, of_entry(content, entry) + offset, form, *numbers)
-
-
-def in_header(entry: str, offset: int, form: str, *numbers: int) -> bytes:
-    content = zipped(ENTRIES)
-    return patched(content, of_header(content, entry) + offset, form, *numbers)
-
-
-def shifted(prefix: bytes) -> bytes:
-    """The zip file behind other bytes, its numbers as they were: Python's zipfile finds it, others may not."""
-    return prefix + zipped(ENTRIES)
-
-
-def two_directories() -> bytes:
-    """Two whole zip files in a row; which of them is read depends on how its end is believed."""
-    return zipped(ENTRIES) + zipped({**ENTRIES, "x/data/0": B.tobytes()})
-
-
-def between_entries() -> bytes:
-    """Bytes that no entry has, before the directory, whose end says where it begins now."""
-    content = zipped(ENTRIES)
-    (start,) = struct.unpack_from("<L", content, end_of(content) + 16)
-    content = content[:start] + b"PK\x03\x04 and more" + content[start:]
-    return patched(content, end_of(content) + 16, "<L", start + 13)
-
-
-def second_end() -> bytes:
-    """An end that stands within the comment of the last one."""
-    content = zipped(ENTRIES)
-    end = content[end_of(content) :]
-    return patched(content, end_of(content) + 20, "<H", len(end)) + end
-
-
-def ends_in_64_bits(count: int = 5, start: int = 0) -> bytes:
-    """The zip file with a second end in 64 bits, which says so many entries and adds to the directory's position."""
-    content = zipped(ENTRIES)
-    at = end_of(content)
-    size, begin = struct.unpack_from("<2L", content, at + 12)
-    long = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, begin + start)
-    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
-    return content[:at] + long + locator + content[at:]
-
-
-def extra_in_directory(extra: bytes) -> bytes:
-    """The zip file with an extra field of `x/data/0` in the directory."""
-    content = zipped(ENTRIES)
-    at = of_entry(content, "x/data/0")
-    name_end = at + 46 + len("x/data/0")
-    content = patched(content, at + 30, "<H", len(extra))
-    content = content[:name_end] + extra + content[name_end:]
-    end = end_of(content)
-    (size,) = struct.unpack_from("<L", content, end + 12)
-    return patched(content, end + 12, "<L", size + len(extra))
-
-
-LAST = "x/.data/serialization_id"
-
-
-def extra_in_header(*numbers: int) -> bytes:
-    """The zip file with numbers in 64 bits in the header before its last entry."""
-    content = zipped(ENTRIES)
-    at = of_header(content, LAST)
-    name_end = at + 30 + len(LAST)
-    extra = struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
-    content = patched(content, at + 28, "<H", len(extra))
-    content = content[:name_end] + extra + content[name_end:]
-    (start,) = struct.unpack_from("<L", content, end_of(content) + 16)
-    return patched(content, end_of(content) + 16, "<L", start + len(extra))
-
-
-def position_of_last() -> int:
-    return of_header(zipped(ENTRIES), LAST)
-
+from changed_zips import (
+    ENTRIES,
+    LAST,
+    ONE,
+    OTHER,
+    B,
+    after,
+    between_entries,
+    end_of,
+    ends_in_64_bits,
+    extra_in_directory,
+    extra_in_header,
+    in_directory,
+    in_header,
+    patched,
+    position_of_last,
+    renamed,
+    second_end,
+    shifted,
+    tensor_in,
+    two_directories,
+    with_entries,
+    zipped,
+)
+from pickles import a_dict, stream
 
 NO_PATH = "the zip container has an entry of a name that is no plain path: "
 HEADER = "the header of x/data/0 does not say what the zip container's directory says"
@@ -159,8 +42,8 @@ LONG = "x/data/0 has sizes in 64 bits that do not fit those in 32"
 # The file, and why it is refused; "" for what is read as torch reads it.
 ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "nothing odd": (lambda: zipped(ENTRIES), ""),
-    "its own folder as an entry": (lambda: with_entries(first={"x/": b""}), ""),
-    "other entries of torch.save": (lambda: with_entries({".format_version": b"1", ".storage_alignment": b"64"}), ""),
+    "its own folder as an entry": (lambda: after("x/", b""), ""),
+    "other entries of torch.save": (lambda: with_entries(**{".format_version": b"1", ".storage_alignment": b"64"}), ""),
     "two ends that agree": (ends_in_64_bits, ""),
     "the header's position in 64 bits": (lambda: extra_in_header(position_of_last()), ""),
     "sizes in 64 bits in the header": (lambda: extra_in_header(40, 40), ""),
@@ -169,7 +52,7 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "no size in the header": (lambda: in_header("x/data/0", 18, "<2L", 0, 0), "the header of x/data/0 does not say"),
     "a time in an extra field": (lambda: extra_in_directory(b"UT\x05\x00\x01\0\0\0\0"), ""),
     "data/0 and DATA/0": (
-        lambda: with_entries({"DATA/0": B.tobytes()}),
+        lambda: with_entries(**{"DATA/0": B.tobytes()}),
         "the zip container has two entries whose names differ in case alone",
     ),
     "DATA/0 before data/0": (
@@ -177,11 +60,11 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         "the zip container has two entries whose names differ in case alone",
     ),
     "data.pkl and DATA.PKL": (
-        lambda: with_entries({"DATA.PKL": OTHER, "data/1": B.tobytes()}),
+        lambda: with_entries(**{"DATA.PKL": OTHER, "data/1": B.tobytes()}),
         "the zip container has two entries whose names differ in case alone",
     ),
     "two folders that differ in case": (
-        lambda: with_entries(first={"X/data/0": B.tobytes()}),
+        lambda: after("X/data/0", B.tobytes()),
         "the zip container has two entries whose names differ in case alone",
     ),
     "ByteOrder": (
@@ -194,26 +77,26 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a NUL in a name": (lambda: renamed(data1="da\0a1"), NO_PATH + "'x/da\\x00a1'"),
     "a NUL behind a name": (
-        lambda: with_entries({"data/01": B.tobytes()}).replace(b"x/data/01", b"x/data/0\0"),
+        lambda: with_entries(**{"data/01": B.tobytes()}).replace(b"x/data/01", b"x/data/0\0"),
         NO_PATH + "'x/data/0\\x00'",
     ),
     "a backslash in a name": (lambda: renamed(data1="da\\a1"), NO_PATH + r"'x/da\\a1'"),
     "a control character in a name": (lambda: renamed(data1="da\x1ba1"), NO_PATH + r"'x/da\x1ba1'"),
-    "an absolute name": (lambda: with_entries(first={"/x/data/0": b""}), NO_PATH + "'/x/data/0'"),
-    "a drive": (lambda: with_entries(first={"C:/x/data/0": b""}), NO_PATH + "'C:/x/data/0'"),
-    "a name with two dots": (lambda: with_entries({"data/../data/0": B.tobytes()}), NO_PATH + "'x/data/../data/0'"),
-    "a name with one dot": (lambda: with_entries({"./data/0": B.tobytes()}), NO_PATH + "'x/./data/0'"),
-    "a name with two slashes": (lambda: with_entries({"data//0": B.tobytes()}), NO_PATH + "'x/data//0'"),
+    "an absolute name": (lambda: after("/x/data/0", b""), NO_PATH + "'/x/data/0'"),
+    "a drive": (lambda: after("C:/x/data/0", b""), NO_PATH + "'C:/x/data/0'"),
+    "a name with two dots": (lambda: with_entries(**{"data/../data/0": B.tobytes()}), NO_PATH + "'x/data/../data/0'"),
+    "a name with one dot": (lambda: with_entries(**{"./data/0": B.tobytes()}), NO_PATH + "'x/./data/0'"),
+    "a name with two slashes": (lambda: with_entries(**{"data//0": B.tobytes()}), NO_PATH + "'x/data//0'"),
     "a name of no letters": (
         lambda: renamed(data1="dat\xff").replace("dat\xff".encode(), b"dat\xff\xfe"),
         r"the zip container has an entry of no readable name: b'x/dat\xff\xfe'",
     ),
     "an entry in another folder": (
-        lambda: with_entries(first={"y/data/0": B.tobytes()}),
+        lambda: after("y/data/0", B.tobytes()),
         "the zip container has y/data/0, which is not in x/",
     ),
     "an entry in no folder": (
-        lambda: with_entries(first={"readme.txt": b""}),
+        lambda: after("readme.txt", b""),
         "the zip container has readme.txt, which is not in x/",
     ),
     "a prefix": (
@@ -298,15 +181,19 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     },
     "version 10": (lambda: with_entries(version=b"10\n"), ""),
     "a storage of two dtypes": (
-        lambda: with_entries({"data.pkl": stream(a_dict({"w": tensor_in(kind="IntStorage"), "v": tensor_in()}), 2)}),
+        lambda: with_entries(
+            **{
+                "data.pkl": stream(a_dict({"w": tensor_in(kind="IntStorage"), "v": tensor_in()}), 2),
+            }
+        ),
         "a persistent id that names no storage: a storage of two sizes or dtypes (byte ",
     ),
     "a storage of two sizes": (
-        lambda: with_entries({"data.pkl": stream(a_dict({"w": tensor_in(numel=2), "v": tensor_in()}), 2)}),
+        lambda: with_entries(**{"data.pkl": stream(a_dict({"w": tensor_in(numel=2), "v": tensor_in()}), 2)}),
         "a persistent id that names no storage: a storage of two sizes or dtypes (byte ",
     ),
     "bytes behind the pickle": (
-        lambda: with_entries({"data.pkl": ONE + OTHER}),
+        lambda: with_entries(**{"data.pkl": ONE + OTHER}),
         f"{len(OTHER)} bytes follow the pickle's end; fetch the file again",
     ),
 }

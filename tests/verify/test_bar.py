@@ -36,6 +36,28 @@ def run_on_a_terminal(command: list[str]) -> str:
     return written.decode()
 
 
+def run_until_the_terminal_goes(command: list[str]) -> int:
+    """The status of a command whose terminal is closed, without a signal, as soon as it has written to it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        assert os.read(ours, 4096)
+        os.close(ours)
+        return process.wait(120)
+
+
+def test_a_terminal_that_goes_away_ends_no_run(tmp_path: Path) -> None:
+    write_pair(tmp_path, get_spec("convnext_digits"))
+    pair = ["--src", tmp_path / "x.pth", "--dst", tmp_path / "x.pdparams", "--data", write_images(tmp_path / "val")]
+    run = ["--size", 64, "--batch-size", 1, "--workers", 1, "--report", tmp_path / "out"]
+
+    status = run_until_the_terminal_goes([sys.executable, "-m", "verify", *map(str, [*pair, *run])])
+
+    assert status == 0
+    assert (tmp_path / "out" / "report.md").read_text().startswith("## VERIFIED: 5 passed")
+
+
 def test_the_bar_tells_speed_time_left_both_scores_and_flips(tmp_path: Path) -> None:
     write_pair(tmp_path, get_spec("convnext_digits"))
     data = write_images(tmp_path / "val")

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -190,7 +190,8 @@ class _ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.close()
+        with suppress(OSError):  # the terminal has gone, which is no reason to fail
+            self.bar.close()
 
     def add(self, facts: Sequence[ImageFacts], logits: Mapping[str, Array]) -> None:
         if logits and not self.bar.disable:
@@ -202,4 +203,5 @@ class _ProgressBar:
                 self.right[framework] += int(np.count_nonzero(best[framework] == labels))
             scores = {name: f"{100 * right / self.labelled:.2f}" for name, right in self.right.items() if self.labelled}
             self.bar.set_postfix(scores | {"flips": str(self.flips)}, refresh=False)
-        self.bar.update(len(facts))
+        with suppress(OSError):
+            self.bar.update(len(facts))
