@@ -36,6 +36,11 @@ def silence(name: str, pid: int | None, hint: str) -> str:
     )
 
 
+def started_since(before: set[multiprocessing.process.BaseProcess]) -> set[multiprocessing.process.BaseProcess]:
+    """The processes of this one that run now and did not then."""
+    return set(multiprocessing.active_children()) - before
+
+
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("message", ["hello", b"x" * 10_000_000], ids=["that waits", "that cannot be sent"])
 def test_a_stopped_process_is_ended_and_named_and_not_waited_for_again(message: Any) -> None:
@@ -57,17 +62,19 @@ def test_a_stopped_process_is_ended_and_named_and_not_waited_for_again(message: 
 def test_a_stopped_decoder_ends_the_run_and_is_named(tmp_path: Any) -> None:
     dataset = read_dataset(write_images(tmp_path / "val", count=20), 10)
     protocol = Protocol(size=32)
+    before = set(multiprocessing.active_children())  # the session's workers
     with at_most(60), SharedBatch(20 * 3 * 32 * 32 * 4) as shared, pytest.raises(FerryError, match="the decoder"):
         decode_with_one_stopped(dataset.items, protocol, shared)
 
-    assert multiprocessing.active_children() == []
+    assert started_since(before) == set()
 
 
 def decode_with_one_stopped(items: Any, protocol: Protocol, shared: SharedBatch) -> None:
     ref = shared.ref((20, 3, 32, 32), "float32")
+    before = set(multiprocessing.active_children())
     with Decoders(2, protocol) as decoders:
         assert len([piece.result() for piece in decoders.decode(items, ref)]) == 5
-        first = min(process.pid or 0 for process in multiprocessing.active_children())
+        first = min(process.pid or 0 for process in started_since(before))
         os.kill(first, signal.SIGSTOP)
         for piece in decoders.decode(items, ref):
             piece.result()
@@ -97,13 +104,14 @@ def test_a_signal_that_comes_while_a_process_starts_is_not_lost(
         signal.raise_signal(number)
 
     monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", start_and_signal)
+    before = set(multiprocessing.active_children())
 
     with pytest.raises(KeyboardInterrupt), terminable():
         Echo()
 
-    for process in multiprocessing.active_children():
+    for process in started_since(before):
         process.join(timeout=20)  # its owner is gone, and so is its pipe
-    assert multiprocessing.active_children() == []
+    assert started_since(before) == set()
 
 
 def test_a_process_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
