@@ -4,65 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from made_up_images import write_images
 from pairs import Weights, write_pair
+from verify_processes import DIGITS, Run, accuracy_in, verify
 from waiting import at_most, make_fifo
 
-from convert.archs import get_spec
 from convert.digest import sha256_of
 from verify.cli import main
 from verify.report import write_reports
 from verify.result import Result
 
-DIGITS = get_spec("convnext_digits")
 GATES = ["structure", "float64 oracle", "float32 logits", "preprocessing", "paired accuracy"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished process, and its report's folder."""
-
-    status: int
-    out: str
-    err: str
-    report: Path
-
-    @property
-    def document(self) -> Any:
-        return json.loads((self.report / "report.json").read_text())
-
-    def select(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.report / "run.sqlite")) as database:
-            return database.execute(query).fetchall()
-
-
-def verify(folder: Path, *arguments: object) -> Run:
-    """Runs the command on x.pth and x.pdparams in the folder, images in batches of 5, with its report beside them."""
-    paths = ["--src", folder / "x.pth", "--dst", folder / "x.pdparams", "--report", folder / "out" / "report"]
-    command = [sys.executable, "-m", "verify", "--arch", DIGITS.name, *paths, "--size", 64, *arguments]
-    batches = ["--batch-size", 5] if "--data" in arguments else []
-    process = subprocess.run([str(word) for word in [*command, *batches]], capture_output=True, text=True, timeout=120)
-    return Run(process.returncode, process.stdout, process.stderr, folder / "out" / "report")
-
-
-def accuracy_in(run: Run, framework: str) -> dict[str, float]:
-    """Counted in plain Python over the store's rows."""
-    query = "SELECT label, class1, class2, class3, class4, class5 FROM images JOIN predictions ON image = id"
-    rows = run.select(f"{query} WHERE framework = '{framework}'")
-    top1, top5 = sum(row[0] == row[1] for row in rows), sum(row[0] in row[1:] for row in rows)
-    return {"top1": 100 * top1 / len(rows), "top5": 100 * top5 / len(rows)}
 
 
 @pytest.fixture(scope="module")
@@ -217,46 +176,6 @@ def test_a_report_is_written_where_standard_output_cannot_be(good: Run, tmp_path
     assert (tmp_path / "report.md").read_text().startswith("## VERIFIED: 5 passed")
 
 
-@pytest.fixture(scope="module")
-def corrupt(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run over images of which one is cut and one is none, alone in the last batch; it printed JSON."""
-    folder = tmp_path_factory.mktemp("corrupt")
-    write_pair(folder, DIGITS)
-    val = write_images(folder / "val", count=14)
-    first, last = val / "class_00" / "image_00.png", val / "class_09" / "zzz.JPEG"
-    first.write_bytes(first.read_bytes()[:300])
-    last.write_text("no image")
-    return verify(folder, "--data", val, "--json")
-
-
-def test_a_corrupt_image_fails_the_run_and_is_named(corrupt: Run) -> None:
-    paired = corrupt.document["gates"][-1]
-
-    assert (corrupt.status, corrupt.err) == (1, "")
-    assert (paired["name"], paired["verdict"]) == ("paired accuracy", "failed")
-    assert paired["problems"] == [
-        "not read    class_00/image_00.png: image file is truncated",
-        "not read    class_09/zzz.JPEG: cannot identify image file 'class_09/zzz.JPEG'",
-    ]
-    assert [gate["verdict"] for gate in corrupt.document["gates"]] == ["passed"] * 4 + ["failed"]
-
-
-def test_a_corrupt_image_is_in_no_ones_accuracy(corrupt: Run) -> None:
-    document = corrupt.document["paired"]
-
-    assert (document["images"], document["read"]) == (15, 13)
-    for name in ("torch", "paddle"):
-        assert document["accuracy"][name].items() >= accuracy_in(corrupt, name).items()
-    assert corrupt.select("SELECT name FROM images WHERE error IS NOT NULL") == [
-        ("class_00/image_00.png",),
-        ("class_09/zzz.JPEG",),
-    ]
-
-
-def test_json_on_stdout_is_the_reports_file(corrupt: Run) -> None:
-    assert corrupt.out == (corrupt.report / "report.json").read_text()
-
-
 def test_an_altered_target_fails_and_its_tensors_are_named(tmp_path: Path) -> None:
     def edit(weights: Weights) -> None:
         weights["head.bias"] += np.float32(1e-3)
@@ -280,21 +199,6 @@ def test_an_altered_target_fails_and_its_tensors_are_named(tmp_path: Path) -> No
     assert float64["verdict"] == "failed"
     assert (paired["verdict"], paired["measured"]) == ("not run", "no --data")
     assert run.out.splitlines()[-1] == "NOT VERIFIED: 3 FAILED, 2 not run"
-
-
-def test_unlabelled_images_have_predictions_and_no_accuracy(tmp_path: Path) -> None:
-    write_pair(tmp_path, DIGITS)
-    val = write_images(tmp_path / "val", count=4, classes=2)
-    shutil.move(val / "class_00" / "image_00.png", val / "stray.png")
-    run = verify(tmp_path, "--data", val, "--unlabelled", "--resize", "squash")
-
-    assert (run.status, run.err) == (0, "")
-    data, protocol = run.document["facts"]["data"], run.document["facts"]["protocol"]
-    assert (data["images"], data["layout"], data["classes"]) == (4, "no labels", None)
-    assert (protocol["resize"], protocol["crop"]) == ("squash", None)
-    assert set(run.document["paired"]["accuracy"]["torch"].values()) == {None}
-    assert "torch   no labels  no labels  4" in run.out.splitlines()
-    assert run.select("SELECT DISTINCT label FROM images") == [(None,)]
 
 
 @pytest.mark.parametrize("room", [True, False])
