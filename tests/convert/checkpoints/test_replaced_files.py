@@ -165,7 +165,9 @@ def test_a_link_is_kept_without_force_wherever_it_leads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "kind"), [(make_fifo, "a pipe"), (make_socket, "a socket"), (make_loop, "a link")], ids=lambda x: str(x)
+    ("make", "kind"),
+    [(make_fifo, "a pipe"), (make_socket, "a socket"), (make_loop, "a link")],
+    ids=["pipe", "socket", "link"],
 )
 def test_what_is_no_file_is_not_replaced_even_by_force(make: Callable[[Path], None], kind: str, tmp_path: Path) -> None:
     path = tmp_path / "x.pdparams"
