@@ -151,7 +151,7 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
         batch_size=args.batch_size,
         shard=args.shard,
         decoders=args.workers or CORES,
-        compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32),
+        compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32, engine=args.engine),
         layers=args.layers,
         gradients=args.gradients,
         why=args.why,

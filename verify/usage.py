@@ -14,6 +14,7 @@ from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
 from verify.gates import order_in_words
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
+from verify.store.facts import EAGER, ENGINES
 from verify.store.shard import Shard, parse_shard
 
 WIDTH = 118  # characters of a line of the epilog
@@ -81,6 +82,7 @@ USAGE = Usage(
         "--threads": Rule((SELFTEST, *RUNS)),
         "--device": Rule((SELFTEST, *RUNS)),
         "--tf32": Rule((SELFTEST, *RUNS), needs=("--device gpu",)),
+        "--engine": Rule(RUNS),
         "--shard": Rule(RUNS, needs=("--data", "--report")),
         "--report": Rule((MERGE, *RUNS)),
         "--json": Rule(MODES),
@@ -221,6 +223,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="cpu, gpu, gpu:N, or gpu:N,gpu:M for PyTorch's and Paddle's (default cpu)",
     )
     run.add_argument("--tf32", action="store_true", help="let a GPU round float32 to TF32; the gates will mind")
+    run.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=EAGER,
+        help="what computes Paddle's float32 logits: the model, or it as a saved program in paddle.inference, which is "
+        "faster on a CPU (default eager)",
+    )
     run.add_argument(
         "--shard", type=_shard, default=Shard(), metavar="I/N", help="run the I-th of N parts; --merge joins them"
     )

@@ -28,6 +28,22 @@ from verify.selftest.paddle_models import (
 Builder = Callable[..., paddle.nn.Layer]
 
 
+class ScaledInPrograms(paddle.nn.Layer):  # type: ignore[misc]
+    """A model that is right as it is built, and wrong once it is saved."""
+
+    def __init__(self, model: paddle.nn.Layer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        y = self.model(x)
+        return y if paddle.in_dynamic_mode() else y * 1.001
+
+
+def scaled_in_programs(spec: ConvNeXtSpec, weights: Mapping[str, Array], *, dtype: str) -> paddle.nn.Layer:
+    return ScaledInPrograms(models_paddle.build_with(spec, weights, dtype=dtype))
+
+
 def shipped(fault: str) -> Builder:
     """A fault that `verify --selftest` plants as well, "NAME@UNIT"."""
     return partial(build_faulty, fault)

@@ -50,6 +50,12 @@ def threads(*_: Any, **__: Any) -> StandIn:
     return StandIn(lambda batch: batch * 0 + float(os.environ["OMP_NUM_THREADS"]))
 
 
+def talk(*_: Any, **__: Any) -> StandIn:
+    """A model that writes to standard output, past Python, as a library of C++ does."""
+    os.write(1, b"said by a library\n")
+    return StandIn(lambda batch: batch)
+
+
 def refuse(*_: Any, **__: Any) -> NoReturn:
     raise FerryError("refused in the worker,", "on two lines")
 

@@ -121,6 +121,10 @@ class Identity:
     data: DataFacts | None = None
 
 
+EAGER, INFERENCE = "eager", "inference"
+ENGINES = (EAGER, INFERENCE)  # of Paddle: the model as it is built, and a saved program in paddle.inference
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """What one framework computes with, as far as the logits depend on it.
@@ -130,6 +134,7 @@ class Setup:
         threads: of its math on a CPU; None on a GPU.
         gpu: name of the GPU; empty on a CPU.
         tf32: whether the GPU may round float32 to 10 bits of mantissa; None on a CPU.
+        engine: what computes the float32 logits, one of `ENGINES`.
         variables: environment variables that choose its kernels.
     """
 
@@ -137,6 +142,7 @@ class Setup:
     threads: int | None
     gpu: str
     tf32: bool | None
+    engine: str = EAGER
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

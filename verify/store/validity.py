@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH, Protocol
 from verify.recipes.recipe import Recipe
-from verify.store.facts import DataFacts, Identity, Machine, RunFacts, Settings
+from verify.store.facts import ENGINES, DataFacts, Identity, Machine, RunFacts, Settings
 
 SHA256 = re.compile("[0-9a-f]{64}")
 MAX_DECIMALS = 9  # of a published number; the sources have 1 to 3
@@ -67,6 +67,8 @@ def _of_machine(machine: Machine) -> Iterator[str]:
     for name, setup in machine.setups.items():
         if setup.threads is not None:
             yield from _below_one({f"threads of {name[:80]!r}": setup.threads})
+        if setup.engine not in ENGINES:
+            yield f"engine of {name[:80]!r}"
 
 
 def _of_data(data: DataFacts, settings: Settings) -> Iterator[str]:

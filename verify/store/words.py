@@ -9,6 +9,7 @@ from verify.recipes.choose import How, differences, not_published
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import Recipe
 from verify.store.facts import (
+    EAGER,
     Architecture,
     CheckpointFile,
     DataPlace,
@@ -144,6 +145,7 @@ def _setup(setup: Setup) -> str:
         parts = [setup.gpu, f"TF32 {'on' if setup.tf32 else 'off'}", "cuDNN deterministic"]
     else:
         parts = [f"{setup.threads} threads"]
+    parts += [f"{setup.engine} engine"] * (setup.engine != EAGER)
     return ", ".join([*parts, *(f"{name}={value}" for name, value in setup.variables.items())])
 
 

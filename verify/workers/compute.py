@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from convert.frameworks import FRAMEWORKS
+from verify.store.facts import EAGER
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -18,11 +19,13 @@ class Compute:
         device: "cpu", "gpu" (the first one) or "gpu:1", for both frameworks; "gpu:0,gpu:1" for torch's and Paddle's.
         threads: of each framework's math; on a CPU and on one GPU the two never compute at the same time.
         tf32: whether a GPU may round float32 to 10 bits of mantissa.
+        engine: what computes Paddle's float32 logits, one of `facts.ENGINES`.
     """
 
     device: str = "cpu"
     threads: int = CORES
     tf32: bool = False
+    engine: str = EAGER
 
     def device_of(self, framework: str) -> str:
         """That framework's device: "cpu" or "gpu:N"."""

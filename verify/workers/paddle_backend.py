@@ -27,10 +27,11 @@ from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
 from verify.reference.unit import OUTPUT
-from verify.store.facts import Setup
+from verify.store.facts import INFERENCE, Setup
 from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
+from verify.workers.predictor import Predictor
 
 
 class PaddleBackend:
@@ -61,6 +62,7 @@ class PaddleBackend:
         paddle.set_device(self.device)
         self.model: Any = None
         self.spec: Any = None
+        self.predictor: Predictor | None = None
 
     def version(self) -> str:
         return str(paddle.__version__)
@@ -68,26 +70,34 @@ class PaddleBackend:
     def setup(self) -> Setup:
         """What the logits depend on."""
         if self.device == "cpu":
-            return Setup(device="cpu", threads=self.compute.threads, gpu="", tf32=None)
+            return Setup(device="cpu", threads=self.compute.threads, gpu="", tf32=None, engine=self.compute.engine)
         name = paddle.device.cuda.get_device_name(self.device)
-        return Setup(device=self.device, threads=None, gpu=name, tf32=self.compute.tf32)
+        return Setup(device=self.device, threads=None, gpu=name, tf32=self.compute.tf32, engine=self.compute.engine)
 
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
         self.model = job.factory(models_paddle.build_with)(job.spec, tensors, dtype=job.dtype)
         self.spec = job.spec
+        self.predictor = self._predictor(job) if self.compute.engine == INFERENCE else None
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
+
+    def _predictor(self, job: LoadJob) -> Predictor | None:
+        """The float32 model as a saved program; float64 is no engine's to compute."""
+        if job.dtype != "float32":
+            return None
+        return Predictor(self.model, channels=job.spec.in_chans, device=self.device, threads=self.compute.threads)
 
     def forward(self, batch: Array) -> Array:
         """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        try:
+            return self.predictor.forward(batch) if self.predictor else self._forward(batch)
+        except MemoryError as error:
+            raise FerryError(f"paddle ran out of memory at --batch-size {len(batch)}; take a smaller one") from error
+
+    def _forward(self, batch: Array) -> Array:
         with paddle.no_grad():
-            try:
-                logits: Array = self.model(self._tensor(batch)).numpy()
-            except MemoryError as error:
-                raise FerryError(
-                    f"paddle ran out of memory at --batch-size {len(batch)}; take a smaller one"
-                ) from error
+            logits: Array = self.model(self._tensor(batch)).numpy()
         return logits
 
     def _tensor(self, batch: Array) -> Any:
@@ -116,7 +126,7 @@ class PaddleBackend:
                     layer.register_forward_post_hook(lambda _, __, out, name=tap.name: exchange_output(name, out))
                 )
         try:
-            exchange(OUTPUT, self.forward(batch))
+            exchange(OUTPUT, self._forward(batch))
         finally:
             for hook in hooks:
                 hook.remove()

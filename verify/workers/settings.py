@@ -40,6 +40,13 @@ def settle_process(framework: str, threads: int) -> dict[str, str]:
     return settings | ({"malloc": "keeps what is freed"} if _keep_freed_memory() else {})
 
 
+def keep_out_of_the_output() -> None:
+    """Lets nothing of this process reach standard output, which is the command's: Paddle's engine writes there."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
 @contextlib.contextmanager
 def no_folder_needed() -> Iterator[None]:
     """Has `os.makedirs` pass over what cannot be made, and a folder for temporary files be named where there is none.

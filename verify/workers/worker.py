@@ -34,7 +34,7 @@ from verify.workers.messages import (
     TensorsJob,
     TraceJob,
 )
-from verify.workers.settings import settle_process
+from verify.workers.settings import keep_out_of_the_output, settle_process
 
 BACKENDS = {
     "torch": ("verify.workers.torch_backend", "TorchBackend", "pip install 'paddleferry[cpu]'"),
@@ -126,6 +126,7 @@ def forward_both(workers: Mapping[str, Worker], batch: BatchRef, compute: Comput
 
 
 def _serve(connection: Connection, framework: str, compute: Compute) -> None:
+    keep_out_of_the_output()
     settings = settle_process(framework, compute.threads)
     variables = {name: value for name, value in settings.items() if name == "MKL_DEBUG_CPU_TYPE"}
     if not compute.tf32:

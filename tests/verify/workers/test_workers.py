@@ -52,6 +52,15 @@ def test_each_worker_says_what_its_framework_computes_with(workers: dict[str, Wo
     assert {name for worker in workers.values() for name in worker.setup.variables} <= {"MKL_DEBUG_CPU_TYPE"}
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_what_a_library_prints_stays_out_of_the_command_s_output(
+    framework: str, workers: dict[str, Worker], pair: Pair, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workers[framework].load(pair.load_job(framework, builder="stand_ins:talk"))
+
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_worker_sees_the_very_bytes_of_the_batch(
