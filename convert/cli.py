@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import SAFETENSORS, WRITTEN_AS, source_suffixes, usual_suffixes
-from convert.console import OutputError, Parser, positive, print_message, print_result, settle_streams
+from convert.console import (
+    OutputError,
+    Parser,
+    not_negative,
+    print_message,
+    print_result,
+    settle_streams,
+)
 from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
 from convert.frameworks import TORCH
@@ -210,8 +217,8 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--num-classes",
-        type=positive,
-        default=0,
+        type=not_negative,
+        default=None,
         metavar="N",
-        help="give a backbone, or another head, a new head of N",
+        help="give a backbone, or another head, a new head of N; 0 leaves the head out",
     )

@@ -31,6 +31,16 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> int:
+    """A whole number, 0 or above; argparse tells the user what is wrong with another text."""
+    if text.isascii() and text.isdigit() and not text.strip("0"):
+        return 0
+    try:
+        return positive(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(str(error).replace("above 0", "of 0 or above")) from error
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines, the cells of a column one below the other and two blanks apart."""
     cells = [[visible(cell) for cell in row] for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from convert.checkpoints.containers import WRITTEN_AS
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, FerryError, TargetError
 from convert.frameworks import PADDLE, TORCH
-from convert.fresh_head import fresh_head
+from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.one_pass import OnePass
@@ -44,13 +43,14 @@ class Options:
         weights: which state dict, where the file holds several.
         to: key format of a PyTorch target; "" for the official names.
         dtype: of the target; "" for float32 without losing a value.
-        num_classes: of a freshly initialised head where the source has none or another; 0 for the source's own.
+        num_classes: of a freshly initialised head where the source has none or another; 0 leaves the head out, None
+            keeps the source's own, or none.
     """
 
     weights: str = ""
     to: str = ""
     dtype: str = ""
-    num_classes: int = 0
+    num_classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Job:
             looked at, when they are carried over, except those of a head that is new.
         options: as asked for.
         casts: how many tensors were cast, by the dtype that they had.
-        fresh_head: whether the head is new.
+        head_change: what becomes of the source's head; None where it stays as it is.
     """
 
     source: Source[StoredArray]
@@ -104,7 +104,7 @@ class Job:
     tensors: Mapping[str, Tensor]
     options: Options = field(default_factory=Options)
     casts: Mapping[str, int] = field(default_factory=dict)
-    fresh_head: bool = False
+    head_change: HeadChange | None = None
 
     @classmethod
     def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
@@ -117,8 +117,6 @@ class Job:
         source = open_source(src, arch=arch, weights=options.weights)
         spec = source.spec
         tensors: dict[str, Tensor] = dict(source.tensors)
-        head_fits = spec.head_key in tensors and spec.num_classes == options.num_classes
-        fresh = bool(options.num_classes) and not head_fits
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
         expected = expected_shapes(spec, source.framework)
         fitting = {name: array for name, array in tensors.items() if expected.get(name) == array.shape}
@@ -127,11 +125,12 @@ class Job:
         except FerryError as error:
             raise FerryError(f"{src}: {error}") from error
         tensors = {**tensors, **cast}
-        if fresh:
-            spec = dataclasses.replace(spec, num_classes=options.num_classes)
-            head, _ = cast_state_dict(fresh_head(spec, framework=source.framework), options.dtype or DEFAULT)
-            tensors = {**tensors, **head}
-        return cls(source, spec, tensors, options, casts, fresh)
+        if options.num_classes is None or options.num_classes == spec.num_classes:
+            return cls(source, spec, tensors, options, casts)
+        change = HeadChange.to(options.num_classes, spec, framework=source.framework)
+        fresh, _ = cast_state_dict(change.fresh, options.dtype or DEFAULT)
+        tensors = {**change.kept(tensors), **fresh}
+        return cls(source, change.spec, tensors, options, casts, change)
 
     def target_framework(self, suffix: str) -> str:
         """ "torch" or "paddle", for a target of that suffix; where it may be either, the other one than the source."""
@@ -267,7 +266,7 @@ class Job:
     def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
         name, named = param.torch_name, self.source.named
         target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
-        if self.fresh_head and name in (self.spec.head_key, self.spec.head_bias_key):
+        if name not in named.keys or (self.head_change and name in self.head_change.fresh):
             return TensorStep("", (), ("new",), target, target_shape)
         operations = []
         if name in named.reshaped:

@@ -36,7 +36,7 @@ def text_lines(job: Job, framework: str) -> list[str]:
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{origin}, {spec.num_classes} classes, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return lines + _notes(job)
@@ -116,8 +116,8 @@ def _notes(job: Job) -> list[str]:
         f"{counted(count, 'tensor')} of {dtype} became {job.options.dtype or 'float32'}"
         for dtype, count in job.casts.items()
     ]
-    if job.fresh_head:
-        notes.append(f"the head is new: {job.spec.num_classes} classes, initialised at random (seed 0), untrained")
+    if job.head_change:
+        notes.append(job.head_change.describe())
     if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
         notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
     if job.source.named.left_out:

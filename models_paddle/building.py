@@ -33,7 +33,7 @@ def build(
     """An initialised model in evaluation mode.
 
     Args:
-        spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head.
+        spec: the architecture; `dataclasses.replace(spec, num_classes=10)` changes its head, 0 leaves it out.
         dtype: "float32" or "float64", of every parameter.
         drop_path_rate: of the last block; the rates grow linearly from 0 over all blocks.
         layer_scale_init_value: initial value of every `gamma`; 1e-6 unless given.

@@ -49,14 +49,16 @@ class ConvNeXt(nn.Layer):
         for depth, dim in zip(spec.depths, spec.dims, strict=True):
             blocks = [_block(spec, dim, next(rates), gamma) for _ in range(depth)]
             self.stages.append(nn.Sequential(*blocks))
-        if spec.head_norm_first:
+        if not spec.last_norm:
+            self.norm_pre = self.norm = nn.Identity()
+        elif spec.head_norm_first:
             self.norm_pre = norm_2d(spec.dims[-1], epsilon=spec.eps)
         else:
             self.norm = NORMS[spec.norm](spec.dims[-1], epsilon=spec.eps)
         if spec.head_hidden:
             self.pre_logits = nn.Linear(spec.dims[-1], spec.head_hidden)
             self.gelu = nn.GELU(approximate=spec.gelu_tanh)
-        self.head = nn.Linear(spec.head_hidden or spec.dims[-1], spec.num_classes)
+        self.head = nn.Linear(spec.features, spec.num_classes) if spec.num_classes else nn.Identity()
         self.apply(init_weights)
         scale_head(self.head, head_init_scale)
 
@@ -69,7 +71,7 @@ class ConvNeXt(nn.Layer):
         return self.norm(x.mean([2, 3]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) to logits (N, num_classes)."""
+        """(N, in_chans, H, W) to logits (N, num_classes), or to features (N, spec.features) without a head."""
         x = self.forward_features(x)
         if self.spec.head_hidden:
             x = self.gelu(self.pre_logits(x))

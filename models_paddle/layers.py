@@ -152,7 +152,10 @@ def init_weights(layer: nn.Layer) -> None:
         layer.bias.set_value(paddle.zeros_like(layer.bias))
 
 
-def scale_head(head: nn.Linear, factor: float) -> None:
-    if head.weight._is_initialized():
+def scale_head(head: nn.Layer, factor: float) -> None:
+    if not isinstance(head, nn.Linear):
+        if factor != 1.0:
+            raise ValueError("the model has no head; leave head_init_scale out")
+    elif head.weight._is_initialized():
         head.weight.set_value(head.weight * factor)
         head.bias.set_value(head.bias * factor)

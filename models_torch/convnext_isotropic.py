@@ -38,8 +38,8 @@ class ConvNeXtIsotropic(nn.Module):
         gamma = spec.layer_scale_init(layer_scale_init_value)
         blocks = [Block(spec.dim, eps=spec.eps, layer_scale_init_value=gamma, drop_path=rate) for rate in rates]
         self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.LayerNorm(spec.dim, eps=spec.eps)
-        self.head = nn.Linear(spec.dim, spec.num_classes)
+        self.norm = nn.LayerNorm(spec.dim, eps=spec.eps) if spec.last_norm else nn.Identity()
+        self.head = nn.Linear(spec.dim, spec.num_classes) if spec.num_classes else nn.Identity()
         self.apply(init_weights)
         scale_head(self.head, head_init_scale)
 
@@ -48,5 +48,5 @@ class ConvNeXtIsotropic(nn.Module):
         return self.norm(self.blocks(self.stem(x)).mean([2, 3]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) to logits (N, num_classes)."""
+        """(N, in_chans, H, W) to logits (N, num_classes), or to features (N, spec.features) without a head."""
         return self.head(self.forward_features(x))

@@ -147,7 +147,11 @@ def init_weights(layer: nn.Module) -> None:
         nn.init.zeros_(layer.bias)
 
 
-def scale_head(head: nn.Linear, factor: float) -> None:
+def scale_head(head: nn.Module, factor: float) -> None:
+    if not isinstance(head, nn.Linear):
+        if factor != 1.0:
+            raise ValueError("the model has no head; leave head_init_scale out")
+        return
     with torch.no_grad():
         head.weight.mul_(factor)
         head.bias.mul_(factor)

@@ -43,6 +43,8 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
     arch = Architecture(
         name=spec.name,
         classes=spec.num_classes,
+        features=spec.features,
+        last_norm=spec.last_norm,
         channels=spec.in_chans,
         recognised=pair.source.recognised,
     )

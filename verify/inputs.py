@@ -38,6 +38,11 @@ class Inputs:
             FerryError: one of them is no good, or does not go with another.
         """
         pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
+        if options.data is not None and not pair.spec.num_classes:
+            raise FerryError(
+                f"--data: {options.dst} has no head, so there is no class to score or to compare, with or without "
+                "labels; leave --data out, for the gates on its features need none"
+            )
         chosen = _choose(options, pair)
         class_indices = _read_class_indices(options, pair)
         dataset = _read_dataset(options, pair, class_indices)

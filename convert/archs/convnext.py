@@ -9,13 +9,13 @@ timm/models/convnext.py of https://github.com/huggingface/pytorch-image-models a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
 from convert.archs.spec import ArchSpec, Norm, Stage
-from convert.params import Param, conv, linear, norm
+from convert.params import Param, Shape, conv, linear, norm
 
 PATCH = 4  # side and stride of the patch stem's convolution
 OVERLAP = 3  # side of an overlapping stem's two convolutions, each of stride 2
@@ -44,7 +44,7 @@ class ConvNeXtSpec(ArchSpec):
         gelu_tanh: whether GELU is its tanh approximation.
         layer_scale: whether each block ends with a `gamma`.
         grn: whether global response normalisation stands between GELU and the second Linear (V2).
-        head_hidden: width of a hidden layer before the classifier; 0 for none.
+        head_hidden: width of a hidden layer before the classifier, whose output is then the features; 0 for none.
         head_norm_first: whether the last norm comes before the mean over height and width; it is `norm_pre` then.
         conv_mlp: whether timm stores the blocks' Linear layers as 1x1 convolutions.
     """
@@ -80,6 +80,10 @@ class ConvNeXtSpec(ArchSpec):
         return self.layer_scale
 
     @property
+    def features(self) -> int:
+        return self.head_hidden or self.dims[-1]
+
+    @property
     def stem_width(self) -> int:
         """Channels between an overlapping stem's two convolutions."""
         return _divisible(self.dims[0] // 2) if self.stem_kind is Stem.OVERLAP_TIERED else self.dims[0]
@@ -99,10 +103,12 @@ class ConvNeXtSpec(ArchSpec):
         for i, (depth, dim) in enumerate(zip(self.depths, self.dims, strict=True)):
             for j in range(depth):
                 yield from self._block(f"stages.{i}.{j}", dim)
-        yield from self._norm(self.last_norm_name, self.dims[-1])
+        if self.last_norm:
+            yield from self._norm(self.last_norm_name, self.dims[-1])
         if self.head_hidden:
             yield from linear("pre_logits", out=self.head_hidden, in_=self.dims[-1])
-        yield from linear("head", out=self.num_classes, in_=self.head_hidden or self.dims[-1])
+        if self.num_classes:
+            yield from linear("head", out=self.num_classes, in_=self.features)
 
     def _downsample_layers(self) -> Iterator[Param]:
         yield from self._stem("downsample_layers.0")
@@ -130,6 +136,10 @@ class ConvNeXtSpec(ArchSpec):
             yield Param(f"{name}.grn.gamma", (1, 1, 1, 4 * dim))
             yield Param(f"{name}.grn.beta", (1, 1, 1, 4 * dim))
         yield from linear(f"{name}.pwconv2", out=dim, in_=4 * dim)
+
+    def _lacks_last_norm(self, shapes: Mapping[str, Shape]) -> bool:
+        # A model whose last norm comes first is, without it, the one whose norm comes last: that one is recognised.
+        return not self.head_norm_first and super()._lacks_last_norm(shapes)
 
     def _norm(self, name: str, dim: int) -> Iterator[Param]:
         return norm(name, dim, shift=self.norm is Norm.LAYER)

@@ -50,8 +50,10 @@ class ConvNeXtIsotropicSpec(ArchSpec):
             yield from norm(f"blocks.{j}.norm", self.dim)
             yield from linear(f"blocks.{j}.pwconv1", out=4 * self.dim, in_=self.dim)
             yield from linear(f"blocks.{j}.pwconv2", out=self.dim, in_=4 * self.dim)
-        yield from norm("norm", self.dim)
-        yield from linear("head", out=self.num_classes, in_=self.dim)
+        if self.last_norm:
+            yield from norm("norm", self.dim)
+        if self.num_classes:
+            yield from linear("head", out=self.num_classes, in_=self.dim)
 
 
 VARIANTS = (

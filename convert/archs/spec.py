@@ -35,9 +35,10 @@ class ArchSpec(abc.ABC):
 
     Attributes:
         name: as upstream and on the command line.
-        num_classes: outputs of the head.
+        num_classes: outputs of the head; 0 for a model without one, which answers with its features.
         in_chans: channels of the input image.
         eps: of every norm, added to the variance or the mean square.
+        last_norm: whether a norm stands between the last block and the head; files of masked autoencoders have none.
     """
 
     stem_key: ClassVar[str]  # of the first convolution's weight, (out, in_chans, height, width)
@@ -48,6 +49,7 @@ class ArchSpec(abc.ABC):
     num_classes: int = 1000
     in_chans: int = 3
     eps: float = 1e-6
+    last_norm: bool = True
 
     @abc.abstractmethod
     def rows(self) -> Iterator[Param]:
@@ -62,6 +64,28 @@ class ArchSpec(abc.ABC):
     @abc.abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """Number of blocks and channels of each stage; one stage where the resolution never changes."""
+
+    @property
+    def features(self) -> int:
+        """Channels of what the head gets: the last stage's, unless the family says otherwise."""
+        return self.stages[-1][1]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the model answers with for an image: logits, or features where it has no head."""
+        return self.num_classes or self.features
+
+    @property
+    def answer(self) -> str:
+        """What the model answers with, for people: "10 classes", "no head: features of 320"."""
+        if self.num_classes:
+            return f"{self.num_classes} classes"
+        return f"no head{'' if self.last_norm else ', no last norm'}: features of {self.features}"
+
+    @property
+    def last_norm_name(self) -> str:
+        """Name of the last norm's module."""
+        return "norm"
 
     @abc.abstractmethod
     def resized(self: Spec, stages: Sequence[Stage]) -> Spec:
@@ -120,13 +144,21 @@ class ArchSpec(abc.ABC):
     def fitted_to(self: Spec, shapes: Mapping[str, Shape]) -> Spec:
         """This architecture with the number of classes and of input channels that the tensors have.
 
+        Tensors without a head are those of a model of 0 classes; without a last norm either, of one that has none.
+
         Args:
-            shapes: official names to shapes in either framework's layout. What is missing, empty or of another rank
-                leaves the default in place; the comparison with the table then reports it.
+            shapes: official names to shapes in either framework's layout. What is empty or of another rank leaves the
+                default in place, as half a head or a missing stem does; the comparison with the table then reports it.
         """
         bias, stem = shapes.get(self.head_bias_key, ()), shapes.get(self.stem_key, ())
+        headless = not {self.head_key, self.head_bias_key} & shapes.keys()
+        classes = 0 if headless else self.num_classes or 1
         return dataclasses.replace(
             self,
-            num_classes=bias[0] if len(bias) == 1 and bias[0] else self.num_classes,
+            num_classes=bias[0] if len(bias) == 1 and bias[0] else classes,
             in_chans=stem[1] if len(stem) == 4 and stem[1] else self.in_chans,
+            last_norm=not (headless and self._lacks_last_norm(shapes)),
         )
+
+    def _lacks_last_norm(self, shapes: Mapping[str, Shape]) -> bool:
+        return not any(name.startswith(f"{self.last_norm_name}.") for name in shapes)

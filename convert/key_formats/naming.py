@@ -29,7 +29,7 @@ class Named(Generic[TensorType]):
         prefix: what stood before every key and was taken off.
         tensors: official names to arrays of official shape, views of the checkpoint's. A key that the format has no
             place for keeps its own name, so that the comparison with the table names it as unexpected.
-        keys: official name to the checkpoint's own key.
+        keys: official name to the checkpoint's own key; a tensor that the format leaves out, of zeros, has none.
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model.
     """
@@ -40,6 +40,11 @@ class Named(Generic[TensorType]):
     keys: Mapping[str, str]
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> dict[str, TensorType]:
+        """The tensors that are not in the checkpoint."""
+        return {name: array for name, array in self.tensors.items() if name not in self.keys}
 
 
 def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:

@@ -15,7 +15,7 @@ def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TOR
     """The one architecture, and the framework, whose table has these tensors.
 
     Args:
-        shapes: official names to shapes. The head may be absent.
+        shapes: official names to shapes; without a head they are those of a model of 0 classes.
         frameworks: "torch", "paddle" or both: whose layout the shapes may be in.
 
     Returns:
@@ -39,7 +39,7 @@ def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TOR
 
 
 def distance(spec: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> int:
-    """How many names or shapes part the tensors from the table; an absent head does not count."""
+    """How many names or shapes part the tensors from the table; half a head counts for none, and is named later."""
     head = {spec.head_key, spec.head_bias_key}
     expected = expected_shapes(spec, framework)
     table = {name: shape for name, shape in expected.items() if name in shapes or name not in head}

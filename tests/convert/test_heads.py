@@ -87,15 +87,56 @@ def test_the_summary_says_that_the_head_is_new(tmp_path: Path, capsys: pytest.Ca
     ]
 
 
-def test_a_backbone_is_refused_unless_a_head_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_backbone_is_converted_as_one_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = convert(tmp_path, BACKBONE)
+
+    assert target.keys() == BACKBONE.keys()
+    assert capsys.readouterr().out.split("\n")[1:2] == [
+        "convnext_digits (recognised from the tensors), no head: features of 160, 3 input channels: "
+        "470,180 parameters in 72 tensors, 60 copied, 12 transposed",
+    ]
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_a_head_is_left_out_when_asked_and_said(
+    framework: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = WEIGHTS if framework == "torch" else carried(DIGITS.params(), WEIGHTS)
+
+    target = convert(tmp_path, source, "--num-classes", "0", framework=framework)
+
+    assert target.keys() == BACKBONE.keys()
+    assert "\nthe head is left out\n" in capsys.readouterr().out
+
+
+def test_a_last_norm_that_is_missing_comes_with_a_new_head_and_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = {name: array for name, array in BACKBONE.items() if not name.startswith("norm.")}
+
+    target = convert(tmp_path, bare, "--num-classes", "7")
+
+    assert set(target) == {*BACKBONE, *HEAD}
+    assert (target["norm.weight"] == 1).all()
+    assert not target["norm.bias"].any()
+    assert (
+        "the head is new: 7 classes, initialised at random (seed 0), untrained; the last norm is new too: "
+        "ones and zeros\n"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", ["official", "timm", "torchvision", "transformers", "mmpretrain"])
+def test_a_backbone_goes_to_another_librarys_keys_and_back(target: str, tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "x.pth", BACKBONE, framework="torch")
 
-    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/x.pdparams"]) == 1
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pth", "--to", target]) == 0
+    assert main(["--src", f"{tmp_path}/y.pth", "--dst", f"{tmp_path}/z.pdparams"]) == 0
 
-    assert capsys.readouterr().err == (
-        f"convert: {tmp_path}/x.pth: has no head; --num-classes N gives it a new, untrained one of N classes\n"
-        "convert: nothing was written\n"
-    )
+    back = read_checkpoint(tmp_path / "z.pdparams").tensors
+    rows = [param for param in DIGITS.params() if param.torch_name in BACKBONE]
+    assert {name: array.tobytes() for name, array in back.items()} == {
+        name: array.tobytes() for name, array in carried(rows, BACKBONE).items()
+    }
 
 
 def test_the_plan_shows_where_a_new_head_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,24 +161,22 @@ def test_a_new_head_is_cast_as_the_others(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", ["0", "-3"])
-def test_a_head_of_no_classes_is_wrong_usage(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_head_of_less_than_no_classes_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["--src", "x.pth", "--plan", "--num-classes", number])
+        main(["--src", "x.pth", "--plan", "--num-classes", "-3"])
 
     assert caught.value.code == 2
     assert capsys.readouterr().err.split("\n")[-2] == (
-        f"convert: error: argument --num-classes: {number} is not a whole number above 0"
+        "convert: error: argument --num-classes: -3 is not a whole number of 0 or above"
     )
 
 
-def test_transformers_model_without_a_head_needs_a_number_of_classes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_transformers_model_without_a_head_is_a_backbone_and_takes_one(tmp_path: Path) -> None:
     theirs = stored(DIGITS, "transformers", WEIGHTS)
     bare = {key.removeprefix("convnext."): array for key, array in theirs.items() if not key.startswith("classifier.")}
     write_checkpoint(tmp_path / "x.pth", bare, framework="torch")
 
-    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams"]) == 1
-    assert "has no head; --num-classes N gives it a new" in capsys.readouterr().err
-    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams", "--num-classes", "7"]) == 0
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/y.pdparams"]) == 0
+    assert read_checkpoint(tmp_path / "y.pdparams").tensors.keys() == BACKBONE.keys()
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/z.pdparams", "--num-classes", "7"]) == 0
+    assert read_checkpoint(tmp_path / "z.pdparams").tensors["head.bias"].shape == (7,)

@@ -45,7 +45,46 @@ def test_another_head_and_another_stem_are_recognised(arch: str, framework: str)
 @pytest.mark.parametrize("framework", BOTH)
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_backbone_without_a_head_is_recognised(arch: str, framework: str) -> None:
-    assert recognise_arch(without_head(ARCHS[arch], framework), BOTH) == (ARCHS[arch], framework)
+    spec = dataclasses.replace(ARCHS[arch], num_classes=0)
+
+    assert recognise_arch(without_head(ARCHS[arch], framework), BOTH) == (spec, framework)
+
+
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch != "convnext_tiny_hnf"])
+def test_a_backbone_without_a_last_norm_is_recognised(arch: str, framework: str) -> None:
+    spec = dataclasses.replace(ARCHS[arch], num_classes=0, last_norm=False)
+
+    assert recognise_arch(expected_shapes(spec, framework), BOTH) == (spec, framework)
+
+
+def test_without_its_last_norm_a_model_in_which_it_comes_first_is_the_one_in_which_it_comes_last() -> None:
+    spec = dataclasses.replace(ARCHS["convnext_tiny_hnf"], num_classes=0, last_norm=False)
+
+    recognised, _ = recognise_arch(expected_shapes(spec, "torch"), BOTH)
+    assert recognised == dataclasses.replace(ARCHS["convnext_tiny"], num_classes=0, last_norm=False)
+
+
+def test_a_classifier_without_its_last_norm_is_no_backbone() -> None:
+    shapes = expected_shapes(DIGITS, "torch")
+    del shapes["norm.weight"], shapes["norm.bias"]
+
+    assert distance(DIGITS.fitted_to(shapes), shapes, "torch") == 2
+
+
+def test_half_a_last_norm_is_missed() -> None:
+    shapes = without_head(DIGITS, "torch")
+    del shapes["norm.bias"]
+
+    assert distance(DIGITS.fitted_to(shapes), shapes, "torch") == 1
+
+
+def test_what_a_backbone_answers_is_said() -> None:
+    headless = dataclasses.replace(DIGITS, num_classes=0)
+
+    assert DIGITS.answer == "10 classes"
+    assert headless.answer == "no head: features of 160"
+    assert dataclasses.replace(headless, last_norm=False).answer == "no head, no last norm: features of 160"
 
 
 def test_only_the_frameworks_asked_for_are_considered() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from twins import BACKBONES
 
 import models_paddle
-from convert.archs import get_spec
+from convert.archs import ArchSpec, get_spec
 from convert.state_dict import convert_state_dict
 from verify.selftest.weights import distinct_weights
 
@@ -18,7 +19,15 @@ ARCHS = ["convnext_digits", "convnextv2_atto", "convnext_atto_ols", "convnext_at
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_saved_program_gives_the_models_logits(arch: str, tmp_path: Path) -> None:
-    spec = get_spec(arch)
+    check_saved(get_spec(arch), tmp_path)
+
+
+@pytest.mark.parametrize("spec", BACKBONES, ids=lambda spec: spec.name)
+def test_a_saved_backbone_gives_the_models_features(spec: ArchSpec, tmp_path: Path) -> None:
+    check_saved(spec, tmp_path)
+
+
+def check_saved(spec: ArchSpec, tmp_path: Path) -> None:
     weights = convert_state_dict(spec, distinct_weights(spec.params(), dtype="float32"))
     model = models_paddle.build_with(spec, weights)
     model.eval()

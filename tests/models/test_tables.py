@@ -11,6 +11,7 @@ from twins import GRAY, TINY
 
 from convert.archs import ARCHS, ArchSpec
 from convert.params import Shape, parameter_count
+from convert.state_dict import expected_shapes
 from models_paddle.building import MODELS as PADDLE_MODELS
 from models_torch.building import MODELS
 from verify.selftest.weights import distinct_weights
@@ -124,7 +125,9 @@ def test_a_head_of_another_rank_leaves_the_number_of_classes_as_it_is(head: Shap
 
 @pytest.mark.parametrize("stem", [(), (4,), (4, 1, 4)])
 def test_a_stem_of_another_rank_leaves_the_number_of_channels_as_it_is(stem: Shape) -> None:
-    assert TINY.fitted_to({"downsample_layers.0.0.weight": stem}) == TINY
+    shapes = expected_shapes(TINY, "torch") | {"downsample_layers.0.0.weight": stem}
+
+    assert TINY.fitted_to(shapes) == TINY
 
 
 @pytest.mark.parametrize("spec", [TINY, GRAY])

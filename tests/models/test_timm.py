@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import timm
+import torch
 from oracles import ORACLE, Judged, judge, paddle_output, torch_output
 from twins import max_rel
 
@@ -77,6 +79,38 @@ def test_our_torch_model_answers_as_timms(judged: Judged, spec: ArchSpec) -> Non
 
 
 def test_our_paddle_model_answers_as_timms(judged: Judged, spec: ArchSpec) -> None:
+    assert max_rel(paddle_output(spec, judged.named.tensors), judged.expected) <= ORACLE
+
+
+# Whole or, where that would take long, with fewer blocks; every kind of stem, norm and head is among them.
+HEADLESS = ["convnext_atto_ols", "convnext_zepto_rms", "convnext_tiny_hnf", "convnext_large_mlp", "convnextv2_atto"]
+TRUNKS = ["convnext_atto", "convnextv2_atto"]
+
+
+@pytest.mark.parametrize("arch", HEADLESS)
+def test_our_features_are_those_of_timms_model_without_a_head(arch: str) -> None:
+    changes: dict[str, Any] = {"depths": FEWER_BLOCKS[arch]} if arch in FEWER_BLOCKS else {}
+    judged = judge(lambda: timm.create_model(arch, pretrained=False, num_classes=0, **changes))
+
+    spec = dataclasses.replace(ARCHS[arch], num_classes=0, **changes)
+    assert judged.expected.shape == (1, spec.outputs)
+    assert max_rel(torch_output(spec, judged.named.tensors), judged.expected) <= ORACLE
+    assert max_rel(paddle_output(spec, judged.named.tensors), judged.expected) <= ORACLE
+
+
+def trunk(arch: str) -> torch.nn.Module:
+    """timm's model up to the last block, pooled: what a masked autoencoder's file has."""
+    model = timm.create_model(arch, pretrained=False)
+    pool, flatten = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    return torch.nn.Sequential(OrderedDict(stem=model.stem, stages=model.stages, pool=pool, flatten=flatten))
+
+
+@pytest.mark.parametrize("arch", TRUNKS)
+def test_our_features_without_a_last_norm_are_timms(arch: str) -> None:
+    judged = judge(lambda: trunk(arch))
+
+    spec = dataclasses.replace(ARCHS[arch], num_classes=0, last_norm=False)
+    assert max_rel(torch_output(spec, judged.named.tensors), judged.expected) <= ORACLE
     assert max_rel(paddle_output(spec, judged.named.tensors), judged.expected) <= ORACLE
 
 

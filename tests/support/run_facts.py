@@ -37,7 +37,7 @@ RECIPE = Recipe(
     decimals=1,
     source="README of facebookresearch/ConvNeXt",
 )
-ARCH = Architecture(name="convnext_tiny", classes=1000, channels=3, recognised=False)
+ARCH = Architecture(name="convnext_tiny", classes=1000, features=768, last_norm=True, channels=3, recognised=False)
 SOURCE = CheckpointFile(
     name="convnext_tiny.pth",
     container="torch zip",

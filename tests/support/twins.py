@@ -51,4 +51,12 @@ HIDDEN = dataclasses.replace(
 )
 ISOTROPIC = ConvNeXtIsotropicSpec(name="isotropic_twin", depth=3, dim=6, num_classes=6)
 
-FAMILIES: tuple[ArchSpec, ...] = (TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC)
+# Without a head, and one of them without a last norm.
+BACKBONES: tuple[ArchSpec, ...] = (
+    dataclasses.replace(TINY, name="headless_twin", num_classes=0),
+    dataclasses.replace(V2, name="bare_twin", num_classes=0, last_norm=False),
+    dataclasses.replace(HIDDEN, name="hidden_headless_twin", num_classes=0),
+    dataclasses.replace(ISOTROPIC, name="isotropic_headless_twin", num_classes=0),
+)
+
+FAMILIES: tuple[ArchSpec, ...] = (TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC, *BACKBONES)

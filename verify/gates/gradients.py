@@ -51,7 +51,9 @@ class GradientReport:
 def run_gradients(
     pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs, *, builders: Mapping[str, str] | None = None
 ) -> GradientReport:
-    """Compares the gradients of sum(logits * fixed random weights) for the first batch, the noise.
+    """Compares the gradients of sum(answers * fixed random weights) for the first batch, the noise.
+
+    The answers are logits, or the features of models without a head.
 
     Both models are in evaluation mode, so nothing is dropped. One parameter's gradients are compared at a time. Leaves
     float32 models loaded.
@@ -63,7 +65,7 @@ def run_gradients(
         builders: "module:function" by framework, in place of the model packages' own; for planted faults.
     """
     batch = inputs.batches[0]
-    weights = np.random.default_rng(SEED).standard_normal((len(batch), pair.spec.num_classes))
+    weights = np.random.default_rng(SEED).standard_normal((len(batch), pair.spec.outputs))
     _load(pair, workers, "float64", builders)
     with SharedBatch(batch.nbytes) as shared:
         job = GradientJob(shared.put(batch), weights)

@@ -19,8 +19,7 @@ from verify.layers.cause import Observed, explain_unit
 from verify.layers.taps import taps
 from verify.limits import UNIT_MAX_REL
 from verify.pair import Pair
-from verify.reference.families import tensors_of
-from verify.reference.unit import OUTPUT
+from verify.reference.families import tensors_of, units_of
 from verify.workers.batches import SharedBatch
 from verify.workers.messages import TensorsJob, TraceJob
 from verify.workers.worker import Worker
@@ -31,7 +30,8 @@ class UnitDifference:
     """How far one unit differs in one dtype, at most over all batches.
 
     Attributes:
-        name: of the module in both models; "features" is what the head's first Linear gets, "head" the logits.
+        name: of the module in both models; "features" is what the head's first Linear gets, or the answer
+            of a model without one, "head" the logits.
         dtype: "float64" or "float32".
         cumulative: both models ran from the image.
         alone: Paddle's unit was fed PyTorch's own input to it, so that this is the unit's own error.
@@ -169,7 +169,7 @@ def _compare_units(
     worst: dict[tuple[str, bool], Comparison] = {}
     first: tuple[int, Observed] | None = None
     for batch in inputs.batches:
-        job = TraceJob(shared.put(batch.astype(dtype)), taps(pair.spec))
+        job = TraceJob(shared.put(batch.astype(dtype)), taps(pair.spec), answer=units_of(pair.spec)[-1].name)
         for alone in (False, True):
             for place, seen in enumerate(_walk(workers, job, batch, alone=alone)):
                 comparison, key = _compared(seen), (seen.name, alone)
@@ -185,7 +185,7 @@ def _compare_units(
 def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, alone: bool) -> Iterator[Observed]:
     """Runs both models one unit at a time: PyTorch's first, then Paddle's, for the two never compute at the same time.
 
-    Ends with the logits, or with the first unit that is not the same in both.
+    Ends with the model's answer, or with the first unit that is not the same in both.
     """
     torch, paddle = (workers[framework].stream(job) for framework in FRAMEWORKS)
     with closing(torch), closing(paddle):
@@ -194,7 +194,7 @@ def _walk(workers: Mapping[str, Worker], job: TraceJob, batch: np.ndarray, *, al
             assert expected.array is not None
             assert actual.array is not None
             yield Observed(expected.name, given, expected.array, actual.array, actual.name)
-            if expected.name == OUTPUT or expected.name != actual.name:
+            if expected.name == job.answer or expected.name != actual.name:
                 return
             given = expected.array
             expected, actual = torch.send(None), paddle.send(given if alone else None)

@@ -23,6 +23,7 @@ from verify.workers.worker import Worker
 
 NOISE_IMAGES = 2
 SAMPLE_IMAGES = 2
+FEATURES_TEXT = "features: "  # of a model without a head
 EXTRA_WIDTH = 32  # pixels; the noise is wider than high, so that exchanged axes show
 
 
@@ -70,31 +71,38 @@ def parity_gates(
     wide = compare(logits["torch", "float64"], logits["paddle", "float64"])
     narrow = compare(logits["torch", "float32"], logits["paddle", "float32"])
     own_error = compare(logits["torch", "float64"], logits["torch", "float32"])
-    return float64_gate(wide), float32_gate(narrow, own_error)
+    what = "" if pair.spec.num_classes else FEATURES_TEXT
+    return float64_gate(wide, what=what), float32_gate(narrow, own_error, what=what)
 
 
-def float64_gate(difference: Comparison) -> Gate:
-    """Holds when the models compute the same function; False for NaN."""
+def float64_gate(difference: Comparison, *, what: str = "") -> Gate:
+    """Holds when the models compute the same function; False for NaN.
+
+    Args:
+        difference: PyTorch's float64 answer against Paddle's.
+        what: of what the numbers are, for people, where it is not the logits.
+    """
     measures = (
         Measure("max rel", difference.max_rel, FLOAT64_MAX_REL),
         Measure("max abs", difference.max_abs),
     )
-    return Gate(FLOAT64.name, f"max rel {difference.max_rel:.1e}", FLOAT64.limit, measures)
+    return Gate(FLOAT64.name, f"{what}max rel {difference.max_rel:.1e}", FLOAT64.limit, measures)
 
 
-def float32_gate(difference: Comparison, own_error: Comparison) -> Gate:
+def float32_gate(difference: Comparison, own_error: Comparison, *, what: str = "") -> Gate:
     """Holds when float32 parts the frameworks no further than it parts the source model from float64.
 
     Args:
         difference: PyTorch's float32 logits against Paddle's.
         own_error: PyTorch's float64 logits against its float32 ones.
+        what: of what the numbers are, for people, where it is not the logits.
     """
     measures = (
         Measure("max abs", difference.max_abs, FLOAT32_MAX_ABS),
         Measure("max abs beside torch's own error", difference.max_abs, OWN_ERROR_FACTOR * own_error.max_abs),
         Measure("torch's own error", own_error.max_abs),
     )
-    measured = f"max abs {difference.max_abs:.1e}, torch's own error {own_error.max_abs:.1e}"
+    measured = f"{what}max abs {difference.max_abs:.1e}, torch's own error {own_error.max_abs:.1e}"
     return Gate(FLOAT32.name, measured, FLOAT32.limit, measures)
 
 

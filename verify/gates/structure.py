@@ -64,9 +64,16 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
     problems = [f"differs  {name}" for name in different]
     for framework, digests in models.items():
         problems += [f"read otherwise by {framework}  {name}" for name in _different(files[framework], digests)]
+    if pair.head_change and set(different) & set(pair.head_change.fresh):
+        problems.append(
+            f"the target's head is another than the source's ({pair.source.spec.answer}), and not the new one of "
+            f"{pair.spec.num_classes} classes that convert makes: give the source that has it"
+        )
     digest = combined_digest(files["torch"])
     count = parameter_count(pair.spec.params())
     measured = f"{len(files['torch'])} tensors, {count:,} parameters, digest {digest[:12]}"
+    if pair.head_change:
+        measured = f"{measured}; {pair.head_change.describe()}"
     if problems:
         measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
     return Gate(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from convert.archs.spec import ArchSpec
 from verify.reference.families import units_of
-from verify.reference.unit import OUTPUT
 from verify.workers.messages import Tap
 
 
 def taps(spec: ArchSpec) -> tuple[Tap, ...]:
-    """Where both models are tapped. The answer of the whole model is the last unit, `head`, and needs no tap."""
-    tapped = (unit for unit in units_of(spec) if unit.name != OUTPUT)
+    """Where both models are tapped. The answer of the whole model is the last unit and needs no tap."""
+    tapped = units_of(spec)[:-1]
     return tuple(Tap(unit.name, unit.before or unit.name, before=bool(unit.before)) for unit in tapped)

@@ -36,4 +36,6 @@ def _downsampling(spec: ConvNeXtSpec, name: str) -> tuple[Step, ...]:
 
 def _features(spec: ConvNeXtSpec) -> tuple[Step, ...]:
     pool, last = Pool(), norm(spec, spec.last_norm_name)
+    if not spec.last_norm:
+        return (pool,)
     return (last, pool) if spec.head_norm_first else (pool, last)

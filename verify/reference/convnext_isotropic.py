@@ -15,4 +15,4 @@ def units(spec: ConvNeXtIsotropicSpec) -> Iterator[Unit]:
     yield Unit("stem", (Conv("stem", stride=PATCH),))
     for name in spec.block_names:
         yield block(spec, name)
-    yield from head(spec, Pool(), norm(spec, "norm"))
+    yield from head(spec, Pool(), *([norm(spec, "norm")] if spec.last_norm else []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import zip_longest
 
 from convert.archs.convnext import KERNEL
 from convert.archs.spec import ArchSpec, Norm
@@ -28,7 +28,7 @@ def block(spec: ArchSpec, name: str) -> Unit:
 
 
 def head(spec: ArchSpec, *features: Step, hidden: tuple[str, ...] = ()) -> Iterator[Unit]:
-    """What follows the last block, up to the logits.
+    """What follows the last block, up to the logits, or up to the features of a model without a head.
 
     What precedes a Linear is taken before it, so that pooling and norm may stand in any order.
 
@@ -37,11 +37,14 @@ def head(spec: ArchSpec, *features: Step, hidden: tuple[str, ...] = ()) -> Itera
         features: pooling and norm, in the order in which they run.
         hidden: names of the Linear layers before the last one, each with a GELU after it.
     """
-    linears = (*hidden, OUTPUT)
-    yield Unit(FEATURES, features, before=linears[0])
-    for name, following in pairwise(linears):
-        yield Unit(name, (Linear(name), gelu(spec, f"the GELU after {name}")), before=following)
-    yield Unit(OUTPUT, (Linear(OUTPUT),))
+    names = (FEATURES, *hidden, *([OUTPUT] if spec.num_classes else []))
+    for name, following in zip_longest(names, names[1:], fillvalue=""):
+        yield Unit(name, features if name == FEATURES else _layer(spec, name), before=following)
+
+
+def _layer(spec: ArchSpec, name: str) -> tuple[Step, ...]:
+    linear = Linear(name)
+    return (linear,) if name == OUTPUT else (linear, gelu(spec, f"the GELU after {name}"))
 
 
 def norm(spec: ArchSpec, name: str) -> NormStep:

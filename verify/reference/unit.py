@@ -8,7 +8,7 @@ from convert.arrays import Array
 from verify.reference.steps import Step, Weights
 
 FEATURES = "features"  # the name of the unit that ends with what the first Linear of the head gets
-OUTPUT = "head"  # the last unit's name: what the whole model answers
+OUTPUT = "head"  # the name of the unit that ends with the logits
 
 
 def _channels_last(x: Array) -> Array:
@@ -23,7 +23,8 @@ class Unit:
         name: of the unit, and of the module of both models that answers with its output.
         steps: in their order; each of the unit's tensors belongs to one of them.
         shortcut: whether the input is added at the end.
-        before: the module of both models that gets the unit's output, where no module answers with it; else empty.
+        before: the module of both models that gets the unit's output, where no module answers with it; else empty, as
+            it is for what the whole model answers.
     """
 
     name: str

@@ -19,13 +19,17 @@ class Architecture:
 
     Attributes:
         name: of the architecture.
-        classes: outputs of the head.
+        classes: outputs of the head; 0 for a model without one, which answers with its features.
+        features: what enters the head, of an image.
+        last_norm: whether they were normalised.
         channels: of the input image.
         recognised: whether it was read off the tensors rather than given.
     """
 
     name: str
     classes: int
+    features: int
+    last_norm: bool
     channels: int
     recognised: bool
 

@@ -29,7 +29,9 @@ def problems(facts: RunFacts) -> Iterator[str]:
 
 def _of_identity(identity: Identity) -> Iterator[str]:
     arch = identity.arch
-    yield from _below_one({"arch.classes": arch.classes, "arch.channels": arch.channels})
+    yield from _below_one({"arch.features": arch.features, "arch.channels": arch.channels})
+    if arch.classes < 0:
+        yield f"arch.classes is {arch.classes}"
     yield from _of_protocol(identity.protocol)
     if identity.recipe:
         yield from _of_recipe(identity.recipe)

@@ -92,7 +92,9 @@ def _values(identity: Identity) -> dict[str, object]:
 
 def _arch(arch: Architecture) -> str:
     recognised = ", recognised" if arch.recognised else ""
-    return f"{arch.name}, {arch.classes} classes, {arch.channels} input channels{recognised}"
+    norm = "" if arch.last_norm else ", no last norm"
+    answer = f"{arch.classes} classes" if arch.classes else f"no head{norm}: features of {arch.features}"
+    return f"{arch.name}, {answer}, {arch.channels} input channels{recognised}"
 
 
 def _file(file: CheckpointFile) -> str:

@@ -28,6 +28,7 @@ class LoadJob:
         container: what kind of file it is.
         wrapper: the key that its state dict stands under; empty for a bare one.
         keys: official name of each tensor to the file's key.
+        made: official names to tensors, float32, that the file does not have or that stand in place of its own.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
         builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
@@ -39,6 +40,7 @@ class LoadJob:
     container: str
     wrapper: str
     keys: Mapping[str, str]
+    made: Mapping[str, Array] = field(default_factory=dict)
     dtype: str = "float32"
     digest: bool = False
     builder: str = ""
@@ -119,11 +121,13 @@ class TraceJob:
 
     Attributes:
         batch: the input.
-        taps: where; the model's answer follows them as the unit `OUTPUT`.
+        taps: where.
+        answer: name of the unit as which the model's answer follows them.
     """
 
     batch: BatchRef
     taps: tuple[Tap, ...]
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class GradientJob:
 
     Attributes:
         batch: the input.
-        weights: (N, num_classes); the loss is the sum of the logits times these.
+        weights: (N, outputs); the loss is the sum of the logits, or features, times these.
     """
 
     batch: BatchRef

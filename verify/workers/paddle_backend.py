@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,10 @@ from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
-from verify.reference.unit import OUTPUT
 from verify.store.facts import INFERENCE, Setup
 from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
-from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
+from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
 from verify.workers.predictor import Predictor
 
 
@@ -77,7 +76,8 @@ class PaddleBackend:
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
-        self.model = job.factory(models_paddle.build_with)(job.spec, tensors, dtype=job.dtype)
+        weights = {**tensors, **job.made}
+        self.model = job.factory(models_paddle.build_with)(job.spec, weights, dtype=job.dtype)
         self.spec = job.spec
         self.predictor = self._predictor(job) if self.compute.engine == INFERENCE else None
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
@@ -89,7 +89,7 @@ class PaddleBackend:
         return Predictor(self.model, channels=job.spec.in_chans, device=self.device, threads=self.compute.threads)
 
     def forward(self, batch: Array) -> Array:
-        """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        """Logits or features (N, outputs) of a batch (N, C, H, W), in the batch's dtype."""
         try:
             return self.predictor.forward(batch) if self.predictor else self._forward(batch)
         except MemoryError as error:
@@ -107,7 +107,7 @@ class PaddleBackend:
         pinned = paddle.to_tensor(batch, place=paddle.CUDAPinnedPlace())
         return pinned.cuda(int(self.device.partition(":")[2]), False)
 
-    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+    def trace(self, batch: Array, job: TraceJob, exchange: Exchange) -> None:
         """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
         def exchange_output(name: str, tensor: Any) -> Any:
@@ -115,7 +115,7 @@ class PaddleBackend:
             return tensor if replacement is None else paddle.to_tensor(replacement)
 
         hooks, layers = [], dict(self.model.named_sublayers())
-        for tap in taps:
+        for tap in job.taps:
             layer = layers[tap.module]
             if tap.before:
                 hooks.append(
@@ -126,13 +126,13 @@ class PaddleBackend:
                     layer.register_forward_post_hook(lambda _, __, out, name=tap.name: exchange_output(name, out))
                 )
         try:
-            exchange(OUTPUT, self._forward(batch))
+            exchange(job.answer, self._forward(batch))
         finally:
             for hook in hooks:
                 hook.remove()
 
     def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
-        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order.
+        """Gives each parameter's gradient of the sum of answers times weights to `exchange`, in the table's order.
 
         The layout is PyTorch's.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -18,11 +18,10 @@ from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import TORCH
-from verify.reference.unit import OUTPUT
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
 from verify.workers.held import refusal_of
-from verify.workers.messages import Exchange, Loaded, LoadJob, Tap, TensorsJob
+from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
 
 
 class TorchBackend:
@@ -68,13 +67,18 @@ class TorchBackend:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
         # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
-        weights = {p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape) for p in job.spec.params()}
+        weights = {
+            p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape)
+            for p in job.spec.params()
+            if p.torch_name not in job.made
+        }
+        weights |= job.made
         self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
         self.spec = job.spec
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 
     def forward(self, batch: Array) -> Array:
-        """Logits (N, num_classes) of a batch (N, C, H, W), in the batch's dtype."""
+        """Logits or features (N, outputs) of a batch (N, C, H, W), in the batch's dtype."""
         with torch.inference_mode():
             try:
                 images = torch.from_numpy(batch)
@@ -87,7 +91,7 @@ class TorchBackend:
                 ) from error
         return logits
 
-    def trace(self, batch: Array, taps: Sequence[Tap], exchange: Exchange) -> None:
+    def trace(self, batch: Array, job: TraceJob, exchange: Exchange) -> None:
         """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
         def exchange_output(name: str, tensor: Any) -> Any:
@@ -95,7 +99,7 @@ class TorchBackend:
             return tensor if replacement is None else torch.from_numpy(replacement).to(self.device)
 
         hooks = []
-        for tap in taps:
+        for tap in job.taps:
             module = self.model.get_submodule(tap.module)
             if tap.before:
                 hooks.append(
@@ -104,13 +108,13 @@ class TorchBackend:
             else:
                 hooks.append(module.register_forward_hook(lambda _, __, out, name=tap.name: exchange_output(name, out)))
         try:
-            exchange(OUTPUT, self.forward(batch))
+            exchange(job.answer, self.forward(batch))
         finally:
             for hook in hooks:
                 hook.remove()
 
     def gradients(self, batch: Array, weights: Array, exchange: Exchange) -> None:
-        """Gives each parameter's gradient of the sum of logits times weights to `exchange`, in the table's order."""
+        """Gives each parameter's gradient of the sum of answers times weights to `exchange`, in the table's order."""
         self.model.zero_grad(set_to_none=True)
         try:
             logits = self.model(torch.from_numpy(batch.copy()).to(self.device))

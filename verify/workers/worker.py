@@ -162,7 +162,7 @@ def _answer(connection: Connection, backend: Any) -> None:
             LoadJob: lambda job: backend.load(replace(job, files=receive_files(connection, job.files))),
             ForwardJob: lambda job: backend.forward(attached.view(job.batch)),
             TensorsJob: backend.tensors,
-            TraceJob: lambda job: backend.trace(attached.view(job.batch), job.taps, exchange),
+            TraceJob: lambda job: backend.trace(attached.view(job.batch), job, exchange),
             GradientJob: lambda job: backend.gradients(attached.view(job.batch), job.weights, exchange),
         }
         answer(connection, handlers)

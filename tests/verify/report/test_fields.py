@@ -50,7 +50,14 @@ FACTS = {
 CPU = {"device": "cpu", "threads": 3, "gpu": None, "tf32": None, "engine": "eager"}
 FILES = [{"name": f"{name}.safetensors", "sha256": f"5{name}" * 32} for name in "ab"]
 FULL = {
-    "arch": {"name": "convnext_tiny", "classes": 1000, "channels": 3, "recognised": True},
+    "arch": {
+        "name": "convnext_tiny",
+        "classes": 1000,
+        "features": 768,
+        "last_norm": True,
+        "channels": 3,
+        "recognised": True,
+    },
     "source": {
         "name": "x.safetensors.index.json",
         "container": "safetensors",
