@@ -8,7 +8,7 @@ from convert.archs import ARCHS
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
-from convert.errors import CheckpointMismatch, FerryError, counted, listed, shown
+from convert.errors import CheckpointMismatch, FerryError, counted, join_words, listed, shown
 from convert.frameworks import PADDLE, TORCH
 from convert.job import Conversion, Job
 from convert.key_formats import eps_to_tell
@@ -120,6 +120,10 @@ def _notes(job: Job) -> list[str]:
         notes.append(job.head_change.describe())
     if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
         notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
+    if made := [name for name in job.source.named.made if name in job.tensors]:
+        notes.append(f"{join_words(made)} {'are' if made[1:] else 'is'} of zeros, for the source's layer has no bias")
+    if aliases := job.source.named.aliases:
+        notes.append(f"{join_words(aliases)}: second names of tensors, of the same values, left out")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
         count = counted(len(left_out), "tensor")

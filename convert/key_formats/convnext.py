@@ -5,7 +5,9 @@ timm           timm/models/convnext.py of https://github.com/huggingface/pytorch
 torchvision    torchvision/models/convnext.py of https://github.com/pytorch/vision at v0.29.2
 transformers   models/convnext, models/convnextv2 of https://github.com/huggingface/transformers at v5.23.0
 mmpretrain     tools/model_converters/convnext_to_mmpretrain.py of https://github.com/open-mmlab/mmpretrain at ee7f2e8
-openclip       timm's names under `visual.trunk.`: timm's own `checkpoint_filter_fn`, as above
+openclip       timm's names under `visual.trunk.`, the projection as head: timm's own `checkpoint_filter_fn`, as above
+DINOv3's       models/convnext.py of https://github.com/facebookresearch/dinov3: the official names, and the last norm's
+               once more; models/dinov3_convnext of transformers, as above: names of its own
 
 What they cannot build, although they have a name for every tensor; none of the three has a norm without a shift:
 torchvision    three input channels, written out. Its eps is 1e-6 unless `block` and `norm_layer` say another.
@@ -14,6 +16,8 @@ mmpretrain     eps and channels as its config says.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.spec import Norm
@@ -46,7 +50,15 @@ _OFFICIAL = (
     "head.{p}",
 )
 
-OFFICIAL = KeyFormat("official", "stages.{i}.{j}.dwconv.weight", tuple(Rule(name, name) for name in _OFFICIAL))
+_RESHAPED = {"stages.{i}.{j}.grn.gamma": Reshape.GRN, "stages.{i}.{j}.grn.beta": Reshape.GRN}
+
+OFFICIAL = KeyFormat(
+    "official",
+    "stages.{i}.{j}.dwconv.weight",
+    tuple(Rule(name, name, _RESHAPED.get(name, Reshape.NONE)) for name in _OFFICIAL),
+    left_out=("projectors.",),  # of models that were distilled from several
+    aliases=(Rule("norm.{p}", "norms.3.{p}"),),
+)
 
 _TIMM_TRUNK = (
     Rule("downsample_layers.0.{k}.{p}", "stem.{k}.{p}"),
@@ -68,13 +80,31 @@ TIMM = KeyFormat(
     (*_TIMM_TRUNK, Rule("pre_logits.{p}", "head.pre_logits.fc.{p}"), Rule("head.{p}", "head.fc.{p}")),
 )
 
+# `features_only=True`: stem and stages are modules of one list, and there is no last norm.
+TIMM_FEATURES = KeyFormat(
+    "timm",
+    "stages_{i}.blocks.{j}.conv_dw.weight",
+    tuple(
+        replace(rule, theirs=rule.theirs.replace("stem.", "stem_").replace("stages.", "stages_"))
+        for rule in _TIMM_TRUNK
+    ),
+)
+
+
+def _openclip(prefix: str) -> tuple[Rule, ...]:
+    projection = (
+        Rule("head.{p}", "head.proj.{p}"),
+        Rule("pre_logits.{p}", "head.mlp.fc1.{p}"),
+        Rule("head.{p}", "head.mlp.fc2.{p}"),
+    )
+    return _prefixed(prefix, (*_prefixed("trunk.", _TIMM_TRUNK), *projection))
+
+
 OPENCLIP = KeyFormat(
     "openclip",
     "visual.trunk.stages.{i}.blocks.{j}.conv_dw.weight",
-    _prefixed("visual.trunk.", _TIMM_TRUNK),
-    # The projection into CLIP's space and the text tower: no part of a ConvNeXt.
-    left_out=(
-        "visual.head.",
+    _openclip("visual."),
+    left_out=(  # the text tower
         "transformer.",
         "token_embedding.",
         "ln_final.",
@@ -85,6 +115,11 @@ OPENCLIP = KeyFormat(
         "logit_bias",
         "attn_mask",
     ),
+    without_bias=("head",),
+)
+# The visual tower alone.
+OPENCLIP_VISUAL = KeyFormat(
+    "openclip", "trunk.stages.{i}.blocks.{j}.conv_dw.weight", _openclip(""), without_bias=("head",)
 )
 
 TORCHVISION = KeyFormat(
@@ -153,8 +188,27 @@ TRANSFORMERS_V2 = KeyFormat(
     (*_transformers("convnextv2."), _CLASSIFIER),
     limits=(SHIFT, EPS),
 )
-# ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings.
-TRANSFORMERS_MODEL = KeyFormat("transformers", _TRANSFORMERS_MARKER, _transformers(""))
+# ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings. The backbones
+# have norms of their feature maps in place of the last one.
+TRANSFORMERS_MODEL = KeyFormat(
+    "transformers", _TRANSFORMERS_MARKER, _transformers(""), left_out=("hidden_states_norms.",)
+)
+
+
+def _dinov3(prefix: str) -> KeyFormat:
+    trunk = (
+        Rule("downsample_layers.{i}.{k}.{p}", "stages.{i}.downsample_layers.{k}.{p}"),
+        Rule("stages.{i}.{j}.gamma", "stages.{i}.layers.{j}.gamma"),
+        Rule("stages.{i}.{j}.dwconv.{p}", "stages.{i}.layers.{j}.depthwise_conv.{p}"),
+        Rule("stages.{i}.{j}.norm.{p}", "stages.{i}.layers.{j}.layer_norm.{p}"),
+        Rule("stages.{i}.{j}.pwconv{k}.{p}", "stages.{i}.layers.{j}.pointwise_conv{k}.{p}"),
+    )
+    rules = (*_prefixed(prefix, trunk), Rule("norm.{p}", "layer_norm.{p}"))
+    return KeyFormat("transformers DINOv3", f"{prefix}stages.{{i}}.layers.{{j}}.depthwise_conv.weight", rules)
+
+
+DINOV3 = _dinov3("")
+DINOV3_IN_MEMORY = _dinov3("model.")  # as state_dict() has it; save_pretrained() takes the prefix off
 
 _MMPRETRAIN_TRUNK = (
     *(Rule(f"downsample_layers.{{i}}.{k}.{{p}}", f"downsample_layers.{{i}}.{k}.{{p}}") for k in PATCH_STEM),
@@ -179,19 +233,23 @@ MMPRETRAIN = KeyFormat(
 KEY_FORMATS = (
     OFFICIAL,
     TIMM,
+    TIMM_FEATURES,
     TORCHVISION,
     TRANSFORMERS,
     TRANSFORMERS_V2,
     TRANSFORMERS_MODEL,
+    DINOV3,
+    DINOV3_IN_MEMORY,
     MMPRETRAIN,
     OPENCLIP,
+    OPENCLIP_VISUAL,
 )
 
 
 def formats_to_write(spec: ConvNeXtSpec) -> dict[str, KeyFormat]:
     """For each target the format that the library's own files of that architecture have."""
     return {
-        "official": OFFICIAL,
+        "official": OFFICIAL.without(Reshape.GRN),
         "timm": TIMM if spec.conv_mlp else TIMM.without(Reshape.CONV1X1),
         "torchvision": TORCHVISION,
         "transformers": TRANSFORMERS_V2 if spec.grn else TRANSFORMERS,

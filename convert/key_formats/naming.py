@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
+import numpy as np
+
 from convert.archs.spec import ArchSpec
 from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
@@ -32,6 +34,7 @@ class Named(Generic[TensorType]):
         keys: official name to the checkpoint's own key; a tensor that the format leaves out, of zeros, has none.
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model.
+        aliases: keys that are second names of tensors, with the same values.
     """
 
     key_format: KeyFormat
@@ -40,6 +43,7 @@ class Named(Generic[TensorType]):
     keys: Mapping[str, str]
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @property
     def made(self) -> dict[str, TensorType]:
@@ -59,22 +63,52 @@ def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
     left_out: list[str] = []
+    aliases: list[str] = []
     for key, array in tensors.items():
         bare = key.removeprefix(prefix)
         if bare.startswith(key_format.left_out):
             left_out.append(key)
+            continue
+        first = key_format.first_name(bare)
+        if first is not None and prefix + first in tensors:
+            _check_alias(tensors, key, prefix + first)
+            aliases.append(key)
             continue
         name, rule = key_format.to_official(bare) or (key, None)
         if rule is None and key_format.from_official(key):
             raise CheckpointError(
                 f"{key!r} is an official name among {key_format.name} keys; keep one model's keys in the file"
             )
+        if name in keys:
+            raise CheckpointError(
+                f"{keys[name]!r} and {key!r} are one tensor's names; keep one model's keys in the file"
+            )
         shape = rule.reshape.official(array.shape) if rule else None
         if rule and shape is not None and shape != array.shape:
             reshaped[name] = rule.reshape
             array = array.reshape(shape)
         official[name], keys[name] = array, key
-    return Named(key_format, prefix, official, keys, reshaped, tuple(left_out))
+    official |= _implied_biases(key_format, official)
+    return Named(key_format, prefix, official, keys, reshaped, tuple(left_out), tuple(aliases))
+
+
+def _check_alias(tensors: Mapping[str, Array], key: str, first: str) -> None:
+    """Raises CheckpointError unless both keys have the same tensor, bit for bit."""
+    one, other = tensors[first], tensors[key]
+    if (one.shape, one.dtype) != (other.shape, other.dtype) or one.tobytes() != other.tobytes():
+        raise CheckpointError(
+            f"{first!r} and {key!r} are one tensor's names, and the two differ; keep one model's keys in the file"
+        )
+
+
+def _implied_biases(key_format: KeyFormat, official: Mapping[str, Array]) -> dict[str, Array]:
+    weights = {f"{name}.bias": official.get(f"{name}.weight") for name in key_format.without_bias}
+    return {
+        bias: np.zeros(weight.shape[0], np.float32)
+        for bias, weight in weights.items()
+        # A matrix of no columns could have any number of rows.
+        if bias not in official and weight is not None and weight.ndim == 2 and weight.size
+    }
 
 
 def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
@@ -101,8 +135,10 @@ def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
 def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:
     readings = {(prefix, key_format) for prefix in _prefixes(keys) for key_format in _marked(keys, prefix)}
     # mmpretrain's own keys begin with `backbone.`; taken off, the rest is another format's only if it has its marker.
-    if len(readings) == 1:
-        return readings.pop()
+    # A library's own prefix may be a known one too, as transformers' `model.` is: what it has itself is not taken off.
+    libraries, prefixes = {key_format.name for _, key_format in readings}, {prefix for prefix, _ in readings}
+    if len(libraries) == 1 and len(prefixes) == len(readings):
+        return min(readings, key=lambda reading: len(reading[0]))
     names = ", ".join(sorted({key_format.name for _, key_format in readings}))
     if readings:
         raise CheckpointError(f"the keys fit several key formats: {names}; keep one model's keys in the file")

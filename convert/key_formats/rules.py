@@ -17,7 +17,7 @@ class Reshape(enum.Enum):
 
     NONE = ""
     CONV1X1 = "1x1 convolution to Linear"  # official (out, in), theirs (out, in, 1, 1)
-    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,)
+    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,) or, in some files, (1, C)
     SCALE = "(C, 1, 1) to vector"  # official (C,), theirs (C, 1, 1)
 
     def theirs(self, official: Shape) -> Shape:
@@ -33,7 +33,7 @@ class Reshape(enum.Enum):
         if self is Reshape.CONV1X1:
             return theirs[:2] if len(theirs) == 4 and theirs[2:] == (1, 1) else None
         if self is Reshape.GRN:
-            return (1, 1, 1, *theirs) if len(theirs) == 1 else None
+            return (1, 1, 1, theirs[-1]) if len(theirs) == 1 or (len(theirs) == 2 and theirs[0] == 1) else None
         if self is Reshape.SCALE:
             return theirs[:1] if len(theirs) == 3 and theirs[1:] == (1, 1) else None
         return theirs
@@ -92,6 +92,8 @@ class KeyFormat:
         marker: a key that every checkpoint of the format has and no other format's has, as a template.
         rules: every tensor's; of each key at most one holds.
         left_out: prefixes of keys that belong to other parts of a larger model and are left out on purpose.
+        aliases: second names of tensors, which may stand beside the first with the same values.
+        without_bias: official names of Linear layers that may have no bias in the library, which is a bias of 0.
         limits: what the library cannot build.
         usual_eps: of every norm that the library builds unless it is told another; None where the name of its
             architecture tells it.
@@ -101,6 +103,8 @@ class KeyFormat:
     marker: str
     rules: tuple[Rule, ...]
     left_out: tuple[str, ...] = ()
+    aliases: tuple[Rule, ...] = ()
+    without_bias: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     usual_eps: float | None = None
 
@@ -112,6 +116,12 @@ class KeyFormat:
         """Official name and rule of a key; None if the format has no place for it."""
         names = ((name, rule) for rule in self.rules if (name := rule.to_official(key)) is not None)
         return next(names, None)
+
+    def first_name(self, key: str) -> str | None:
+        """The key of the tensor of which this key is a second name; None for any other."""
+        names = (rule.to_official(key) for rule in self.aliases)
+        rows = (self.from_official(name) for name in names if name is not None)
+        return next((row[0] for row in rows if row is not None), None)
 
     def from_official(self, name: str) -> tuple[str, Rule] | None:
         """The format's key and rule of an official name; None if the format has no place for it."""

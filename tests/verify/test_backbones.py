@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up_images import write_images
-from pairs import PROTOCOL, write_pair
+from pairs import PROTOCOL, Weights, write_pair
 from twins import BACKBONES, TINY
 
 from convert.archs import ArchSpec, get_spec
@@ -17,6 +17,8 @@ from convert.checkpoints import read_checkpoint, write_checkpoint, write_pdparam
 from convert.errors import FerryError
 from convert.job import Job
 from convert.job import Options as ConvertOptions
+from convert.key_formats.convnext import DINOV3, DINOV3_IN_MEMORY, OFFICIAL, OPENCLIP, TIMM_FEATURES
+from convert.key_formats.rules import KeyFormat
 from convert.state_dict import convert_state_dict
 from verify.facts import facts_of
 from verify.gate import Gate, Verdict
@@ -123,6 +125,71 @@ def test_what_convert_makes_of_a_head_is_verified_and_said(
 
     assert verdicts(gates) == {Verdict.PASSED}
     assert gates[0].measured.partition(", digest ")[2][12:] == said
+
+
+HEADLESS = dataclasses.replace(DIGITS, num_classes=0)
+RESPONSE = dataclasses.replace(get_spec("convnextv2_atto"), num_classes=0, last_norm=False)
+
+
+def under(key_format: KeyFormat, spec: ArchSpec) -> Weights:
+    """Weights under a library's keys, where it has a key for them."""
+    weights = distinct_weights(spec.params(), dtype="float32")
+    rows = {name: key_format.from_official(name) for name in weights}
+    return {row[0]: weights[name] for name, row in rows.items() if row}
+
+
+def with_a_second_norm() -> Weights:
+    weights = under(OFFICIAL, HEADLESS)
+    return {**weights, **{f"norms.3.{name}": weights[f"norm.{name}"] for name in ("weight", "bias")}}
+
+
+def with_flat_response_norms() -> Weights:
+    return {name: w.reshape(1, -1) if ".grn." in name else w for name, w in under(OFFICIAL, RESPONSE).items()}
+
+
+def of_clip() -> Weights:
+    return {name: w for name, w in under(OPENCLIP, DIGITS).items() if name != "visual.head.proj.bias"}
+
+
+LIBRARIES: dict[str, tuple[Weights, str]] = {
+    "features of timm": (under(TIMM_FEATURES, BARE), "no head, no last norm: features of 160"),
+    "DINOv3 of transformers": (under(DINOV3, HEADLESS), "no head: features of 160"),
+    "DINOv3 of transformers in memory": (under(DINOV3_IN_MEMORY, HEADLESS), "no head: features of 160"),
+    "DINOv3 of Meta": (with_a_second_norm(), "no head: features of 160"),
+    "a masked autoencoder": (with_flat_response_norms(), "no head, no last norm: features of 320"),
+    "CLIP": (of_clip(), "10 classes"),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_librarys_backbone_is_converted_and_verified(
+    library: str, tmp_path: Path, workers: dict[str, Worker]
+) -> None:
+    tensors, answer = LIBRARIES[library]
+    write_checkpoint(tmp_path / "x.pth", tensors, framework="torch")
+    Job.read("", tmp_path / "x.pth").write(tmp_path / "x.pdparams")
+    pair = read_pair("", tmp_path / "x.pth", tmp_path / "x.pdparams")
+
+    gates = (
+        run_structure(pair, file_digests(pair), workers),
+        *parity_gates(pair, workers, parity_inputs(pair.spec, PROTOCOL)),
+    )
+
+    assert pair.spec.answer == answer
+    assert (tensor_problems(pair), verdicts(gates)) == ([], {Verdict.PASSED})
+
+
+def test_a_paddle_file_with_flat_response_norms_is_verified(tmp_path: Path, workers: dict[str, Worker]) -> None:
+    tensors = with_flat_response_norms()
+    write_checkpoint(tmp_path / "x.pth", tensors, framework="torch")
+    write_pdparams(
+        tmp_path / "x.pdparams", {name: w.T if "pwconv" in name and w.ndim == 2 else w for name, w in tensors.items()}
+    )
+    pair = read_pair("", tmp_path / "x.pth", tmp_path / "x.pdparams")
+
+    gate = run_structure(pair, file_digests(pair), workers)
+
+    assert (tensor_problems(pair), gate.verdict) == ([], Verdict.PASSED)
 
 
 def retrained(folder: Path, name: str) -> Pair:

@@ -76,7 +76,10 @@ class PaddleBackend:
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
-        weights = {**tensors, **job.made}
+        # The table's shapes: a file may have the vectors of response norms in another form.
+        shapes = {p.paddle_name: p.paddle_shape for p in job.spec.params()}
+        weights = {name: array.reshape(shapes.get(name, array.shape)) for name, array in tensors.items()}
+        weights |= job.made
         self.model = job.factory(models_paddle.build_with)(job.spec, weights, dtype=job.dtype)
         self.spec = job.spec
         self.predictor = self._predictor(job) if self.compute.engine == INFERENCE else None

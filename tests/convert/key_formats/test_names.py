@@ -156,6 +156,17 @@ def test_an_mmpretrain_backbone_without_a_head_keeps_its_own_prefix() -> None:
     assert (named.key_format.name, named.prefix) == ("mmpretrain", "")
 
 
+@pytest.mark.parametrize("form", [(16,), (1, 16)])
+def test_a_response_norms_vectors_are_taken_in_any_form(form: tuple[int, ...]) -> None:
+    weights = distinct_weights(SMALL["version 2"].params())
+    block = {f"stages.0.0.grn.{name}": weights[f"stages.0.0.grn.{name}"].reshape(form) for name in ("gamma", "beta")}
+
+    named = name_officially({**weights, **block})
+
+    assert same_bits(named.tensors, weights)
+    assert list(named.reshaped.values()) == [Reshape.GRN, Reshape.GRN]
+
+
 def test_a_key_that_the_format_has_no_place_for_keeps_its_name() -> None:
     theirs = stored(SMALL["plain"], "timm", WEIGHTS)
 
@@ -198,7 +209,7 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
 
     assert str(caught.value) == (
         f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: "
-        "official, timm, torchvision, transformers, mmpretrain, openclip, official isotropic; "
+        "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, openclip, official isotropic; "
         "give a ConvNeXt's own state dict"
     )
 

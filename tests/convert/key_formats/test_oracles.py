@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
-from oracles import IMAGE, ORACLE, Judged, judge, torch_output
+from oracles import ORACLE, Judged, judge, torch_output
 from torchvision.models import convnext_tiny
 from torchvision.models.convnext import CNBlock, CNBlockConfig, LayerNorm2d
 from torchvision.models.convnext import ConvNeXt as TorchvisionConvNeXt
@@ -22,10 +21,9 @@ from transformers import (
     ConvNextV2ForImageClassification,
     ConvNextV2Model,
 )
-from twins import TINY, max_rel, random_image, randomised
+from twins import TINY, max_rel
 
 from convert.archs import ARCHS, ArchSpec
-from convert.arrays import Array
 from convert.key_formats import name_officially
 from convert.key_formats.rules import Reshape
 from verify.selftest.weights import distinct_weights
@@ -120,58 +118,6 @@ def test_the_librarys_logits_are_finite_and_differ(judged: Judged) -> None:
 
 def test_our_model_answers_as_the_librarys(judged: Judged, judge_of: str) -> None:
     assert max_rel(torch_output(JUDGES[judge_of][0], judged.named.tensors), judged.expected) <= ORACLE
-
-
-# OpenCLIP builds timm's model without a classifier as `visual.trunk`; the rest of CLIP stands beside it.
-TEXT_TOWER = (
-    "visual.head.proj.weight",
-    "visual.head.mlp.fc1.weight",
-    "transformer.resblocks.0.ln_1.weight",
-    "token_embedding.weight",
-    "ln_final.bias",
-    "text.transformer.resblocks.0.ln_1.weight",
-    "positional_embedding",
-    "text_projection",
-    "logit_scale",
-    "logit_bias",
-    "attn_mask",
-)
-TRUNK = "convnext_atto"
-
-
-@pytest.fixture(scope="module")
-def openclip() -> tuple[dict[str, Array], Array]:
-    """OpenCLIP's state dict around timm's trunk, and the trunk's features."""
-    trunk = timm.create_model(TRUNK, pretrained=False, num_classes=0).double().eval()
-    weights = randomised({name: tuple(tensor.shape) for name, tensor in trunk.state_dict().items()})
-    trunk.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    with torch.no_grad():
-        features = trunk(torch.from_numpy(random_image(IMAGE))).numpy()
-    visual = {f"visual.trunk.{name}": array for name, array in weights.items()}
-    return {**visual, **{name: np.ones(3) for name in TEXT_TOWER}}, features
-
-
-def test_of_a_clip_model_all_but_the_trunk_is_left_out_and_said(
-    openclip: tuple[dict[str, Array], Array],
-) -> None:
-    named = name_officially(openclip[0])
-
-    assert (named.key_format.name, named.left_out) == ("openclip", TEXT_TOWER)
-
-
-def test_a_clip_models_trunk_is_the_table_without_its_head(openclip: tuple[dict[str, Array], Array]) -> None:
-    shapes = {name: array.shape for name, array in name_officially(openclip[0]).tensors.items()}
-
-    table = {param.torch_name: param.shape for param in ARCHS[TRUNK].params()}
-    assert shapes == {name: shape for name, shape in table.items() if not name.startswith("head.")}
-
-
-def test_our_features_are_those_of_the_clip_models_trunk(openclip: tuple[dict[str, Array], Array]) -> None:
-    head = {"head.weight": np.ones((1000, 320)), "head.bias": np.ones(1000)}
-    weights = {**name_officially(openclip[0]).tensors, **head}
-
-    features = torch_output(ARCHS[TRUNK], weights, method="forward_features")
-    assert max_rel(features, openclip[1]) <= ORACLE
 
 
 # mmpretrain is not installed. Its names, written by hand after tools/model_converters/convnext_to_mmpretrain.py of
