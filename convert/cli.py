@@ -188,7 +188,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sha256", default="", metavar="DIGEST", help="digest that a downloaded checkpoint must have")
     suffixes = ", ".join(reversed(usual_suffixes()))
     parser.add_argument("--dst", type=Path, metavar="FILE", help=f"target: {suffixes}")
-    parser.add_argument("--arch", default="", metavar="NAME", help="architecture; read off the tensors if left out")
+    parser.add_argument(
+        "--arch",
+        default="",
+        metavar="NAME",
+        help="architecture; read off the tensors if left out (own: whatever network they are)",
+    )
     parser.add_argument("--plan", action="store_true", help="print the whole mapping and write nothing")
     parser.add_argument(
         "--list", action="store_true", help="print the architectures, and the published checkpoints' names"

@@ -254,6 +254,8 @@ class Job:
             recognised, _ = recognise_arch(shapes, (self.source.framework,))
         except FerryError:
             return "give the whole state dict of one ConvNeXt, saved anew with model.state_dict()"
+        if recognised.assumed:
+            return f"its tensors are those of an {recognised.name}; leave --arch out"
         if recognised.name != self.spec.name:
             return f"its tensors are those of {recognised.name}; choose --arch {recognised.name}"
         return "fetch the file again, or save it anew from a model without these values"

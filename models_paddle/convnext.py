@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from paddle import Tensor, nn
 
-from convert.archs.convnext import DOWNSAMPLE, OVERLAP, PATCH, ConvNeXtSpec, Stem
+from convert.archs.convnext import DOWNSAMPLE, OVERLAP, ConvNeXtSpec, Stem
 from models_paddle.layers import NORMS, NORMS_2D, Block, init_weights, scale_head
 
 
@@ -81,7 +81,7 @@ class ConvNeXt(nn.Layer):
 def _stem(spec: ConvNeXtSpec) -> list[nn.Layer]:
     width, dim = spec.stem_width, spec.dims[0]
     if spec.stem_kind is Stem.PATCH:
-        return [nn.Conv2D(spec.in_chans, dim, PATCH, stride=PATCH)]
+        return [nn.Conv2D(spec.in_chans, dim, spec.patch, stride=spec.patch)]
     gelu = [nn.GELU(approximate=spec.gelu_tanh)] if spec.stem_kind is Stem.OVERLAP_ACT else []
     first = nn.Conv2D(spec.in_chans, width, OVERLAP, stride=2, padding=1)
     return [first, *gelu, nn.Conv2D(width, dim, OVERLAP, stride=2, padding=1)]
@@ -94,6 +94,7 @@ def _block(spec: ConvNeXtSpec, dim: int, drop_path: float, gamma: float | None) 
         eps=spec.eps,
         gelu_tanh=spec.gelu_tanh,
         grn=spec.grn,
+        kernel=spec.kernel,
         layer_scale_init_value=gamma,
         drop_path=drop_path,
     )

@@ -106,6 +106,7 @@ class Block(nn.Layer):
         norm: kind of the norm.
         gelu_tanh: whether GELU is its tanh approximation.
         grn: whether a GlobalResponseNorm follows the GELU.
+        kernel: side of the depthwise convolution, odd.
         layer_scale_init_value: initial value of `gamma`; None for a block without one.
         drop_path: rate of stochastic depth.
     """
@@ -118,6 +119,7 @@ class Block(nn.Layer):
         norm: Norm = Norm.LAYER,
         gelu_tanh: bool = False,
         grn: bool = False,
+        kernel: int = KERNEL,
         layer_scale_init_value: float | None = None,
         drop_path: float = 0.0,
     ):
@@ -127,7 +129,7 @@ class Block(nn.Layer):
                 [dim], default_initializer=nn.initializer.Constant(float(layer_scale_init_value))
             )
         self.layer_scale = layer_scale_init_value is not None
-        self.dwconv = DepthwiseConv2D(dim, KERNEL)
+        self.dwconv = DepthwiseConv2D(dim, kernel)
         self.norm = NORMS[norm](dim, epsilon=eps)
         self.pwconv1 = nn.Linear(dim, 4 * dim)
         self.gelu = nn.GELU(approximate=gelu_tanh)

@@ -104,6 +104,7 @@ class Block(nn.Module):
         norm: kind of the norm.
         gelu_tanh: whether GELU is its tanh approximation.
         grn: whether a GlobalResponseNorm follows the GELU.
+        kernel: side of the depthwise convolution, odd.
         layer_scale_init_value: initial value of `gamma`; None for a block without one.
         drop_path: rate of stochastic depth.
     """
@@ -116,6 +117,7 @@ class Block(nn.Module):
         norm: Norm = Norm.LAYER,
         gelu_tanh: bool = False,
         grn: bool = False,
+        kernel: int = KERNEL,
         layer_scale_init_value: float | None = None,
         drop_path: float = 0.0,
     ):
@@ -123,7 +125,7 @@ class Block(nn.Module):
         if layer_scale_init_value is not None:
             self.gamma = nn.Parameter(torch.full([dim], float(layer_scale_init_value)))
         self.layer_scale = layer_scale_init_value is not None
-        self.dwconv = nn.Conv2d(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
+        self.dwconv = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.norm = NORMS[norm](dim, eps=eps)
         self.pwconv1 = nn.Linear(dim, 4 * dim)
         self.gelu = nn.GELU(approximate="tanh" if gelu_tanh else "none")

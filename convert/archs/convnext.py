@@ -17,9 +17,9 @@ from typing import ClassVar
 from convert.archs.spec import ArchSpec, Norm, Stage
 from convert.params import Param, Shape, conv, linear, norm
 
-PATCH = 4  # side and stride of the patch stem's convolution
+PATCH = 4  # side and stride of the patch stem's convolution, as the authors have it
 OVERLAP = 3  # side of an overlapping stem's two convolutions, each of stride 2
-KERNEL = 7  # side of every depthwise convolution
+KERNEL = 7  # side of every depthwise convolution of the authors
 DOWNSAMPLE = 2  # side and stride of the convolution between stages
 
 
@@ -47,6 +47,8 @@ class ConvNeXtSpec(ArchSpec):
         head_hidden: width of a hidden layer before the classifier, whose output is then the features; 0 for none.
         head_norm_first: whether the last norm comes before the mean over height and width; it is `norm_pre` then.
         conv_mlp: whether timm stores the blocks' Linear layers as 1x1 convolutions.
+        kernel: side of every depthwise convolution, odd.
+        patch: side and stride of a patch stem's convolution.
     """
 
     stem_key: ClassVar[str] = "downsample_layers.0.0.weight"
@@ -61,6 +63,8 @@ class ConvNeXtSpec(ArchSpec):
     head_hidden: int = 0
     head_norm_first: bool = False
     conv_mlp: bool = False
+    kernel: int = KERNEL
+    patch: int = PATCH
 
     @property
     def block_names(self) -> tuple[str, ...]:
@@ -119,7 +123,7 @@ class ConvNeXtSpec(ArchSpec):
     def _stem(self, name: str) -> Iterator[Param]:
         width, dim = self.stem_width, self.dims[0]
         if self.stem_kind is Stem.PATCH:
-            yield from conv(f"{name}.0", out=dim, in_per_group=self.in_chans, kernel=PATCH)
+            yield from conv(f"{name}.0", out=dim, in_per_group=self.in_chans, kernel=self.patch)
         else:
             yield from conv(f"{name}.0", out=width, in_per_group=self.in_chans, kernel=OVERLAP)
             second = self.stem_norm_position - 1
@@ -129,7 +133,7 @@ class ConvNeXtSpec(ArchSpec):
     def _block(self, name: str, dim: int) -> Iterator[Param]:
         if self.layer_scale:
             yield Param(f"{name}.gamma", (dim,))
-        yield from conv(f"{name}.dwconv", out=dim, in_per_group=1, kernel=KERNEL)
+        yield from conv(f"{name}.dwconv", out=dim, in_per_group=1, kernel=self.kernel)
         yield from self._norm(f"{name}.norm", dim)
         yield from linear(f"{name}.pwconv1", out=4 * dim, in_=dim)
         if self.grn:
@@ -239,6 +243,9 @@ VARIANTS = (
     ConvNeXtSpec(
         name="convnextv2_huge", depths=(3, 3, 27, 3), dims=(352, 704, 1408, 2816), layer_scale=False, grn=True
     ),
+    # timm's own, for its tests; test_convnext3 has another activation.
+    ConvNeXtSpec(name="test_convnext", depths=(1, 2, 4, 2), dims=(24, 32, 48, 64), eps=1e-5, gelu_tanh=True),
+    ConvNeXtSpec(name="test_convnext2", depths=(1, 1, 1, 1), dims=(32, 64, 96, 128), eps=1e-5, gelu_tanh=True),
     # The bundled sample's own: trained on handwritten digits by scripts/train_sample.py.
     ConvNeXtSpec(name="convnext_digits", depths=(1, 1, 3, 1), dims=(20, 40, 80, 160), num_classes=10),
 )

@@ -39,6 +39,7 @@ class ArchSpec(abc.ABC):
         in_chans: channels of the input image.
         eps: of every norm, added to the variance or the mean square.
         last_norm: whether a norm stands between the last block and the head; files of masked autoencoders have none.
+        assumed: what no tensor tells and was taken as the authors have it, for people; empty for a known architecture.
     """
 
     stem_key: ClassVar[str]  # of the first convolution's weight, (out, in_chans, height, width)
@@ -50,6 +51,7 @@ class ArchSpec(abc.ABC):
     in_chans: int = 3
     eps: float = 1e-6
     last_norm: bool = True
+    assumed: str = ""
 
     @abc.abstractmethod
     def rows(self) -> Iterator[Param]:
@@ -110,6 +112,11 @@ class ArchSpec(abc.ABC):
     def grn(self) -> bool:
         """Whether blocks have a global response norm: none has one, unless the family says otherwise."""
         return False
+
+    @property
+    def kernel(self) -> int:
+        """Side of every depthwise convolution: 7, unless the family says otherwise."""
+        return 7
 
     @property
     def blocks(self) -> int:

@@ -29,6 +29,7 @@ USUAL_EPS = 1e-6  # of the authors' norms, and of every library's unless it is t
 
 SHIFT = Limit("norm without a shift", lambda spec: spec.norm is not Norm.LAYER)
 EPS = Limit("eps but 1e-06 in its inner norms", lambda spec: spec.eps != USUAL_EPS)
+GELU = Limit("GELU but the exact one", lambda spec: spec.gelu_tanh)
 CHANNELS = Limit("image but one of 3 channels", lambda spec: spec.in_chans != 3)
 
 
@@ -142,7 +143,7 @@ TORCHVISION = KeyFormat(
         Rule("norm.{p}", "classifier.0.{p}"),
         Rule("head.{p}", "classifier.2.{p}"),
     ),
-    limits=(SHIFT, CHANNELS),
+    limits=(SHIFT, CHANNELS, GELU),
     usual_eps=USUAL_EPS,
 )
 
@@ -180,13 +181,13 @@ TRANSFORMERS = KeyFormat(
     "transformers",
     f"convnext.{_TRANSFORMERS_MARKER}",
     (*_transformers("convnext."), _CLASSIFIER),
-    limits=(SHIFT, EPS),
+    limits=(SHIFT, GELU, EPS),
 )
 TRANSFORMERS_V2 = KeyFormat(
     "transformers",
     f"convnextv2.{_TRANSFORMERS_MARKER}",
     (*_transformers("convnextv2."), _CLASSIFIER),
-    limits=(SHIFT, EPS),
+    limits=(SHIFT, GELU, EPS),
 )
 # ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings. The backbones
 # have norms of their feature maps in place of the last one.
@@ -226,7 +227,7 @@ MMPRETRAIN = KeyFormat(
     "mmpretrain",
     "backbone.stages.{i}.{j}.depthwise_conv.weight",
     (*_prefixed("backbone.", _MMPRETRAIN_TRUNK), Rule("head.{p}", "head.fc.{p}")),
-    limits=(SHIFT,),
+    limits=(SHIFT, GELU),
     usual_eps=USUAL_EPS,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, cast
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
     return Named(key_format, prefix, official, keys, reshaped, tuple(left_out), tuple(aliases))
 
 
-def _check_alias(tensors: Mapping[str, Array], key: str, first: str) -> None:
+def _check_alias(tensors: Mapping[str, TensorType], key: str, first: str) -> None:
     """Raises CheckpointError unless both keys have the same tensor, bit for bit."""
     one, other = tensors[first], tensors[key]
     if (one.shape, one.dtype) != (other.shape, other.dtype) or one.tobytes() != other.tobytes():
@@ -101,13 +101,14 @@ def _check_alias(tensors: Mapping[str, Array], key: str, first: str) -> None:
         )
 
 
-def _implied_biases(key_format: KeyFormat, official: Mapping[str, Array]) -> dict[str, Array]:
+def _implied_biases(key_format: KeyFormat, official: Mapping[str, TensorType]) -> dict[str, TensorType]:
+    """Biases of zeros, made here, of layers that have one in the table and none in that format."""
     weights = {f"{name}.bias": official.get(f"{name}.weight") for name in key_format.without_bias}
     return {
-        bias: np.zeros(weight.shape[0], np.float32)
+        bias: cast("TensorType", np.zeros(weight.shape[0], np.float32))
         for bias, weight in weights.items()
         # A matrix of no columns could have any number of rows.
-        if bias not in official and weight is not None and weight.ndim == 2 and weight.size
+        if bias not in official and weight is not None and len(weight.shape) == 2 and weight.size
     }
 
 

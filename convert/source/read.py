@@ -10,7 +10,7 @@ from typing import Generic
 
 import numpy as np
 
-from convert.archs import ArchSpec, get_spec
+from convert.archs import OWN, ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import container_named
 from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
@@ -55,7 +55,7 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights:
 
     Args:
         path: the file, or an open one.
-        arch: an architecture or its name; "" to recognise it.
+        arch: an architecture or its name; "" to recognise it, `OWN` to take a part of a known one for a network.
         weights: which state dict, where the file holds several.
 
     The container says whose layout the tensors have; where it may have either, no ConvNeXt has tensors that fit both.
@@ -66,26 +66,28 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights:
     """
     given_spec = _given_spec(arch)
     file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
-    return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec)
+    return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec, own=arch == OWN)
 
 
 def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
-    return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec)
+    return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec, own=arch == OWN)
 
 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
-    return get_spec(arch) if isinstance(arch, str) and arch else arch or None
+    if isinstance(arch, ArchSpec):
+        return arch
+    return get_spec(arch) if arch not in ("", OWN) else None
 
 
-def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None) -> Source[TensorType]:
+def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, *, own: bool) -> Source[TensorType]:
     candidates = container_named(checkpoint.container).frameworks
     try:
         named = name_officially(_with_bfloat16(checkpoint))
         shapes = {name: array.shape for name, array in named.tensors.items()}
         if given_spec is None:
-            spec, framework = recognise_arch(shapes, candidates)
+            spec, framework = recognise_arch(shapes, candidates, own=own)
         else:
             spec = given_spec.fitted_to(shapes)
             framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))

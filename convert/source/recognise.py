@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
-from convert.archs import ARCHS, ArchSpec
-from convert.errors import CheckpointError, WrongChoice
+from convert.archs import ARCHS, OWN, READ_OFF, ArchSpec
+from convert.errors import CheckpointError, WrongChoice, counted, shown
 from convert.frameworks import TORCH
 from convert.params import Shape
 from convert.state_dict import expected_shapes
 
 
-def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TORCH,)) -> tuple[ArchSpec, str]:
-    """The one architecture, and the framework, whose table has these tensors.
+def recognise_arch(
+    shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TORCH,), *, own: bool = False
+) -> tuple[ArchSpec, str]:
+    """The one architecture, and the framework, whose table has these tensors; of none listed, one read off them.
+
+    A file that has lost whole blocks of a listed architecture has the tensors of a shallower network. It is taken for
+    one only where the user says that it is.
 
     Args:
         shapes: official names to shapes; without a head they are those of a model of 0 classes.
         frameworks: "torch", "paddle" or both: whose layout the shapes may be in.
+        own: whether the user says that it is a network of their own.
 
     Returns:
         The architecture with the tensors' number of classes and input channels, and the framework.
@@ -31,11 +38,46 @@ def recognise_arch(shapes: Mapping[str, Shape], frameworks: Sequence[str] = (TOR
         return fitting[0]
     if fitting:
         raise WrongChoice(f"the tensors fit {', '.join(spec.name for spec, _ in fitting)}; choose one with --arch")
-    (closest, _), count = min(distances.items(), key=lambda item: item[1])
+    nets = [spec.fitted_to(shapes) for read_off in READ_OFF if (spec := read_off(shapes))]
+    net_distances = {pair: distance(pair[0], shapes, pair[1]) for pair in product(nets, frameworks)}
+    pair, count = min((distances | net_distances).items(), key=lambda item: item[1])
+    if not count:
+        if not own:
+            _refuse_part(pair[0], shapes, pair[1])
+        return pair
+    closest = pair[0]
+    if closest.assumed:
+        odd = min(name for name, _ in expected_shapes(*pair).items() ^ shapes.items())
+        raise CheckpointError(
+            f"the tensors fit no architecture known here; closest is an {closest.name}, {count} names or shapes apart, "
+            f"one of them {shown(odd)}"
+        )
     raise CheckpointError(
         f"the tensors fit no architecture known here; closest is {closest.name}, {count} names or shapes apart: "
         f"--arch {closest.name} lists them"
     )
+
+
+def _refuse_part(own: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> None:
+    """Raises CheckpointError where a listed architecture has all that stands before the head, and more."""
+    missing = {
+        spec.name: expected.keys() - shapes.keys()
+        for spec in (arch.fitted_to(shapes) for arch in ARCHS.values())
+        if (expected := expected_shapes(spec, framework)).items() >= _trunk(own, shapes).items()
+    }
+    if missing:
+        name = min(missing, key=lambda name: len(missing[name]))
+        raise CheckpointError(
+            f"the tensors are those of {name} without {counted(len(missing[name]), 'tensor')}, first "
+            f"{min(missing[name])}, so the file may be a part of one; if it is a whole network, an {own.name}, "
+            f"choose --arch {OWN}"
+        )
+
+
+def _trunk(spec: ArchSpec, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The tensors of the stem, the downsampling and the blocks."""
+    ends = (spec.head_key, spec.head_bias_key, f"{spec.last_norm_name}.", "pre_logits.")
+    return {name: shape for name, shape in shapes.items() if not name.startswith(ends)}
 
 
 def distance(spec: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> int:

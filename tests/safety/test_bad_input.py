@@ -27,7 +27,7 @@ CUT_ZIP = (
     "fetch the file again and compare its digest",
 )
 NO_TENSORS = "holds no tensors, neither bare nor under 'model', 'model_ema', 'state_dict', 'state_dict_ema'; keys: "
-FORMATS = "official, timm, torchvision, transformers, mmpretrain, openclip, official isotropic"
+FORMATS = "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, openclip, official isotropic"
 FIRST_SIX = ", ".join(
     f"'downsample_layers.{i}.{j}.{p}'" for i, j in ((0, 0), (0, 1), (1, 0)) for p in ("bias", "weight")
 )
@@ -94,7 +94,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "a ConvNeXt of no known size": (
         "the tensors fit no architecture known here",
-        "closest is convnext_digits, 73 names or shapes apart: --arch convnext_digits lists them",
+        "closest is test_convnext2, 53 names or shapes apart: --arch test_convnext2 lists them",
     ),
     "a tensor in double precision": (
         "norm.bias is float64, which float32 cannot hold",

@@ -192,6 +192,18 @@ def test_a_paddle_file_with_flat_response_norms_is_verified(tmp_path: Path, work
     assert (tensor_problems(pair), gate.verdict) == ([], Verdict.PASSED)
 
 
+OWN = dataclasses.replace(TINY, depths=(2, 1), dims=(6, 10), kernel=5, patch=2, grn=True)
+
+
+def test_a_convnext_of_ones_own_is_read_off_converted_and_verified(tmp_path: Path, workers: dict[str, Worker]) -> None:
+    pair = converted(tmp_path, OWN, None)
+
+    gates = gates_of(pair, workers)
+
+    assert pair.spec.name == "own ConvNeXt: depths (2, 1), dims (6, 10), kernel 5, patch 2, GRN"
+    assert verdicts(gates) == {Verdict.PASSED}
+
+
 def retrained(folder: Path, name: str) -> Pair:
     """The pair of a replaced head in which one element of a tensor is another."""
     converted(folder, DIGITS, 7)

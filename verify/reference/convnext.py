@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convert.archs.convnext import DOWNSAMPLE, PATCH, ConvNeXtSpec, Stem
+from convert.archs.convnext import DOWNSAMPLE, ConvNeXtSpec, Stem
 from verify.reference.parts import block, gelu, head, norm
 from verify.reference.steps import Conv, Pool, Step
 from verify.reference.unit import Unit
@@ -24,7 +24,7 @@ def units(spec: ConvNeXtSpec) -> Iterator[Unit]:
 def _stem(spec: ConvNeXtSpec, name: str) -> tuple[Step, ...]:
     last = norm(spec, f"{name}.{spec.stem_norm_position}")
     if spec.stem_kind is Stem.PATCH:
-        return Conv(f"{name}.0", stride=PATCH), last
+        return Conv(f"{name}.0", stride=spec.patch), last
     between = [gelu(spec, f"{name}.1")] if spec.stem_kind is Stem.OVERLAP_ACT else []
     convs = [Conv(f"{name}.{i}", stride=2, padding=1) for i in (0, spec.stem_norm_position - 1)]
     return convs[0], *between, convs[1], last

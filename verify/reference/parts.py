@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from convert.archs.convnext import KERNEL
 from convert.archs.spec import ArchSpec, Norm
 from verify.reference.steps import Conv, Gelu, Linear, NormStep, ResponseNorm, Scale, Step
 from verify.reference.unit import FEATURES, OUTPUT, Unit
@@ -14,7 +13,7 @@ from verify.reference.unit import FEATURES, OUTPUT, Unit
 def block(spec: ArchSpec, name: str) -> Unit:
     """A residual block."""
     steps: list[Step] = [
-        Conv(f"{name}.dwconv", padding=KERNEL // 2, depthwise=True),
+        Conv(f"{name}.dwconv", padding=spec.kernel // 2, depthwise=True),
         norm(spec, f"{name}.norm"),
         Linear(f"{name}.pwconv1"),
         gelu(spec, f"{name}.gelu"),
