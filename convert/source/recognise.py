@@ -45,14 +45,17 @@ def recognise_arch(
         if not own:
             _refuse_part(pair[0], shapes, pair[1])
         return pair
-    closest = pair[0]
+    raise _no_fit(*pair, shapes, count)
+
+
+def _no_fit(closest: ArchSpec, framework: str, shapes: Mapping[str, Shape], count: int) -> CheckpointError:
     if closest.assumed:
-        odd = min(name for name, _ in expected_shapes(*pair).items() ^ shapes.items())
-        raise CheckpointError(
+        odd = min(name for name, _ in expected_shapes(closest, framework).items() ^ shapes.items())
+        return CheckpointError(
             f"the tensors fit no architecture known here; closest is an {closest.name}, {count} names or shapes apart, "
             f"one of them {shown(odd)}"
         )
-    raise CheckpointError(
+    return CheckpointError(
         f"the tensors fit no architecture known here; closest is {closest.name}, {count} names or shapes apart: "
         f"--arch {closest.name} lists them"
     )
