@@ -21,7 +21,7 @@ from convert.checkpoints.atomic import Written, check_target
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, FerryError, TargetError
-from convert.frameworks import PADDLE, TORCH
+from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import fresh_head
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
@@ -32,8 +32,7 @@ from convert.source.read import Source, open_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
 from convert.stored import StoredArray
-
-OFFICIAL = "official"
+from convert.targets import target_named
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Options:
 
     Attributes:
         weights: which state dict, where the file holds several.
-        to: key format of a PyTorch target; "" for the official names.
+        to: key format of the target, one of `convert.targets.TARGETS`; "" for the official names.
         dtype: of the target; "" for float32 without losing a value.
         num_classes: of a freshly initialised head where the source has none or another; 0 for the source's own.
     """
@@ -134,12 +133,18 @@ class Job:
         return cls(source, spec, tensors, options, casts, fresh)
 
     def target_framework(self, suffix: str) -> str:
-        """ "torch" or "paddle", for a target of that suffix; where it may be either, the other one than the source."""
-        if self.options.to:
-            return TORCH
+        """ "torch" or "paddle", for a target of that suffix.
+
+        Where suffix and key format leave it open, it is the other one than the source, or PyTorch for official keys
+        that were asked for.
+        """
         container = WRITTEN_AS.get(suffix)
-        if container and len(container.frameworks) == 1:
-            return container.frameworks[0]
+        possible = container.frameworks if container else FRAMEWORKS
+        if self.options.to:
+            frameworks = target_named(self.options.to).frameworks
+            return next((name for name in frameworks if name in possible), frameworks[0])
+        if len(possible) == 1:
+            return possible[0]
         return TORCH if self.source.framework == PADDLE else PADDLE
 
     def converted(self, framework: str) -> dict[str, Array]:
@@ -218,10 +223,12 @@ class Job:
         for param in params:
             name = param.paddle_name if to_paddle else param.torch_name
             source = param.paddle_name if self.source.framework == PADDLE else param.torch_name
-            layout = param.layout if to_paddle else Layout.SAME
-            tensor = watched.watch(carried[name], layout, source=source, name=param.torch_name)
-            key, reshape = names[name]
-            tensors[key] = tensor.reshape(reshape.theirs(tensor.shape))
+            key, reshape = names[param.torch_name]
+            tensor, layout = carried[name], param.layout if to_paddle else Layout.SAME
+            if reshape.turns:
+                tensor, layout = tensor.T, Layout.SAME
+            tensor = watched.watch(tensor, layout, source=source, name=param.torch_name)
+            tensors[key] = tensor.reshape(reshape.theirs(carried[name].shape))
         return tensors
 
     def _judge(self, watched: OnePass) -> None:
@@ -260,9 +267,11 @@ class Job:
         return "fetch the file again, or save it anew from a model without these values"
 
     def _target_names(self, framework: str) -> dict[str, tuple[str, Reshape]]:
-        if framework == TORCH:
-            return names_for(self.spec, self.options.to or OFFICIAL)
-        return {p.paddle_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
+        """Name in PyTorch to the target's key and how its shape differs."""
+        target = target_named(self.options.to)
+        if framework == TORCH or TORCH not in target.frameworks:
+            return names_for(self.spec, target.name)
+        return {p.torch_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
 
     def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
         name, named = param.torch_name, self.source.named
@@ -270,12 +279,14 @@ class Job:
         if self.fresh_head and name in (self.spec.head_key, self.spec.head_bias_key):
             return TensorStep("", (), ("new",), target, target_shape)
         operations = []
-        if name in named.reshaped:
-            operations.append(named.reshaped[name].value)
+        came = named.reshaped.get(name, Reshape.NONE)
+        if came is not Reshape.NONE:
+            operations.append(came.value)
         array = self.source.checkpoint.tensors[named.keys[name]]
         if self.source.tensors[name].dtype != self._dtype:
             operations.append("cast")
-        if framework != self.source.framework and param.layout is not Layout.SAME:
+        turned = (framework != self.source.framework) ^ came.turns ^ reshape.turns
+        if turned and param.layout is not Layout.SAME:
             operations.append(param.layout.value)
         if reshape is not Reshape.NONE:
             operations.append(f"back from {reshape.value}")

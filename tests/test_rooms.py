@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "convert.cores",
         "convert.ownership",
     ),
-    ("convert.paths",),
+    ("convert.paths", "convert.targets"),
     (
         "convert.console",
         "convert.usage",

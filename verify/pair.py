@@ -42,6 +42,7 @@ class Pair:
             checkpoint.container,
             checkpoint.wrapper,
             side.named.keys,
+            side.named.reshaped,
             dtype,
             digest,
             builder,

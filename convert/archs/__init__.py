@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convert.archs import convnext, convnext_isotropic
+from convert.archs.aliases import ALIASES
 from convert.archs.spec import ArchSpec
 from convert.errors import UnknownArch, did_you_mean
 
@@ -13,12 +14,13 @@ ARCHS: dict[str, ArchSpec] = {spec.name: spec for family in FAMILIES for spec in
 
 
 def get_spec(arch: str) -> ArchSpec:
-    """The architecture of that name.
+    """The architecture of that name, ours or PaddleClas'.
 
     Raises:
         UnknownArch: no table has it; the text names the closest ones.
     """
-    if arch in ARCHS:
-        return ARCHS[arch]
+    name = ALIASES.get(arch, arch)
+    if name in ARCHS:
+        return ARCHS[name]
     hint = did_you_mean(arch, ARCHS, otherwise=f"known are {', '.join(ARCHS)}")
     raise UnknownArch(f"unknown architecture {arch!r}; {hint}")

@@ -5,18 +5,21 @@ timm           timm/models/convnext.py of https://github.com/huggingface/pytorch
 torchvision    torchvision/models/convnext.py of https://github.com/pytorch/vision at v0.29.2
 transformers   models/convnext, models/convnextv2 of https://github.com/huggingface/transformers at v5.23.0
 mmpretrain     tools/model_converters/convnext_to_mmpretrain.py of https://github.com/open-mmlab/mmpretrain at ee7f2e8
+paddleclas     ppcls/arch/backbone/model_zoo/convnext.py of https://github.com/PaddlePaddle/PaddleClas at 87452a4
 openclip       timm's names under `visual.trunk.`: timm's own `checkpoint_filter_fn`, as above
 
-What they cannot build, although they have a name for every tensor; none of the three has a norm without a shift:
+What they cannot build, although they have a name for every tensor; none of the four has a norm without a shift:
 torchvision    three input channels, written out. Its eps is 1e-6 unless `block` and `norm_layer` say another.
 transformers   the eps of every norm but the last is 1e-6, written out; `layer_norm_eps` is the last one's alone.
 mmpretrain     eps and channels as its config says.
+paddleclas     eps and the exact GELU are written out. Its ConvNeXt has the official names; its ConvNeXtV2 has its own.
 """
 
 from __future__ import annotations
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.spec import Norm
+from convert.frameworks import PADDLE
 from convert.key_formats.rules import KeyFormat, Limit, Reshape, Rule
 
 STAGES = range(4)
@@ -25,7 +28,9 @@ USUAL_EPS = 1e-6  # of the authors' norms, and of every library's unless it is t
 
 SHIFT = Limit("norm without a shift", lambda spec: spec.norm is not Norm.LAYER)
 EPS = Limit("eps but 1e-06 in its inner norms", lambda spec: spec.eps != USUAL_EPS)
+EVERY_EPS = Limit("eps but 1e-06", lambda spec: spec.eps != USUAL_EPS)
 CHANNELS = Limit("image but one of 3 channels", lambda spec: spec.in_chans != 3)
+GELU = Limit("GELU but the exact one", lambda spec: spec.gelu_tanh)
 
 
 def _prefixed(prefix: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -46,7 +51,15 @@ _OFFICIAL = (
     "head.{p}",
 )
 
-OFFICIAL = KeyFormat("official", "stages.{i}.{j}.dwconv.weight", tuple(Rule(name, name) for name in _OFFICIAL))
+_MARKER = "stages.{i}.{j}.dwconv.weight"
+_V2_OF_PADDLECLAS = "head.norm.weight"  # stands with the marker in no other library's file
+
+OFFICIAL = KeyFormat(
+    "official",
+    _MARKER,
+    tuple(Rule(name, name) for name in _OFFICIAL),
+    foreign=_V2_OF_PADDLECLAS,
+)
 
 _TIMM_TRUNK = (
     Rule("downsample_layers.0.{k}.{p}", "stem.{k}.{p}"),
@@ -176,6 +189,42 @@ MMPRETRAIN = KeyFormat(
     usual_eps=USUAL_EPS,
 )
 
+_PADDLECLAS_TRUNK = (
+    *(Rule(f"downsample_layers.{{i}}.{k}.{{p}}", f"downsample_layers.{{i}}.{k}.{{p}}") for k in PATCH_STEM),
+    Rule("stages.{i}.{j}.dwconv.{p}", "stages.{i}.{j}.dwconv.{p}"),
+    Rule("stages.{i}.{j}.norm.{p}", "stages.{i}.{j}.norm.{p}"),
+    Rule("stages.{i}.{j}.pwconv{k}.weight", "stages.{i}.{j}.pwconv{k}.weight", Reshape.CONV1X1_OF_PADDLE),
+    Rule("stages.{i}.{j}.pwconv{k}.bias", "stages.{i}.{j}.pwconv{k}.bias"),
+)
+
+# What is written for it; read, it is `official`.
+PADDLECLAS_V1 = KeyFormat(
+    "paddleclas",
+    _MARKER,
+    (
+        *_PADDLECLAS_TRUNK,
+        Rule("stages.{i}.{j}.gamma", "stages.{i}.{j}.gamma"),
+        Rule("norm.{p}", "norm.{p}"),
+        Rule("head.{p}", "head.{p}"),
+    ),
+    framework=PADDLE,
+    limits=(SHIFT, EVERY_EPS, GELU),
+)
+PADDLECLAS_V2 = KeyFormat(
+    "paddleclas",
+    _MARKER,
+    (
+        *_PADDLECLAS_TRUNK,
+        Rule("stages.{i}.{j}.grn.gamma", "stages.{i}.{j}.grn.gamma", Reshape.GRN),
+        Rule("stages.{i}.{j}.grn.beta", "stages.{i}.{j}.grn.beta", Reshape.GRN),
+        Rule("norm.{p}", "head.norm.{p}"),
+        Rule("head.{p}", "head.fc.{p}"),
+    ),
+    second=_V2_OF_PADDLECLAS,
+    framework=PADDLE,
+    limits=(SHIFT, EVERY_EPS, GELU),
+)
+
 KEY_FORMATS = (
     OFFICIAL,
     TIMM,
@@ -184,6 +233,7 @@ KEY_FORMATS = (
     TRANSFORMERS_V2,
     TRANSFORMERS_MODEL,
     MMPRETRAIN,
+    PADDLECLAS_V2,
     OPENCLIP,
 )
 
@@ -196,5 +246,12 @@ def formats_to_write(spec: ConvNeXtSpec) -> dict[str, KeyFormat]:
         "torchvision": TORCHVISION,
         "transformers": TRANSFORMERS_V2 if spec.grn else TRANSFORMERS,
         "mmpretrain": MMPRETRAIN.without(Reshape.CONV1X1),
+        "paddleclas": _paddleclas(spec),
         "openclip": OPENCLIP,
     }
+
+
+def _paddleclas(spec: ConvNeXtSpec) -> KeyFormat:
+    if not spec.grn:
+        return PADDLECLAS_V1.without(Reshape.CONV1X1_OF_PADDLE)
+    return PADDLECLAS_V2 if spec.conv_mlp else PADDLECLAS_V2.without(Reshape.CONV1X1_OF_PADDLE)

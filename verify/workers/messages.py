@@ -10,6 +10,7 @@ from typing import Any
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+from convert.key_formats.rules import Reshape
 from verify.store.facts import Setup
 from verify.workers.held import HeldFile
 
@@ -28,6 +29,7 @@ class LoadJob:
         container: what kind of file it is.
         wrapper: the key that its state dict stands under; empty for a bare one.
         keys: official name of each tensor to the file's key.
+        reshaped: official name to the difference of shape, for tensors that have another in the file.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
         builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
@@ -39,9 +41,15 @@ class LoadJob:
     container: str
     wrapper: str
     keys: Mapping[str, str]
+    reshaped: Mapping[str, Reshape] = field(default_factory=dict)
     dtype: str = "float32"
     digest: bool = False
     builder: str = ""
+
+    def official(self, content: Mapping[str, Array]) -> dict[str, Array]:
+        """The file's tensors under their official names and in their official shapes."""
+        reshapes = {name: self.reshaped.get(name, Reshape.NONE) for name in self.keys}
+        return {name: reshapes[name].to_official(content[key]) for name, key in self.keys.items()}
 
     def factory(self, default: Any) -> Any:
         if not self.builder:

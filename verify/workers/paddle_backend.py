@@ -152,11 +152,11 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     file = job.files[0]
     tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
     if container_named(job.container).frameworks != (PADDLE,):
-        return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
+        return "paddleferry's reader", job.official(tensors)
     try:
         content = paddle.load(PaddleStream(file.content), return_numpy=True)
         state_dict = content[job.wrapper] if job.wrapper else content
-        return "paddle.load", {name: _array(state_dict[key]) for name, key in job.keys.items()}
+        return "paddle.load", job.official({key: _array(state_dict[key]) for key in job.keys.values()})
     except Exception as error:
         raise refusal_of("paddle.load", error) from error
 

@@ -67,9 +67,8 @@ class TorchBackend:
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
-        # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
-        weights = {p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape) for p in job.spec.params()}
-        self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
+        self.model = job.factory(models_torch.build_with)(job.spec, job.official(tensors), dtype=job.dtype)
+        self.model.to(self.device)
         self.spec = job.spec
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
 

