@@ -17,8 +17,9 @@ from convert.arrays import Array, Tensor
 from convert.buffers import Buffer
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
-from convert.checkpoints.atomic import Written, check_target
+from convert.checkpoints.atomic import check_target
 from convert.checkpoints.containers import WRITTEN_AS
+from convert.conversion import Conversion, TensorStep
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, FerryError, TargetError
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
@@ -50,38 +51,6 @@ class Options:
     to: str = ""
     dtype: str = ""
     num_classes: int = 0
-
-
-@dataclass(frozen=True)
-class TensorStep:
-    """What happens to one tensor.
-
-    Attributes:
-        source: key in the source file; "" for a tensor that is made here.
-        source_shape: shape there.
-        operations: in order; empty for a plain copy.
-        target: key in the target file.
-        target_shape: shape there.
-    """
-
-    source: str
-    source_shape: tuple[int, ...]
-    operations: tuple[str, ...]
-    target: str
-    target_shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Conversion(Written):
-    """A target that was written, and what it was made of.
-
-    Attributes:
-        sources: SHA-256 of the source and, where that is an index, of each shard; empty where they were not asked for.
-        tensors: one digest of all tensors, whatever their container, order or layout; empty likewise.
-    """
-
-    sources: tuple[str, ...] = ()
-    tensors: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,7 +170,15 @@ class Job:
                 self.source.checkpoint.check_unchanged()
 
         tensors = self._target_tensors(framework, watched)
-        written = write_checkpoint(dst, tensors, framework=framework, force=force, digest=digest, confirm=confirm)
+        written = write_checkpoint(
+            dst,
+            tensors,
+            framework=framework,
+            force=force,
+            digest=digest,
+            envelope=target_named(self.options.to).envelope,
+            confirm=confirm,
+        )
         return Conversion(**vars(written), sources=tuple(sources), tensors=watched.digest() if digest else "")
 
     def operations(self, framework: str) -> dict[str, int]:

@@ -9,9 +9,10 @@ from convert.archs.aliases import ALIASES
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
+from convert.conversion import Conversion
 from convert.errors import CheckpointMismatch, FerryError, counted, listed, shown
 from convert.frameworks import PROPER_NAMES
-from convert.job import Conversion, Job
+from convert.job import Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
