@@ -93,7 +93,7 @@ class Job:
         try:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
-            raise FerryError(f"{src}: {error}") from error
+            raise FerryError(f"{src}: {error}: --dtype float32 rounds it") from error
         tensors = {**tensors, **cast}
         if fresh:
             spec = dataclasses.replace(spec, num_classes=options.num_classes)
@@ -226,7 +226,9 @@ class Job:
                 raise FerryError(
                     f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
                 ) from error
-            raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
+            raise CheckpointMismatch(
+                error.arch, error.problems, str(self.source.path), self._hint(), "--plan prints them all"
+            ) from error
 
     @property
     def _dtype(self) -> np.dtype[Any]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from convert.archs import ArchSpec
-from convert.arrays import Array
-from convert.casting import cast_state_dict
-from convert.errors import CheckpointError, FerryError
+from convert.arrays import Array, dtype_name
+from convert.casting import DEFAULT, DTYPES, cast_state_dict, holds, widened
+from convert.errors import CheckpointError
 from convert.frameworks import PADDLE, TORCH
 from convert.source.read import Source, read_source
 from verify.workers.held import HeldFile, hold_file
@@ -24,16 +26,35 @@ class Pair:
         spec: the architecture, with the source's number of classes and input channels.
         source: PyTorch's file.
         target: Paddle's file.
-        expected: official name to PyTorch's tensor, float32.
+        expected: official name to PyTorch's tensor, rounded to the target's dtype, as float32.
+        dtype: that the target's tensors have, of those that `convert --dtype` makes; float32 where they have several,
+            or another.
     """
 
     spec: ArchSpec
     source: Source[Array]
     target: Source[Array]
     expected: Mapping[str, Array]
+    dtype: str = DEFAULT
 
-    def load_job(self, framework: str, *, dtype: str = "float32", digest: bool = False, builder: str = "") -> LoadJob:
-        """What that framework's worker is to build."""
+    @property
+    def rounds(self) -> bool:
+        """Whether the source has a value that its rounding to the target's dtype changes."""
+        source = self.source.tensors
+        lossy = [name for name in self.expected if not holds(self.dtype, source[name].dtype)]
+        exact = widened({name: source[name] for name in lossy})
+        return any(not np.array_equal(exact[name], self.expected[name]) for name in lossy)
+
+    def load_job(
+        self,
+        framework: str,
+        *,
+        dtype: str = "float32",
+        digest: bool = False,
+        builder: str = "",
+        rounding: bool = True,
+    ) -> LoadJob:
+        """What that framework's worker is to build: of the source a model that is rounded as the target is, or not."""
         side = {"torch": self.source, "paddle": self.target}[framework]
         checkpoint = side.checkpoint
         return LoadJob(
@@ -46,6 +67,7 @@ class Pair:
             dtype,
             digest,
             builder,
+            self.dtype if rounding else "",
         )
 
 
@@ -61,8 +83,11 @@ def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") 
     target = read_source(hold_file(dst), arch=arch)
     if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
-    try:
-        expected, _ = cast_state_dict(source.tensors)  # as convert does without being asked: no value changes
-    except FerryError as error:
-        raise FerryError(f"{src}: {error}") from error
-    return Pair(source.spec, source, target, expected)
+    dtype = _dtype_of(target.tensors)
+    rounded, _ = cast_state_dict(source.tensors, dtype)
+    return Pair(source.spec, source, target, widened(rounded), dtype)
+
+
+def _dtype_of(tensors: Mapping[str, Array]) -> str:
+    names = {dtype_name(array.dtype) for array in tensors.values()}
+    return next(iter(names)) if len(names) == 1 and names <= DTYPES.keys() else DEFAULT

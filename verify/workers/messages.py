@@ -34,6 +34,7 @@ class LoadJob:
         digest: whether to return the digests of what the model then holds.
         builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
             "module:function:text", the function gets that text first.
+        rounding: dtype to which a source's values are rounded before the model gets them; "" for none.
     """
 
     spec: ArchSpec
@@ -45,6 +46,7 @@ class LoadJob:
     dtype: str = "float32"
     digest: bool = False
     builder: str = ""
+    rounding: str = ""
 
     def official(self, content: Mapping[str, Array]) -> dict[str, Array]:
         """The file's tensors under their official names and in their official shapes."""
