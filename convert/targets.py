@@ -60,8 +60,10 @@ TARGET_NAMES = tuple(target.name for target in TARGETS)
 
 
 def target_named(name: str) -> Target:
-    """The row of that name; of a file with official keys for "", and for what none is written as."""
-    return next((target for target in TARGETS if target.name == name), OFFICIAL)
+    """The row of that name, the official one for ""; of a name without a row one that nothing can be written by."""
+    if not name:
+        return OFFICIAL
+    return next((target for target in TARGETS if target.name == name), Target(name, (TORCH,)))
 
 
 def fellows(name: str) -> Iterator[str]:

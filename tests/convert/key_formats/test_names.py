@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from convert.archs import ARCHS
 from convert.archs.convnext import Stem
 from convert.archs.spec import Norm
 from convert.arrays import Array
+from convert.checkpoints import write_checkpoint
 from convert.errors import CheckpointError, FerryError
+from convert.job import Job, Options
 from convert.key_formats import name_officially, names_for
 from convert.key_formats.families import KEY_FORMATS
 from convert.key_formats.naming import PREFIXES
@@ -82,6 +85,27 @@ def test_a_format_without_a_place_says_for_what(arch: str, name: str) -> None:
     lacks = oddity(arch).removesuffix(" in its inner norms" if name == "paddleclas" else "")
     fitting = " or ".join(other for other in fellows(name) if (arch, other) in PLACED)
     assert str(caught.value) == f"{name} has no {arch}: it has no {lacks}; choose --to {fitting}"
+
+
+def test_a_format_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(FerryError) as caught:
+        names_for(ARCHS["convnext_tiny"], "padleclas")
+
+    assert str(caught.value) == (
+        "padleclas has no convnext_tiny: it has no place for downsample_layers.0.0.weight; "
+        "choose --to official or timm or torchvision or transformers or mmpretrain"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".pdparams", ".pth", ".safetensors"])
+def test_a_format_that_nobody_knows_is_not_the_official_one(suffix: str, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "x.pth", distinct_weights(ARCHS["convnext_digits"].params()), framework="torch")
+    job = Job.read("", tmp_path / "x.pth", Options(to="padleclas", dtype="float32"))
+
+    with pytest.raises(FerryError):
+        job.write(tmp_path / f"y{suffix}")
+
+    assert not (tmp_path / f"y{suffix}").exists()
 
 
 def test_torchvision_takes_images_of_three_channels_only() -> None:
