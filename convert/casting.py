@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.arrays import BFLOAT16, TensorType, cast_values, dtype_name
+from convert.arrays import BFLOAT16, Array, TensorType, cast_values, dtype_name
 from convert.errors import FerryError
 from convert.stored import StoredArray
 
@@ -41,12 +41,28 @@ def cast_state_dict(tensors: Mapping[str, TensorType], dtype: str = "") -> tuple
         result[name] = array
         if array.dtype != target and (array.dtype.kind == "f" or array.dtype == BFLOAT16):
             if not dtype and array.dtype.itemsize > target.itemsize:
-                raise FerryError(
-                    f"{name} is {dtype_name(array.dtype)}, which float32 cannot hold: --dtype float32 rounds it"
-                )
+                raise FerryError(f"{name} is {dtype_name(array.dtype)}, which float32 cannot hold")
             result[name] = _cast(array, target)
             counts[dtype_name(array.dtype)] = counts.get(dtype_name(array.dtype), 0) + 1
     return result, counts
+
+
+def widened(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The same values with float16 and bfloat16 as float32, which holds every one of theirs."""
+    return {
+        name: cast_values(array, DTYPES[DEFAULT]) if _is_half(array.dtype) else array for name, array in tensors.items()
+    }
+
+
+def holds(dtype: str, values: np.dtype[Any]) -> bool:
+    """Whether that floating-point dtype holds every value of another one."""
+    if DTYPES[dtype] == values:
+        return True
+    return dtype == DEFAULT and (values.kind == "f" or _is_half(values)) and values.itemsize <= DTYPES[dtype].itemsize
+
+
+def _is_half(dtype: np.dtype[Any]) -> bool:
+    return dtype == BFLOAT16 or (dtype.kind == "f" and dtype.itemsize == 2)
 
 
 def _cast(tensor: TensorType, target: np.dtype[Any]) -> TensorType:

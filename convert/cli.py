@@ -17,16 +17,16 @@ from convert.console import (
 )
 from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, RefusedCheckpoint, WrongUsage, either
-from convert.frameworks import TORCH
+from convert.frameworks import PROPER_NAMES
 from convert.ownership import describe_clash
 from convert.regular import identity_of
+from convert.targets import TARGET_NAMES, TARGETS, target_named
 from convert.usage import Mode, Rule, Usage
 from convert.visible import joined
 
 if TYPE_CHECKING:
     from convert.job import Job
 
-KEY_FORMATS = ("official", "timm", "torchvision", "transformers", "mmpretrain")
 DTYPES = ("float32", "float16", "bfloat16")
 
 AFTER_REFUSAL = (
@@ -87,16 +87,26 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
         return 1
     parser = make_parser(prog)
     args = USAGE.parse(parser, argv)
-    target = WRITTEN_AS.get(args.dst.suffix) if args.dst else None
-    if args.to and target and TORCH not in target.frameworks:
-        parser.error(
-            f"--to is for a PyTorch target, {either(usual_suffixes(TORCH))}; a {args.dst.suffix} has the official keys"
-        )
+    if args.to and args.dst and (misuse := _another_frameworks_keys(args.to, args.dst.suffix)):
+        parser.error(misuse)
     with terminable():
         try:
             return _run_to_an_end(args, prog)
         except WrongUsage as error:
             parser.error(str(error))
+
+
+def _another_frameworks_keys(to: str, suffix: str) -> str:
+    """What to say of a suffix that stands for no container of the framework whose keys they are; "" where it does."""
+    frameworks, container = target_named(to).frameworks, WRITTEN_AS.get(suffix)
+    if container is None or set(frameworks) & set(container.frameworks):
+        return ""
+    suffixes = either(usual_suffixes(frameworks[0]))
+    others = [target.name for target in TARGETS if set(target.frameworks) & set(container.frameworks)]
+    return (
+        f"--to {to} is for a {PROPER_NAMES[frameworks[0]]} target, {suffixes}; "
+        f"a {suffix} takes --to {either(others)}, and has the official keys without it"
+    )
 
 
 def _run_to_an_end(args: argparse.Namespace, prog: str) -> int:
@@ -209,9 +219,9 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         default="",
-        choices=KEY_FORMATS,
+        choices=TARGET_NAMES,
         metavar="FORMAT",
-        help=f"keys of a PyTorch target: {', '.join(KEY_FORMATS)}",
+        help=f"whose keys the target has: {', '.join(TARGET_NAMES)}; the last one's are for Paddle",
     )
     parser.add_argument(
         "--dtype",

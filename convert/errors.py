@@ -80,14 +80,23 @@ class CheckpointMismatch(FerryError):
         problems: every problem found, a line each, in the order of the parameter table.
         subject: what does not fit: a file, or the state dict that was passed in.
         hint: what to do about it; may be empty.
+        all_by: what prints every problem, where a message leaves some out; may be empty.
     """
 
-    def __init__(self, arch: str, problems: Sequence[str], subject: str = "the state dict", hint: str = "") -> None:
+    def __init__(
+        self,
+        arch: str,
+        problems: Sequence[str],
+        subject: str = "the state dict",
+        hint: str = "",
+        all_by: str = "",
+    ) -> None:
         self.arch = arch
         self.problems = tuple(problems)
         self.subject = subject
         self.hint = hint
-        super().__init__(arch, self.problems, subject, hint)
+        self.all_by = all_by
+        super().__init__(arch, self.problems, subject, hint, all_by)
 
     def __str__(self) -> str:
         return self.describe(SHOWN_PROBLEMS)
@@ -101,7 +110,7 @@ class CheckpointMismatch(FerryError):
         lines = [f"{self.subject} does not fit {self.arch}: {counted(len(self.problems), 'problem')}"]
         lines += [f"  {problem}" for problem in self.problems[:limit]]
         if (hidden := len(self.problems) - limit) > 0:
-            lines.append(f"  ... and {hidden} more; --plan prints them all")
+            lines.append(f"  ... and {hidden} more{'; ' * bool(self.all_by)}{self.all_by}")
         return [*lines, *([self.hint] if self.hint else [])]
 
 

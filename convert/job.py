@@ -16,11 +16,12 @@ from convert.arrays import Array, Tensor
 from convert.buffers import Buffer
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
-from convert.checkpoints.atomic import Written, check_target
+from convert.checkpoints.atomic import check_target
 from convert.checkpoints.containers import WRITTEN_AS
+from convert.conversion import Conversion, TensorStep
 from convert.cores import on_cores
 from convert.errors import CheckpointMismatch, FerryError, TargetError
-from convert.frameworks import PADDLE, TORCH
+from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
@@ -31,8 +32,7 @@ from convert.source.read import Source, open_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
 from convert.stored import StoredArray
-
-OFFICIAL = "official"
+from convert.targets import target_named
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Options:
 
     Attributes:
         weights: which state dict, where the file holds several.
-        to: key format of a PyTorch target; "" for the official names.
+        to: key format of the target, one of `convert.targets.TARGETS`; "" for the official names.
         dtype: of the target; "" for float32 without losing a value.
         num_classes: of a freshly initialised head where the source has none or another; 0 leaves the head out, None
             keeps the source's own, or none.
@@ -51,38 +51,6 @@ class Options:
     to: str = ""
     dtype: str = ""
     num_classes: int | None = None
-
-
-@dataclass(frozen=True)
-class TensorStep:
-    """What happens to one tensor.
-
-    Attributes:
-        source: key in the source file; "" for a tensor that is made here.
-        source_shape: shape there.
-        operations: in order; empty for a plain copy.
-        target: key in the target file.
-        target_shape: shape there.
-    """
-
-    source: str
-    source_shape: tuple[int, ...]
-    operations: tuple[str, ...]
-    target: str
-    target_shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Conversion(Written):
-    """A target that was written, and what it was made of.
-
-    Attributes:
-        sources: SHA-256 of the source and, where that is an index, of each shard; empty where they were not asked for.
-        tensors: one digest of all tensors, whatever their container, order or layout; empty likewise.
-    """
-
-    sources: tuple[str, ...] = ()
-    tensors: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +91,7 @@ class Job:
         try:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
-            raise FerryError(f"{src}: {error}") from error
+            raise FerryError(f"{src}: {error}: --dtype float32 rounds it") from error
         tensors = {**tensors, **cast}
         if options.num_classes is None or options.num_classes == spec.num_classes:
             return cls(source, spec, tensors, options, casts)
@@ -133,12 +101,18 @@ class Job:
         return cls(source, change.spec, tensors, options, casts, change)
 
     def target_framework(self, suffix: str) -> str:
-        """ "torch" or "paddle", for a target of that suffix; where it may be either, the other one than the source."""
-        if self.options.to:
-            return TORCH
+        """ "torch" or "paddle", for a target of that suffix.
+
+        Where suffix and key format leave it open, it is the other one than the source, or PyTorch for official keys
+        that were asked for.
+        """
         container = WRITTEN_AS.get(suffix)
-        if container and len(container.frameworks) == 1:
-            return container.frameworks[0]
+        possible = container.frameworks if container else FRAMEWORKS
+        if self.options.to:
+            frameworks = target_named(self.options.to).frameworks
+            return next((name for name in frameworks if name in possible), frameworks[0])
+        if len(possible) == 1:
+            return possible[0]
         return TORCH if self.source.framework == PADDLE else PADDLE
 
     def converted(self, framework: str) -> dict[str, Array]:
@@ -195,7 +169,15 @@ class Job:
                 self.source.checkpoint.check_unchanged()
 
         tensors = self._target_tensors(framework, watched)
-        written = write_checkpoint(dst, tensors, framework=framework, force=force, digest=digest, confirm=confirm)
+        written = write_checkpoint(
+            dst,
+            tensors,
+            framework=framework,
+            force=force,
+            digest=digest,
+            envelope=target_named(self.options.to).envelope,
+            confirm=confirm,
+        )
         return Conversion(**vars(written), sources=tuple(sources), tensors=watched.digest() if digest else "")
 
     def operations(self, framework: str) -> dict[str, int]:
@@ -217,10 +199,12 @@ class Job:
         for param in params:
             name = param.paddle_name if to_paddle else param.torch_name
             source = param.paddle_name if self.source.framework == PADDLE else param.torch_name
-            layout = param.layout if to_paddle else Layout.SAME
-            tensor = watched.watch(carried[name], layout, source=source, name=param.torch_name)
-            key, reshape = names[name]
-            tensors[key] = tensor.reshape(reshape.theirs(tensor.shape))
+            key, reshape = names[param.torch_name]
+            tensor, layout = carried[name], param.layout if to_paddle else Layout.SAME
+            if reshape.turns:
+                tensor, layout = tensor.T, Layout.SAME
+            tensor = watched.watch(tensor, layout, source=source, name=param.torch_name)
+            tensors[key] = tensor.reshape(reshape.theirs(carried[name].shape))
         return tensors
 
     def _judge(self, watched: OnePass) -> None:
@@ -241,7 +225,9 @@ class Job:
                 raise FerryError(
                     f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
                 ) from error
-            raise CheckpointMismatch(error.arch, error.problems, str(self.source.path), self._hint()) from error
+            raise CheckpointMismatch(
+                error.arch, error.problems, str(self.source.path), self._hint(), "--plan prints them all"
+            ) from error
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -261,9 +247,11 @@ class Job:
         return "fetch the file again, or save it anew from a model without these values"
 
     def _target_names(self, framework: str) -> dict[str, tuple[str, Reshape]]:
-        if framework == TORCH:
-            return names_for(self.spec, self.options.to or OFFICIAL)
-        return {p.paddle_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
+        """Name in PyTorch to the target's key and how its shape differs."""
+        target = target_named(self.options.to)
+        if framework == TORCH or TORCH not in target.frameworks:
+            return names_for(self.spec, target.name)
+        return {p.torch_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
 
     def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
         name, named = param.torch_name, self.source.named
@@ -271,12 +259,14 @@ class Job:
         if name not in named.keys or (self.head_change and name in self.head_change.fresh):
             return TensorStep("", (), ("new",), target, target_shape)
         operations = []
-        if name in named.reshaped:
-            operations.append(named.reshaped[name].value)
+        came = named.reshaped.get(name, Reshape.NONE)
+        if came is not Reshape.NONE:
+            operations.append(came.value)
         array = self.source.checkpoint.tensors[named.keys[name]]
         if self.source.tensors[name].dtype != self._dtype:
             operations.append("cast")
-        if framework != self.source.framework and param.layout is not Layout.SAME:
+        turned = (framework != self.source.framework) ^ came.turns ^ reshape.turns
+        if turned and param.layout is not Layout.SAME:
             operations.append(param.layout.value)
         if reshape is not Reshape.NONE:
             operations.append(f"back from {reshape.value}")

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from convert.archs import ARCHS
+from convert.archs.aliases import ALIASES
 from convert.checkpoints.atomic import Written
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
+from convert.conversion import Conversion
 from convert.errors import CheckpointMismatch, FerryError, counted, join_words, listed, shown
-from convert.frameworks import PADDLE, TORCH
-from convert.job import Conversion, Job
+from convert.frameworks import PROPER_NAMES
+from convert.job import Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
+from convert.targets import target_named
 from convert.visible import joined
 
 WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
 SCHEMA_VERSION = 1
-PROPER_NAMES = {TORCH: "PyTorch", PADDLE: "Paddle"}
 
 
 def as_text(job: Job, framework: str) -> str:
@@ -108,7 +110,8 @@ def known_archs() -> str:
         names = " ".join(row.name.partition(".")[2] for row in ROWS if row.arch == spec.name)
         rows.append((spec.name, f"{parameter_count(spec.params()):,}", str(spec.num_classes), names))
     example = "a published checkpoint's name is the architecture, a dot, and its own: convnext_tiny.fb_in1k"
-    return joined([*aligned(rows), "", example])
+    aliases = f"--arch takes PaddleClas' names too: {', '.join(ALIASES)}"
+    return joined([*aligned(rows), "", example, aliases])
 
 
 def _notes(job: Job) -> list[str]:
@@ -141,7 +144,7 @@ def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
         "path": str(written.path),
         "container": WRITTEN_AS[written.path.suffix].name,
         "framework": framework,
-        "key_format": "official" if framework == PADDLE else job.options.to or "official",
+        "key_format": target_named(job.options.to).name,
         "bytes": written.size,
         "sha256": written.sha256,
     }

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from convert.archs import ARCHS
-from convert.cli import DTYPES, KEY_FORMATS
+from convert.cli import DTYPES
 from convert.cli import make_parser as make_convert_parser
 from convert.params import parameter_count
+from convert.targets import TARGET_NAMES
 from verify.datasets.layouts.names import LAYOUTS
 from verify.program.commands import make_parser as make_program_parser
 from verify.usage import make_parser as make_verify_parser
@@ -277,7 +278,7 @@ def test_every_architecture_is_counted() -> None:
 
 
 def test_every_key_format_dtype_and_layout_is_named() -> None:
-    assert all(f"`{name}`" in read("convert/key_formats/README.md") for name in KEY_FORMATS)
+    assert all(f"`{name}`" in read("convert/key_formats/README.md") for name in TARGET_NAMES)
     assert all(f"`{name}`" in read("convert/README.md") for name in DTYPES)
     assert all(f"`{name}`" in read("verify/datasets/README.md") for name in LAYOUTS)
 

@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "convert.cores",
         "convert.ownership",
     ),
-    ("convert.paths",),
+    ("convert.paths", "convert.targets"),
     (
         "convert.console",
         "convert.usage",
@@ -40,7 +40,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.checkpoints",),
-    ("convert.fresh_head", "convert.key_formats", "convert.state_dict", "convert.one_pass"),
+    ("convert.fresh_head", "convert.conversion", "convert.key_formats", "convert.state_dict", "convert.one_pass"),
     ("convert.source",),
     ("convert.job",),
     ("convert.summary",),

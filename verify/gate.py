@@ -6,6 +6,8 @@ import enum
 import math
 from dataclasses import dataclass
 
+NOTE = "note"  # the detail that every form of the report shows, where a gate has it
+
 
 class Verdict(enum.Enum):
     PASSED = "passed"
@@ -63,6 +65,11 @@ class Gate:
             return Verdict.NOT_RUN
         holds = bool(self.measures) and not self.problems and all(measure.holds for measure in self.measures)
         return Verdict.PASSED if holds else Verdict.FAILED
+
+    @property
+    def note(self) -> str:
+        """A fact beside the verdict, for people; "" where there is none."""
+        return dict(self.details).get(NOTE, "")
 
     @property
     def outcome(self) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from convert.archs import ArchSpec
-from convert.arrays import Array
-from convert.casting import cast_state_dict
-from convert.errors import CheckpointError, FerryError
+from convert.arrays import Array, dtype_name
+from convert.casting import DEFAULT, DTYPES, cast_state_dict, holds, widened
+from convert.errors import CheckpointError
 from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.source.read import Source, read_source
@@ -25,9 +27,11 @@ class Pair:
         spec: the architecture, with the source's number of input channels and the target's head.
         source: PyTorch's file.
         target: Paddle's file.
-        expected: official name to the tensor that both models are to hold, in PyTorch's layout, float32: the source's
-            but for a head that was changed.
+        expected: official name to the tensor that both models are to hold, in PyTorch's layout, float32: the source's,
+            rounded to the target's dtype, but for a head that was changed.
         head_change: what became of the source's head on the way to the target; None where it stayed.
+        dtype: that the target's tensors have, of those that `convert --dtype` makes; float32 where they have several,
+            or another.
     """
 
     spec: ArchSpec
@@ -35,9 +39,27 @@ class Pair:
     target: Source[Array]
     expected: Mapping[str, Array]
     head_change: HeadChange | None = None
+    dtype: str = DEFAULT
 
-    def load_job(self, framework: str, *, dtype: str = "float32", digest: bool = False, builder: str = "") -> LoadJob:
-        """What that framework's worker is to build."""
+    @property
+    def rounds(self) -> bool:
+        """Whether the source has a value that its rounding to the target's dtype changes."""
+        fresh = self.head_change.fresh if self.head_change else {}
+        source = {**self.source.tensors, **fresh}
+        lossy = [name for name in self.expected if not holds(self.dtype, source[name].dtype)]
+        exact = widened({name: source[name] for name in lossy})
+        return any(not np.array_equal(exact[name], self.expected[name]) for name in lossy)
+
+    def load_job(
+        self,
+        framework: str,
+        *,
+        dtype: str = "float32",
+        digest: bool = False,
+        builder: str = "",
+        rounding: bool = True,
+    ) -> LoadJob:
+        """What that framework's worker is to build: of the source a model that is rounded as the target is, or not."""
         side = {"torch": self.source, "paddle": self.target}[framework]
         checkpoint = side.checkpoint
         return LoadJob(
@@ -46,17 +68,19 @@ class Pair:
             checkpoint.container,
             checkpoint.wrapper,
             side.named.keys,
-            self._made() if framework == TORCH else side.named.made,
+            self._made(rounding=rounding) if framework == TORCH else side.named.made,
+            side.named.reshaped,
             dtype,
             digest,
             builder,
+            self.dtype if rounding else "",
         )
 
-    def _made(self) -> Mapping[str, Array]:
+    def _made(self, *, rounding: bool) -> Mapping[str, Array]:
         """What PyTorch's model is to hold beside or in place of its file's tensors."""
         fresh = self.head_change.fresh if self.head_change else {}
         made = {**self.source.named.made, **fresh}
-        return {name: array for name, array in made.items() if name in self.expected}
+        return {name: self.expected[name] if rounding else made[name] for name in made if name in self.expected}
 
 
 def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") -> Pair:
@@ -71,14 +95,12 @@ def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") 
     target = read_source(hold_file(dst), arch=arch)
     if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
-    try:
-        expected, _ = cast_state_dict(source.tensors)  # as convert does without being asked: no value changes
-    except FerryError as error:
-        raise FerryError(f"{src}: {error}") from error
+    dtype = _dtype_of(target.tensors)
     change = _head_change(source.spec, target.spec)
     if change is None:
-        return Pair(source.spec, source, target, expected)
-    return Pair(change.spec, source, target, {**change.kept(expected), **change.fresh}, change)
+        return Pair(source.spec, source, target, _rounded(source.tensors, dtype), dtype=dtype)
+    expected = _rounded({**change.kept(source.tensors), **change.fresh}, dtype)
+    return Pair(change.spec, source, target, expected, change, dtype)
 
 
 def _head_change(source: ArchSpec, target: ArchSpec) -> HeadChange | None:
@@ -87,3 +109,12 @@ def _head_change(source: ArchSpec, target: ArchSpec) -> HeadChange | None:
         return None
     change = HeadChange.to(target.num_classes, source, framework=TORCH)
     return change if change.spec == target else None
+
+
+def _rounded(tensors: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+    return widened(cast_state_dict(tensors, dtype)[0])
+
+
+def _dtype_of(tensors: Mapping[str, Array]) -> str:
+    names = {dtype_name(array.dtype) for array in tensors.values()}
+    return next(iter(names)) if len(names) == 1 and names <= DTYPES.keys() else DEFAULT

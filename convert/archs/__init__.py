@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from convert.archs import convnext, convnext_isotropic, own_convnext
+from convert.archs.aliases import ALIASES
 from convert.archs.spec import ArchSpec
 from convert.errors import UnknownArch, did_you_mean
 from convert.params import Shape
@@ -21,12 +22,13 @@ READ_OFF: tuple[Callable[[Mapping[str, Shape]], ArchSpec | None], ...] = (own_co
 
 
 def get_spec(arch: str) -> ArchSpec:
-    """The architecture of that name.
+    """The architecture of that name, ours or PaddleClas'.
 
     Raises:
         UnknownArch: no table has it; the text names the closest ones.
     """
-    if arch in ARCHS:
-        return ARCHS[arch]
+    name = ALIASES.get(arch, arch)
+    if name in ARCHS:
+        return ARCHS[name]
     hint = did_you_mean(arch, ARCHS, otherwise=f"known are {', '.join(ARCHS)}")
     raise UnknownArch(f"unknown architecture {arch!r}; {hint}")

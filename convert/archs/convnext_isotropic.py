@@ -32,6 +32,10 @@ class ConvNeXtIsotropicSpec(ArchSpec):
     dim: int
 
     @property
+    def patch(self) -> int:
+        return PATCH
+
+    @property
     def block_names(self) -> tuple[str, ...]:
         return tuple(f"blocks.{j}" for j in range(self.depth))
 

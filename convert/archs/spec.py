@@ -119,6 +119,11 @@ class ArchSpec(abc.ABC):
         return 7
 
     @property
+    def patch(self) -> int:
+        """Side and stride of a patch stem's convolution: 4, unless the family says otherwise."""
+        return 4
+
+    @property
     def blocks(self) -> int:
         """Number of residual blocks."""
         return len(self.block_names)

@@ -5,7 +5,7 @@ The rows name the functions of a container's file rather than load it, so that `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -14,13 +14,12 @@ from convert.errors import either
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 
 if TYPE_CHECKING:
-    from convert.arrays import Tensor
     from convert.checkpoints.atomic import Chunk
     from convert.checkpoints.contents import Contents
     from convert.files import ByteFile
 
     Reader = Callable[[ByteFile], Contents]
-    Writer = Callable[[Mapping[str, Tensor], str], Iterable[Chunk]]
+    Writer = Callable[..., Iterable[Chunk]]
 
 START = 64  # bytes of a file's start that are enough to recognise it
 
@@ -36,6 +35,7 @@ class Container:
         suffixes: that its files have, the usual one first; those of a target, where there is a writer.
         reader: `module:function` from an open file to `Contents`.
         writer: `module:function` from (tensors, framework) to the file's bytes in order; "" where none is written.
+        enveloped: whether a state dict stands in an envelope, which the writer takes as well.
         magic: bytes that tell its files from others, whatever their name; empty for an index, which its name tells.
         offset: where in a file `magic` stands.
         other_suffixes: under which its files are found beside, but never written.
@@ -48,6 +48,7 @@ class Container:
     suffixes: tuple[str, ...]
     reader: str
     writer: str = ""
+    enveloped: bool = False
     magic: bytes = b""
     offset: int = 0
     other_suffixes: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ TORCH_ZIP = Container(
     magic=b"PK\x03\x04",
     reader="convert.checkpoints.torch_zip:open_torch_zip",
     writer="convert.checkpoints.torch_zip:torch_zip_chunks",
+    enveloped=True,
 )
 TORCH_LEGACY = Container(
     name="torch legacy",

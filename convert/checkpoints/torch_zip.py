@@ -39,6 +39,7 @@ from convert.frameworks import TORCH
 from convert.params import c_strides
 from convert.storage import Storage
 from convert.stored import StoredArray
+from convert.targets import AUTHORS, Envelope
 
 MAX_HELD = 16_000_000  # bytes of a pickle; of the largest training checkpoint they are 5 MB, with numpy's arrays all
 MAX_WORD = 100  # bytes of an entry that has one word
@@ -59,18 +60,21 @@ def open_torch_zip(file: ByteFile) -> Contents:
     return Contents(root, is_tensor, archive.tensors, beside=archive.beside)
 
 
-def torch_zip_chunks(tensors: Mapping[str, Tensor], framework: str = TORCH) -> Iterator[Chunk]:
-    """The bytes of `{"model": state_dict}` as torch.save writes it, one tensor in memory at a time.
+def torch_zip_chunks(
+    tensors: Mapping[str, Tensor], framework: str = TORCH, envelope: Envelope = AUTHORS
+) -> Iterator[Chunk]:
+    """The bytes of a state dict in its envelope as torch.save writes them, one tensor in memory at a time.
 
     Args:
         tensors: names to arrays in PyTorch's layout; any strides.
         framework: "torch"; there is no other.
+        envelope: `{"model": state_dict}` unless given.
     """
     assert framework == TORCH
     pieces = _Pieces()
     position = 0
     with zipfile.ZipFile(pieces, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in _entries(tensors):
+        for name, data in _entries(tensors, envelope):
             with archive.open(_info(name, data.nbytes, position), "w") as entry:
                 entry.write(data)
             for piece in pieces.take():
@@ -232,8 +236,8 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-def _entries(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, memoryview]]:
-    yield "data.pkl", memoryview(_pickle(tensors))
+def _entries(tensors: Mapping[str, Tensor], envelope: Envelope) -> Iterator[tuple[str, memoryview]]:
+    yield "data.pkl", memoryview(_pickle(tensors, envelope))
     yield "byteorder", memoryview(b"little")
     for number, array in enumerate(tensors.values()):
         yield f"data/{number}", flat_bytes(array)
@@ -251,11 +255,15 @@ def _info(name: str, size: int, position: int) -> zipfile.ZipInfo:
     return info
 
 
-def _pickle(tensors: Mapping[str, Tensor]) -> bytes:
+def _pickle(tensors: Mapping[str, Tensor], envelope: Envelope) -> bytes:
     items = b"".join(
         pickled_text(name) + _tensor(str(number), array) for number, (name, array) in enumerate(tensors.items())
     )
-    return b"\x80\x02}" + pickled_text("model") + b"}(" + items + b"us."
+    state_dict = b"}(" + items + b"u"
+    if not envelope.key:
+        return b"\x80\x02" + state_dict + b"."
+    beside = b"".join(pickled_text(key) + b"}s" for key in envelope.beside)
+    return b"\x80\x02}" + beside + pickled_text(envelope.key) + state_dict + b"s."
 
 
 def _tensor(key: str, array: Tensor) -> bytes:

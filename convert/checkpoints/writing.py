@@ -11,6 +11,7 @@ from convert.checkpoints.containers import PADDLE_PICKLE, WRITTEN, WRITTEN_AS, t
 from convert.errors import TargetError, either
 from convert.frameworks import PADDLE
 from convert.paths import AnyPath
+from convert.targets import AUTHORS, Envelope
 
 WRITERS = {row: row.load_writer() for row in WRITTEN}
 
@@ -35,6 +36,7 @@ def write_checkpoint(
     framework: str,
     force: bool = False,
     digest: bool = True,
+    envelope: Envelope = AUTHORS,
     confirm: Callable[[], None] = no_objection,
 ) -> Written:
     """Writes a state dict canonically, in the container that the target's suffix names.
@@ -45,6 +47,7 @@ def write_checkpoint(
         framework: "torch" or "paddle"; noted in a `.safetensors`.
         force: whether to replace an existing file.
         digest: whether to compute the file's SHA-256, which takes longer than the writing itself.
+        envelope: what stands around the state dict, in a container that has one.
         confirm: called when all tensors were read, before the file takes its name; what it raises leaves the target as
             it was.
 
@@ -55,5 +58,6 @@ def write_checkpoint(
     container = WRITTEN_AS.get(path.suffix)
     if container is None or framework not in container.frameworks:
         raise TargetError(f"{path}: the target's name must end in {either(target_suffixes(framework))}")
-    chunks = WRITERS[container](tensors, framework)
+    more = (envelope,) if container.enveloped else ()
+    chunks = WRITERS[container](tensors, framework, *more)
     return write_atomically(path, chunks, force=force, digest=digest, confirm=confirm)

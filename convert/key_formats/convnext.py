@@ -5,14 +5,10 @@ timm           timm/models/convnext.py of https://github.com/huggingface/pytorch
 torchvision    torchvision/models/convnext.py of https://github.com/pytorch/vision at v0.29.2
 transformers   models/convnext, models/convnextv2 of https://github.com/huggingface/transformers at v5.23.0
 mmpretrain     tools/model_converters/convnext_to_mmpretrain.py of https://github.com/open-mmlab/mmpretrain at ee7f2e8
+paddleclas     ppcls/arch/backbone/model_zoo/convnext.py of https://github.com/PaddlePaddle/PaddleClas at 87452a4
 openclip       timm's names under `visual.trunk.`, the projection as head: timm's own `checkpoint_filter_fn`, as above
 DINOv3's       models/convnext.py of https://github.com/facebookresearch/dinov3: the official names, and the last norm's
                once more; models/dinov3_convnext of transformers, as above: names of its own
-
-What they cannot build, although they have a name for every tensor; none of the three has a norm without a shift:
-torchvision    three input channels, written out. Its eps is 1e-6 unless `block` and `norm_layer` say another.
-transformers   the eps of every norm but the last is 1e-6, written out; `layer_norm_eps` is the last one's alone.
-mmpretrain     eps and channels as its config says.
 """
 
 from __future__ import annotations
@@ -20,17 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from convert.archs.convnext import ConvNeXtSpec
-from convert.archs.spec import Norm
-from convert.key_formats.rules import KeyFormat, Limit, Reshape, Rule
+from convert.frameworks import PADDLE
+from convert.key_formats.limits import CHANNELS, EPS, EVERY_EPS, GELU, KERNEL, PATCH, SHIFT, USUAL_EPS
+from convert.key_formats.rules import KeyFormat, Reshape, Rule
 
 STAGES = range(4)
 PATCH_STEM = range(2)  # a convolution and a norm: all that any library but timm can build
-USUAL_EPS = 1e-6  # of the authors' norms, and of every library's unless it is told another
-
-SHIFT = Limit("norm without a shift", lambda spec: spec.norm is not Norm.LAYER)
-EPS = Limit("eps but 1e-06 in its inner norms", lambda spec: spec.eps != USUAL_EPS)
-GELU = Limit("GELU but the exact one", lambda spec: spec.gelu_tanh)
-CHANNELS = Limit("image but one of 3 channels", lambda spec: spec.in_chans != 3)
 
 
 def _prefixed(prefix: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -52,11 +43,14 @@ _OFFICIAL = (
 )
 
 _RESHAPED = {"stages.{i}.{j}.grn.gamma": Reshape.GRN, "stages.{i}.{j}.grn.beta": Reshape.GRN}
+_MARKER = "stages.{i}.{j}.dwconv.weight"
+_V2_OF_PADDLECLAS = "head.norm.weight"  # stands with the marker in no other library's file
 
 OFFICIAL = KeyFormat(
     "official",
-    "stages.{i}.{j}.dwconv.weight",
+    _MARKER,
     tuple(Rule(name, name, _RESHAPED.get(name, Reshape.NONE)) for name in _OFFICIAL),
+    foreign=_V2_OF_PADDLECLAS,
     left_out=("projectors.",),  # of models that were distilled from several
     aliases=(Rule("norm.{p}", "norms.3.{p}"),),
 )
@@ -143,7 +137,7 @@ TORCHVISION = KeyFormat(
         Rule("norm.{p}", "classifier.0.{p}"),
         Rule("head.{p}", "classifier.2.{p}"),
     ),
-    limits=(SHIFT, CHANNELS, GELU),
+    limits=(SHIFT, CHANNELS, GELU, KERNEL, PATCH),
     usual_eps=USUAL_EPS,
 )
 
@@ -181,13 +175,13 @@ TRANSFORMERS = KeyFormat(
     "transformers",
     f"convnext.{_TRANSFORMERS_MARKER}",
     (*_transformers("convnext."), _CLASSIFIER),
-    limits=(SHIFT, GELU, EPS),
+    limits=(SHIFT, GELU, EPS, KERNEL),
 )
 TRANSFORMERS_V2 = KeyFormat(
     "transformers",
     f"convnextv2.{_TRANSFORMERS_MARKER}",
     (*_transformers("convnextv2."), _CLASSIFIER),
-    limits=(SHIFT, GELU, EPS),
+    limits=(SHIFT, GELU, EPS, KERNEL),
 )
 # ConvNextModel and ConvNextV2Model: the same without a classifier and without the prefix that it brings. The backbones
 # have norms of their feature maps in place of the last one.
@@ -227,8 +221,44 @@ MMPRETRAIN = KeyFormat(
     "mmpretrain",
     "backbone.stages.{i}.{j}.depthwise_conv.weight",
     (*_prefixed("backbone.", _MMPRETRAIN_TRUNK), Rule("head.{p}", "head.fc.{p}")),
-    limits=(SHIFT, GELU),
+    limits=(SHIFT, GELU, KERNEL),
     usual_eps=USUAL_EPS,
+)
+
+_PADDLECLAS_TRUNK = (
+    *(Rule(f"downsample_layers.{{i}}.{k}.{{p}}", f"downsample_layers.{{i}}.{k}.{{p}}") for k in PATCH_STEM),
+    Rule("stages.{i}.{j}.dwconv.{p}", "stages.{i}.{j}.dwconv.{p}"),
+    Rule("stages.{i}.{j}.norm.{p}", "stages.{i}.{j}.norm.{p}"),
+    Rule("stages.{i}.{j}.pwconv{k}.weight", "stages.{i}.{j}.pwconv{k}.weight", Reshape.CONV1X1_OF_PADDLE),
+    Rule("stages.{i}.{j}.pwconv{k}.bias", "stages.{i}.{j}.pwconv{k}.bias"),
+)
+
+# What is written for it; read, it is `official`.
+PADDLECLAS_V1 = KeyFormat(
+    "paddleclas",
+    _MARKER,
+    (
+        *_PADDLECLAS_TRUNK,
+        Rule("stages.{i}.{j}.gamma", "stages.{i}.{j}.gamma"),
+        Rule("norm.{p}", "norm.{p}"),
+        Rule("head.{p}", "head.{p}"),
+    ),
+    framework=PADDLE,
+    limits=(SHIFT, GELU, EVERY_EPS, KERNEL, PATCH),
+)
+PADDLECLAS_V2 = KeyFormat(
+    "paddleclas",
+    _MARKER,
+    (
+        *_PADDLECLAS_TRUNK,
+        Rule("stages.{i}.{j}.grn.gamma", "stages.{i}.{j}.grn.gamma", Reshape.GRN),
+        Rule("stages.{i}.{j}.grn.beta", "stages.{i}.{j}.grn.beta", Reshape.GRN),
+        Rule("norm.{p}", "head.norm.{p}"),
+        Rule("head.{p}", "head.fc.{p}"),
+    ),
+    second=_V2_OF_PADDLECLAS,
+    framework=PADDLE,
+    limits=(SHIFT, GELU, EVERY_EPS, KERNEL, PATCH),
 )
 
 KEY_FORMATS = (
@@ -242,6 +272,7 @@ KEY_FORMATS = (
     DINOV3,
     DINOV3_IN_MEMORY,
     MMPRETRAIN,
+    PADDLECLAS_V2,
     OPENCLIP,
     OPENCLIP_VISUAL,
 )
@@ -255,5 +286,12 @@ def formats_to_write(spec: ConvNeXtSpec) -> dict[str, KeyFormat]:
         "torchvision": TORCHVISION,
         "transformers": TRANSFORMERS_V2 if spec.grn else TRANSFORMERS,
         "mmpretrain": MMPRETRAIN.without(Reshape.CONV1X1),
+        "paddleclas": _paddleclas(spec),
         "openclip": OPENCLIP,
     }
+
+
+def _paddleclas(spec: ConvNeXtSpec) -> KeyFormat:
+    if not spec.grn:
+        return PADDLECLAS_V1.without(Reshape.CONV1X1_OF_PADDLE)
+    return PADDLECLAS_V2 if spec.conv_mlp else PADDLECLAS_V2.without(Reshape.CONV1X1_OF_PADDLE)

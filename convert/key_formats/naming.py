@@ -13,13 +13,13 @@ from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats.families import KEY_FORMATS, format_to_write
 from convert.key_formats.rules import KeyFormat, Reshape
+from convert.targets import fellows
 
 __all__ = ["Named", "eps_to_tell", "name_officially", "names_for"]
 
 # Of torch.nn.parallel.DistributedDataParallel; of Lightning and of timm's ModelEma; of detectors and segmenters.
 PREFIXES = ("module.", "model.", "backbone.")
 LONGEST_CHAIN = 8  # of them, one after the other; each is tried
-TARGETS = ("official", "timm", "torchvision", "transformers", "mmpretrain")  # that --to takes
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,9 @@ def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
             raise CheckpointError(
                 f"{keys[name]!r} and {key!r} are one tensor's names; keep one model's keys in the file"
             )
-        shape = rule.reshape.official(array.shape) if rule else None
-        if rule and shape is not None and shape != array.shape:
+        official[name], keys[name] = rule.reshape.to_official(array) if rule else array, key
+        if rule and official[name] is not array:
             reshaped[name] = rule.reshape
-            array = array.reshape(shape)
-        official[name], keys[name] = array, key
     official |= _implied_biases(key_format, official)
     return Named(key_format, prefix, official, keys, reshaped, tuple(left_out), tuple(aliases))
 
@@ -121,7 +119,7 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
     """
     key_format = format_to_write(spec, name)
     if obstacle := key_format.obstacle(spec):
-        fitting = " or ".join(target for target in TARGETS if not format_to_write(spec, target).obstacle(spec))
+        fitting = " or ".join(target for target in fellows(name) if not format_to_write(spec, target).obstacle(spec))
         raise FerryError(f"{name} has no {spec.name}: it has no {obstacle}; choose --to {fitting}")
     rows = {param.torch_name: key_format.from_official(param.torch_name) for param in spec.params()}
     return {official: (row[0], row[1].reshape) for official, row in rows.items() if row}
@@ -153,7 +151,7 @@ def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:
 
 def _marked(keys: Sequence[str], prefix: str) -> Iterator[KeyFormat]:
     bare = [key.removeprefix(prefix) for key in keys]
-    return (key_format for key_format in KEY_FORMATS if any(map(key_format.recognises, bare)))
+    return (key_format for key_format in KEY_FORMATS if key_format.recognises(bare))
 
 
 def _prefixes(keys: Iterable[str]) -> list[str]:

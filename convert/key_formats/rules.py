@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from convert.archs.spec import ArchSpec
 from convert.params import Shape
 
+if TYPE_CHECKING:
+    from convert.arrays import TensorType
+
 
 class Reshape(enum.Enum):
-    """A difference of shape that keeps every value in its place."""
+    """A difference of shape that keeps every value in its place among those of PyTorch's tensor."""
 
     NONE = ""
     CONV1X1 = "1x1 convolution to Linear"  # official (out, in), theirs (out, in, 1, 1)
+    CONV1X1_OF_PADDLE = "1x1 convolution to Linear of Paddle"  # official (in, out), theirs (out, in, 1, 1)
     GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,) or, in some files, (1, C)
     SCALE = "(C, 1, 1) to vector"  # official (C,), theirs (C, 1, 1)
 
+    @property
+    def turns(self) -> bool:
+        """Whether the official tensor has its axes the other way round: Paddle's Linear has, no convolution."""
+        return self is Reshape.CONV1X1_OF_PADDLE
+
+    def to_official(self, tensor: TensorType) -> TensorType:
+        """A view of the library's tensor in its official shape; the tensor itself if the operation does not fit it."""
+        shape = self.official(tensor.shape)
+        if shape in (None, tensor.shape):
+            return tensor
+        view: TensorType = (tensor.T if self.turns else tensor).reshape(shape)
+        return view
+
     def theirs(self, official: Shape) -> Shape:
         """The shape in the library of a tensor of that official shape."""
+        if self.turns:
+            return (*official[::-1], 1, 1)
         if self is Reshape.CONV1X1:
             return (*official, 1, 1)
         if self is Reshape.GRN:
@@ -30,8 +50,9 @@ class Reshape(enum.Enum):
 
     def official(self, theirs: Shape) -> Shape | None:
         """The official shape of a tensor of that shape in the library; None if the operation does not fit it."""
-        if self is Reshape.CONV1X1:
-            return theirs[:2] if len(theirs) == 4 and theirs[2:] == (1, 1) else None
+        if self in (Reshape.CONV1X1, Reshape.CONV1X1_OF_PADDLE):
+            linear = theirs[1::-1] if self.turns else theirs[:2]
+            return linear if len(theirs) == 4 and theirs[2:] == (1, 1) else None
         if self is Reshape.GRN:
             return (1, 1, 1, theirs[-1]) if len(theirs) == 1 or (len(theirs) == 2 and theirs[0] == 1) else None
         if self is Reshape.SCALE:
@@ -91,6 +112,9 @@ class KeyFormat:
         name: of the library, as on the command line.
         marker: a key that every checkpoint of the format has and no other format's has, as a template.
         rules: every tensor's; of each key at most one holds.
+        second: another key that it has, where the marker alone is another format's too; "" elsewhere.
+        foreign: a key that shows the marker to be that of the other format; "" where there is none.
+        framework: whose layout its files have; "" where either's.
         left_out: prefixes of keys that belong to other parts of a larger model and are left out on purpose.
         aliases: second names of tensors, which may stand beside the first with the same values.
         without_bias: official names of Linear layers that may have no bias in the library, which is a bias of 0.
@@ -102,15 +126,22 @@ class KeyFormat:
     name: str
     marker: str
     rules: tuple[Rule, ...]
+    second: str = ""
+    foreign: str = ""
+    framework: str = ""
     left_out: tuple[str, ...] = ()
     aliases: tuple[Rule, ...] = ()
     without_bias: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     usual_eps: float | None = None
 
-    def recognises(self, key: str) -> bool:
-        """Whether the key is the format's marker."""
-        return self._marker_pattern.fullmatch(key) is not None
+    def recognises(self, keys: Sequence[str]) -> bool:
+        """Whether the keys are marked as the format's, and as no other one's that has the same marker."""
+        return (
+            _any_is(self.marker, keys)
+            and (not self.second or _any_is(self.second, keys))
+            and not (self.foreign and _any_is(self.foreign, keys))
+        )
 
     def to_official(self, key: str) -> tuple[str, Rule] | None:
         """Official name and rule of a key; None if the format has no place for it."""
@@ -140,11 +171,12 @@ class KeyFormat:
         rules = (replace(rule, reshape=Reshape.NONE) if rule.reshape is reshape else rule for rule in self.rules)
         return replace(self, rules=tuple(rules))
 
-    @cached_property
-    def _marker_pattern(self) -> re.Pattern[str]:
-        return _pattern(self.marker)
+
+def _any_is(template: str, keys: Sequence[str]) -> bool:
+    return any(map(_pattern(template).fullmatch, keys))
 
 
+@cache
 def _pattern(template: str) -> re.Pattern[str]:
     pattern = re.escape(template)
     for place in "ijk":

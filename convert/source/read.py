@@ -12,11 +12,13 @@ import numpy as np
 
 from convert.archs import OWN, ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
-from convert.checkpoints.containers import container_named
+from convert.checkpoints.containers import Container, container_named
 from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
 from convert.errors import CheckpointError
 from convert.files import ByteFile
+from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
+from convert.key_formats.rules import KeyFormat
 from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
 from convert.stored import StoredArray
@@ -78,13 +80,13 @@ def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
     if isinstance(arch, ArchSpec):
         return arch
-    return get_spec(arch) if arch not in ("", OWN) else None
+    return get_spec(arch) if arch and arch != OWN else None
 
 
 def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, *, own: bool) -> Source[TensorType]:
-    candidates = container_named(checkpoint.container).frameworks
     try:
         named = name_officially(_with_bfloat16(checkpoint))
+        candidates = _frameworks(container_named(checkpoint.container), named.key_format)
         shapes = {name: array.shape for name, array in named.tensors.items()}
         if given_spec is None:
             spec, framework = recognise_arch(shapes, candidates, own=own)
@@ -95,6 +97,18 @@ def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
         raise type(error)(f"{checkpoint.path}: {error}") from error
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
+
+
+def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
+    """Those whose layout the tensors may have."""
+    if not (only := key_format.framework):
+        return container.frameworks
+    if only not in container.frameworks:
+        raise CheckpointError(
+            f"a {container.name} with {key_format.name} keys, which are for {PROPER_NAMES[only]} alone; "
+            f"give {PROPER_NAMES[only]}'s own file"
+        )
+    return (only,)
 
 
 def _with_bfloat16(checkpoint: CheckpointOf[TensorType]) -> Mapping[str, TensorType]:

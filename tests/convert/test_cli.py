@@ -184,7 +184,13 @@ def test_an_existing_target_is_replaced_by_force(source: Path) -> None:
         (["--src", "x.pth", "--plan", "--force", "--json"], "--plan writes nothing, so leave --force and --json out"),
         (
             ["--src", "x.pth", "--dst", "x.pdparams", "--to", "timm"],
-            "--to is for a PyTorch target, .pth or .safetensors; a .pdparams has the official keys",
+            "--to timm is for a PyTorch target, .pth or .safetensors; a .pdparams takes --to official or paddleclas, "
+            "and has the official keys without it",
+        ),
+        (
+            ["--src", "x.pth", "--dst", "x.pt", "--to", "paddleclas"],
+            "--to paddleclas is for a Paddle target, .safetensors or .pdparams; a .pt takes --to official, timm, "
+            "torchvision, transformers or mmpretrain, and has the official keys without it",
         ),
         (
             ["--src", "x.pth", "--dst", "x.pdparams", "--sha256", "0" * 64],

@@ -58,7 +58,10 @@ def twice(path: Path) -> None:
 
 
 WRAPPERS = "'model', 'model_ema', 'state_dict', 'state_dict_ema'"
-KEY_FORMATS = "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, openclip, official isotropic"
+KEY_FORMATS = (
+    "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
+    "official isotropic"
+)
 CHECK = "; check the path and its permissions"
 AGAIN = "fetch the file again and compare its digest"
 

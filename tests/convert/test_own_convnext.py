@@ -17,7 +17,8 @@ from convert.archs import ARCHS, get_spec
 from convert.archs.own_convnext import ASSUMED, read_off
 from convert.checkpoints import write_checkpoint
 from convert.cli import main
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, FerryError
+from convert.key_formats import names_for
 from convert.params import Shape
 from convert.source.recognise import recognise_arch
 from convert.state_dict import expected_shapes
@@ -199,3 +200,18 @@ def test_the_users_word_makes_a_shallow_net_of_a_known_one_s_widths(
     assert not (tmp_path / "x.pdparams").exists()
     assert main([*command, "--arch", "own"]) == 0
     assert "own ConvNeXt: depths (1, 1, 2, 1), dims (20, 40, 80, 160)" in capsys.readouterr().out
+
+
+OF_NO_LIBRARY = {
+    "kernel 5": (dataclasses.replace(TINY, kernel=5), ("torchvision", "transformers", "mmpretrain", "paddleclas")),
+    "patch 2": (dataclasses.replace(TINY, patch=2), ("torchvision", "paddleclas")),
+}
+
+
+@pytest.mark.parametrize("case", OF_NO_LIBRARY)
+def test_a_library_that_cannot_build_the_net_is_not_written_for(case: str) -> None:
+    spec, libraries = OF_NO_LIBRARY[case]
+    for library in libraries:
+        with pytest.raises(FerryError, match=r"it has no (depthwise kernel|patch stem) but one of "):
+            names_for(spec, library)
+    assert names_for(spec, "timm")

@@ -181,7 +181,7 @@ def test_the_message_shows_eight_problems_and_counts_the_others() -> None:
     lines = str(caught.value).split("\n")
     assert lines[0] == "the state dict does not fit tiny_twin: 74 problems"
     assert lines[1:9] == [f"  {problem}" for problem in caught.value.problems[:8]]
-    assert lines[9:] == ["  ... and 66 more; --plan prints them all"]
+    assert lines[9:] == ["  ... and 66 more"]
 
 
 def test_the_message_of_one_problem_counts_one() -> None:

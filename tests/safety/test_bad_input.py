@@ -27,7 +27,10 @@ CUT_ZIP = (
     "fetch the file again and compare its digest",
 )
 NO_TENSORS = "holds no tensors, neither bare nor under 'model', 'model_ema', 'state_dict', 'state_dict_ema'; keys: "
-FORMATS = "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, openclip, official isotropic"
+FORMATS = (
+    "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
+    "official isotropic"
+)
 FIRST_SIX = ", ".join(
     f"'downsample_layers.{i}.{j}.{p}'" for i, j in ((0, 0), (0, 1), (1, 0)) for p in ("bias", "weight")
 )

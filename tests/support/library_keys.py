@@ -12,7 +12,9 @@ from convert.archs.convnext import Stem
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
 from convert.archs.spec import Norm
 from convert.arrays import Array
+from convert.frameworks import PADDLE
 from convert.key_formats import names_for
+from convert.targets import target_named
 
 SMALL: dict[str, ArchSpec] = {
     "plain": TINY,
@@ -27,6 +29,11 @@ SMALL: dict[str, ArchSpec] = {
 
 
 def stored(spec: ArchSpec, key_format: str, weights: Mapping[str, Array]) -> dict[str, Array]:
-    """Weights of official names as that library stores them; views."""
+    """Weights of official names, in PyTorch's layout, as that library stores them; views."""
     names = names_for(spec, key_format)
-    return {key: weights[name].reshape(reshape.theirs(weights[name].shape)) for name, (key, reshape) in names.items()}
+    official = dict(weights)
+    if target_named(key_format).frameworks == (PADDLE,):
+        official = {param.torch_name: param.layout.to_paddle(weights[param.torch_name]) for param in spec.params()}
+    shapes = {name: reshape.theirs(official[name].shape) for name, (_, reshape) in names.items()}
+    turned = {name: official[name].T if reshape.turns else official[name] for name, (_, reshape) in names.items()}
+    return {key: turned[name].reshape(shapes[name]) for name, (key, _) in names.items()}

@@ -9,8 +9,9 @@ import numpy as np
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+from convert.casting import DEFAULT
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, Measure
+from verify.gate import NOTE, Gate, Measure
 from verify.gates import FLOAT32, FLOAT64, SEED
 from verify.gates.compare import Comparison, compare
 from verify.images.decode import decode
@@ -63,6 +64,7 @@ def parity_gates(
     """
     logits: dict[tuple[str, str], Array] = {}
     with SharedBatch(inputs.nbytes) as shared:
+        unrounded = _unrounded_logits(pair, workers["torch"], shared, inputs) if pair.rounds else None
         for dtype in ("float64", "float32"):
             for framework in FRAMEWORKS:
                 builder = (builders or {}).get(framework, "")
@@ -71,22 +73,34 @@ def parity_gates(
     wide = compare(logits["torch", "float64"], logits["paddle", "float64"])
     narrow = compare(logits["torch", "float32"], logits["paddle", "float32"])
     own_error = compare(logits["torch", "float64"], logits["torch", "float32"])
+    rounding = None if unrounded is None else compare(unrounded, logits["torch", "float64"])
     what = "" if pair.spec.num_classes else FEATURES_TEXT
-    return float64_gate(wide, what=what), float32_gate(narrow, own_error, what=what)
+    return float64_gate(wide, rounding, pair.dtype, what=what), float32_gate(narrow, own_error, what=what)
 
 
-def float64_gate(difference: Comparison, *, what: str = "") -> Gate:
+def float64_gate(
+    difference: Comparison, rounding: Comparison | None = None, dtype: str = DEFAULT, *, what: str = ""
+) -> Gate:
     """Holds when the models compute the same function; False for NaN.
 
     Args:
         difference: PyTorch's float64 answer against Paddle's.
+        rounding: PyTorch's logits of the source as it is against those of the source rounded to `dtype`, which is told
+            and not judged; None where no value was rounded.
+        dtype: of the target.
         what: of what the numbers are, for people, where it is not the logits.
     """
-    measures = (
-        Measure("max rel", difference.max_rel, FLOAT64_MAX_REL),
-        Measure("max abs", difference.max_abs),
-    )
-    return Gate(FLOAT64.name, f"{what}max rel {difference.max_rel:.1e}", FLOAT64.limit, measures)
+    measures = [Measure("max rel", difference.max_rel, FLOAT64_MAX_REL), Measure("max abs", difference.max_abs)]
+    note = "" if dtype == DEFAULT else f"the target is in {dtype}, which holds every value of the source"
+    if rounding:
+        measures.append(Measure("max abs of the rounding alone", rounding.max_abs))
+        note = (
+            f"both models hold the source rounded to {dtype}, as the target is; the rounding alone moves "
+            f"torch's logits by up to {rounding.max_abs:.1e} (max rel {rounding.max_rel:.1e})"
+        )
+    details = ((NOTE, note),) if note else ()
+    measured = f"{what}max rel {difference.max_rel:.1e}"
+    return Gate(FLOAT64.name, measured, FLOAT64.limit, tuple(measures), details=details)
 
 
 def float32_gate(difference: Comparison, own_error: Comparison, *, what: str = "") -> Gate:
@@ -104,6 +118,11 @@ def float32_gate(difference: Comparison, own_error: Comparison, *, what: str = "
     )
     measured = f"{what}max abs {difference.max_abs:.1e}, torch's own error {own_error.max_abs:.1e}"
     return Gate(FLOAT32.name, measured, FLOAT32.limit, measures)
+
+
+def _unrounded_logits(pair: Pair, worker: Worker, shared: SharedBatch, inputs: ParityInputs) -> Array:
+    worker.load(pair.load_job("torch", dtype="float64", rounding=False))
+    return _forward(worker, shared, inputs.batches, "float64")
 
 
 def _forward(worker: Worker, shared: SharedBatch, batches: Sequence[Array], dtype: str) -> Array:

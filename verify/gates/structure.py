@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from convert.casting import DEFAULT, DTYPES, widened
 from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
 from convert.params import parameter_count
@@ -22,7 +23,7 @@ def tensor_problems(pair: Pair) -> list[str]:
     """What keeps either file from holding the architecture's tensors; no value is compared."""
     problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
     lines = [f"source  {line}" for line in problems]
-    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"))
+    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype])
     return lines + [f"target  {line}" for line in problems]
 
 
@@ -32,8 +33,12 @@ def mismatch_gate(problems: Sequence[str]) -> Gate:
 
 
 def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
-    """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout."""
-    target = {p.torch_name: p.layout.to_torch(pair.target.tensors[p.paddle_name]) for p in pair.spec.params()}
+    """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout and as float32.
+
+    The source's is rounded to the target's dtype. float32 holds every value of a half, so that one bit more shows.
+    """
+    tensors = widened(pair.target.tensors)
+    target = {p.torch_name: p.layout.to_torch(tensors[p.paddle_name]) for p in pair.spec.params()}
     return {"torch": tensor_digests(pair.expected), "paddle": tensor_digests(target)}
 
 
@@ -71,7 +76,8 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
         )
     digest = combined_digest(files["torch"])
     count = parameter_count(pair.spec.params())
-    measured = f"{len(files['torch'])} tensors, {count:,} parameters, digest {digest[:12]}"
+    in_dtype = "" if pair.dtype == DEFAULT else f" in {pair.dtype}"
+    measured = f"{len(files['torch'])} tensors, {count:,} parameters{in_dtype}, digest {digest[:12]}"
     if pair.head_change:
         measured = f"{measured}; {pair.head_change.describe()}"
     if problems:

@@ -11,7 +11,7 @@ from convert.visible import printable, visible
 from verify.accuracy.scores import Flip, PairedResult
 from verify.gate import Verdict
 from verify.report.document import class_name
-from verify.report.phrases import LABELS, interval, paired_lines, score, verdict, verdict_counts
+from verify.report.phrases import LABELS, interval, note_lines, paired_lines, score, verdict, verdict_counts
 from verify.report.thumbnails import thumbnail
 from verify.result import Result
 from verify.store.words import fact_words
@@ -65,6 +65,7 @@ def as_html(result: Result) -> str:
         arch=result.facts.identity.arch.name,
         facts=fact_words(result.facts),
         gates=result.gates,
+        notes=note_lines(result.gates),
         marks=MARKS,
         words=WORDS,
         named=NAMED,

@@ -14,7 +14,7 @@ from verify.gate import Gate
 from verify.gates import STRUCTURE
 from verify.gates.layers import UnitDifference, UnitReport
 from verify.gates.structure import PARAMETERS
-from verify.report.phrases import flip_line, gate_rows, headline, paired_lines, score, why_table
+from verify.report.phrases import flip_line, gate_rows, headline, note_lines, paired_lines, score, why_table
 from verify.result import Result
 from verify.store.words import fact_words
 
@@ -38,6 +38,7 @@ def as_markdown(result: Result) -> str:
     lines += _table(
         ["gate", "verdict", "measured", "limit"], [[*map(_escaped, row)] for row in gate_rows(result.gates)]
     )
+    lines += [line for note in note_lines(result.gates) for line in ("", _escaped(note))]
     if result.units and result.units.first:
         lines += ["", _departing_unit(result.units, result.units.first)]
     if result.why:

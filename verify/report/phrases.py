@@ -95,6 +95,11 @@ def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
     return [[gate.name, gate.verdict.value, visible(gate.outcome), gate.limit] for gate in gates]
 
 
+def note_lines(gates: Sequence[Gate]) -> list[str]:
+    """What the gates tell beside their verdicts, a line each."""
+    return [f"{gate.name}: {visible(gate.note)}" for gate in gates if gate.note]
+
+
 def score(value: float | None) -> str:
     """A top-1 or top-5 in per cent."""
     return "no labels" if value is None else f"{value:.3f}"

@@ -13,6 +13,7 @@ from verify.report.phrases import (
     flip_line,
     gate_rows,
     headline,
+    note_lines,
     paired_lines,
     score,
     why_table,
@@ -27,6 +28,8 @@ def as_text(result: Result) -> str:
     """The result for a terminal."""
     lines = [f"{visible(key):<18}{visible(value)}" for key, value in fact_words(result.facts).items()]
     lines += ["", *aligned([("gate", "verdict", "measured", "limit"), *gate_rows(result.gates)])]
+    if notes := note_lines(result.gates):
+        lines += ["", *notes]
     for gate in result.gates:
         lines += _listed(gate.name, gate.problems)
     if result.units:

@@ -10,6 +10,7 @@ from typing import Any
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+from convert.key_formats.rules import Reshape
 from verify.store.facts import Setup
 from verify.workers.held import HeldFile
 
@@ -29,10 +30,12 @@ class LoadJob:
         wrapper: the key that its state dict stands under; empty for a bare one.
         keys: official name of each tensor to the file's key.
         made: official names to tensors, float32, that the file does not have or that stand in place of its own.
+        reshaped: official name to the difference of shape, for tensors that have another in the file.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
         builder: "module:function" in place of the model package's `build_with`, for planting a fault; with
             "module:function:text", the function gets that text first.
+        rounding: dtype to which a source's values are rounded before the model gets them; "" for none.
     """
 
     spec: ArchSpec
@@ -41,9 +44,16 @@ class LoadJob:
     wrapper: str
     keys: Mapping[str, str]
     made: Mapping[str, Array] = field(default_factory=dict)
+    reshaped: Mapping[str, Reshape] = field(default_factory=dict)
     dtype: str = "float32"
     digest: bool = False
     builder: str = ""
+    rounding: str = ""
+
+    def official(self, content: Mapping[str, Array]) -> dict[str, Array]:
+        """The file's tensors under their official names and in their official shapes."""
+        reshapes = {name: self.reshaped.get(name, Reshape.NONE) for name in self.keys}
+        return {name: reshapes[name].to_official(content[key]) for name, key in self.keys.items()}
 
     def factory(self, default: Any) -> Any:
         if not self.builder:

@@ -21,6 +21,7 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), no_fo
 import models_paddle
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
+from convert.casting import widened
 from convert.checkpoints.containers import container_named
 from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
@@ -31,6 +32,8 @@ from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
 from verify.workers.predictor import Predictor
+
+HALVES = (np.dtype("float16"), np.dtype("uint16"))  # Paddle keeps bfloat16 as its bits
 
 
 class PaddleBackend:
@@ -165,11 +168,11 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     file = job.files[0]
     tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
     if container_named(job.container).frameworks != (PADDLE,):
-        return "paddleferry's reader", {name: tensors[key] for name, key in job.keys.items()}
+        return "paddleferry's reader", job.official(widened(tensors))
     try:
         content = paddle.load(PaddleStream(file.content), return_numpy=True)
         state_dict = content[job.wrapper] if job.wrapper else content
-        return "paddle.load", {name: _array(state_dict[key]) for name, key in job.keys.items()}
+        return "paddle.load", job.official({key: _array(state_dict[key]) for key in job.keys.values()})
     except Exception as error:
         raise refusal_of("paddle.load", error) from error
 
@@ -177,7 +180,10 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
 def _array(value: Any) -> Array:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"a {type(value).__name__} in an array's place")
-    return value
+    if value.dtype not in HALVES:
+        return value
+    values: Array = paddle.to_tensor(value, place=paddle.CPUPlace()).astype("float32").numpy()
+    return values
 
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 import models_torch
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
-from convert.casting import cast_state_dict
+from convert.casting import cast_state_dict, widened
 from convert.checkpoints.containers import container_named
 from convert.checkpoints.reading import load_checkpoint, open_checkpoint
 from convert.digest import tensor_digests
@@ -66,13 +66,9 @@ class TorchBackend:
     def load(self, job: LoadJob) -> Loaded:
         """Builds the model of the job's checkpoint; the digests are of what the model then holds."""
         reader, tensors = _read(job)
-        # The table's shapes: a file of another library may have 1x1 convolutions for Linear layers.
-        weights = {
-            p.torch_name: tensors[job.keys[p.torch_name]].reshape(p.shape)
-            for p in job.spec.params()
-            if p.torch_name not in job.made
-        }
-        weights |= job.made
+        official = job.official(tensors)
+        names = [param.torch_name for param in job.spec.params() if param.torch_name not in job.made]
+        weights = {**{name: official[name] for name in names}, **job.made}
         self.model = job.factory(models_torch.build_with)(job.spec, weights, dtype=job.dtype).to(self.device)
         self.spec = job.spec
         return Loaded(reader, _digests(job.spec, self.model) if job.digest else {})
@@ -144,14 +140,22 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
             with torch.serialization.safe_globals([argparse.Namespace]):
                 content = torch.load(file.stream(), map_location="cpu", weights_only=True)
             state_dict = content[job.wrapper] if job.wrapper else content
-            return "torch.load", {key: state_dict[key].detach().float().numpy() for key in job.keys.values()}
+            return "torch.load", {key: _values(state_dict[key], job.rounding) for key in job.keys.values()}
         except pickle.UnpicklingError:
             pass  # more in it than weights_only allows, a numpy scalar beside the weights: safe all the same
         except Exception as error:
             raise refusal_of("torch.load", error) from error
     # Or a container that torch.load does not know. The report names the reader.
-    tensors, _ = cast_state_dict(load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors)
-    return "paddleferry's reader", tensors
+    tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
+    rounded = cast_state_dict(tensors, job.rounding)[0] if job.rounding else tensors
+    return "paddleferry's reader", widened(rounded)
+
+
+def _values(tensor: Any, rounding: str) -> Array:
+    """The tensor's values, rounded by PyTorch itself; halves as float32."""
+    rounded = tensor.detach().to(getattr(torch, rounding)) if rounding else tensor.detach()
+    values: Array = (rounded if rounded.dtype is torch.float64 else rounded.float()).numpy()
+    return values
 
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
