@@ -23,6 +23,7 @@ from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.pickle_writing import pickled_int, pickled_ints, pickled_text
+from convert.checkpoints.programs import what_zip_is
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
     STORAGE_DTYPES,
@@ -106,7 +107,7 @@ class TorchZip:
     def _root(self) -> str:
         roots = [name.removesuffix("data.pkl") for name in self.entries if name.endswith("/data.pkl")]
         if len(roots) != 1 or roots[0].count("/") != 1:
-            raise CheckpointError("a zip file, but not one of torch.save: it has no data.pkl; give the .pth itself")
+            raise CheckpointError(what_zip_is(self.entries, self.file.path))
         if f"{roots[0]}constants.pkl" in self.entries:
             raise CheckpointError("a TorchScript program, not a state dict; save model.state_dict() instead")
         return roots[0]

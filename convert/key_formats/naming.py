@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
-from convert.key_formats.families import KEY_FORMATS, format_to_write
+from convert.key_formats.families import format_to_write
+from convert.key_formats.markers import STRIP_PREFIX, read_keys
 from convert.key_formats.rules import KeyFormat, Reshape
 
 __all__ = ["Named", "eps_to_tell", "name_officially", "names_for"]
 
-# Of torch.nn.parallel.DistributedDataParallel; of Lightning and of timm's ModelEma; of detectors and segmenters.
-PREFIXES = ("module.", "model.", "backbone.")
-LONGEST_CHAIN = 8  # of them, one after the other; each is tried
 TARGETS = ("official", "timm", "torchvision", "transformers", "mmpretrain")  # that --to takes
 
 
@@ -31,7 +29,7 @@ class Named(Generic[TensorType]):
             place for keeps its own name, so that the comparison with the table names it as unexpected.
         keys: official name to the checkpoint's own key.
         reshaped: official name to the operation, for tensors of another shape.
-        left_out: keys of other parts of a larger model.
+        left_out: keys of other parts of a larger model, and those without the prefix.
     """
 
     key_format: KeyFormat
@@ -42,19 +40,29 @@ class Named(Generic[TensorType]):
     left_out: tuple[str, ...] = ()
 
 
-def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
+def name_officially(
+    tensors: Mapping[str, TensorType], *, strip_prefix: str = "", option: str = STRIP_PREFIX
+) -> Named[TensorType]:
     """Recognises the key format and gives every tensor its official name and shape.
+
+    Args:
+        tensors: the state dict.
+        strip_prefix: what the keys begin with that are to be read; "" for what all begin with.
+        option: what the user calls `strip_prefix`.
 
     Raises:
         CheckpointError: no format has these keys, or several have, or an official name is among another format's;
             the text names them.
     """
-    prefix, key_format = _recognise(list(tensors))
+    reading = read_keys(tensors, strip_prefix=strip_prefix, option=option)
+    prefix, key_format = reading.prefix, reading.key_format
     official: dict[str, TensorType] = {}
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
-    left_out: list[str] = []
+    left_out = list(reading.left_out)
     for key, array in tensors.items():
+        if not key.startswith(prefix):
+            continue
         bare = key.removeprefix(prefix)
         if bare.startswith(key_format.left_out):
             left_out.append(key)
@@ -91,36 +99,3 @@ def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
     """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
     usual = format_to_write(spec, name).usual_eps
     return usual if usual != spec.eps else None
-
-
-def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:
-    readings = {(prefix, key_format) for prefix in _prefixes(keys) for key_format in _marked(keys, prefix)}
-    # mmpretrain's own keys begin with `backbone.`; taken off, the rest is another format's only if it has its marker.
-    if len(readings) == 1:
-        return readings.pop()
-    names = ", ".join(sorted({key_format.name for _, key_format in readings}))
-    if readings:
-        raise CheckpointError(f"the keys fit several key formats: {names}; keep one model's keys in the file")
-    shown = ", ".join(repr(key)[:60] for key in list(keys)[:3])
-    known = ", ".join(dict.fromkeys(key_format.name for key_format in KEY_FORMATS))
-    raise CheckpointError(
-        f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: {known}; "
-        "give a ConvNeXt's own state dict"
-    )
-
-
-def _marked(keys: Sequence[str], prefix: str) -> Iterator[KeyFormat]:
-    bare = [key.removeprefix(prefix) for key in keys]
-    return (key_format for key_format in KEY_FORMATS if any(map(key_format.recognises, bare)))
-
-
-def _prefixes(keys: Iterable[str]) -> list[str]:
-    """The empty prefix, and every chain of known prefixes that stands before all keys."""
-    keys = list(keys)
-    chains = [""]
-    for chain in chains:
-        longer = [chain + prefix for prefix in PREFIXES]
-        common = [prefix for prefix in longer if keys and all(key.startswith(prefix) for key in keys)]
-        if len(chains) <= LONGEST_CHAIN:
-            chains += common[:1]
-    return chains

@@ -108,6 +108,12 @@ class KeyFormat:
         """Whether the key is the format's marker."""
         return self._marker_pattern.fullmatch(key) is not None
 
+    def prefix_before_marker(self, key: str) -> str | None:
+        """What stands, in whole words, before the format's marker at the end of the key; None if there is none."""
+        words = key.rsplit(".", self.marker.count(".") + 1)
+        marker = ".".join(words[-self.marker.count(".") - 1 :])
+        return key.removesuffix(marker) if self.recognises(marker) else None
+
     def to_official(self, key: str) -> tuple[str, Rule] | None:
         """Official name and rule of a key; None if the format has no place for it."""
         names = ((name, rule) for rule in self.rules if (name := rule.to_official(key)) is not None)

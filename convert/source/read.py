@@ -13,7 +13,7 @@ import numpy as np
 from convert.archs import ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import container_named
-from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
+from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
 from convert.errors import CheckpointError
 from convert.files import ByteFile
 from convert.key_formats import Named, name_officially
@@ -50,13 +50,39 @@ class Source(Generic[TensorType]):
         return self.named.tensors
 
 
-def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights: str = "") -> Source[Array]:
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a file is read.
+
+    Attributes:
+        weights: path of the state dict in the file; "" for the only one there is.
+        strip_prefix: what its keys begin with that are read; "" for what all begin with.
+        side: "dst-" where the command's options for both begin so; "" for those of the source.
+    """
+
+    weights: str = ""
+    strip_prefix: str = ""
+    side: str = ""
+
+    def open(self, file: ByteFile) -> OpenCheckpoint:
+        """The chosen state dict of a file, its tensors' values unread."""
+        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights")
+
+    def name(self, tensors: Mapping[str, TensorType]) -> Named[TensorType]:
+        """Its tensors under official names."""
+        return name_officially(tensors, strip_prefix=self.strip_prefix, option=f"--{self.side}strip-prefix")
+
+
+WHOLE = Selection()
+
+
+def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[Array]:
     """Reads a checkpoint of either framework as that architecture, or as the one that its tensors show.
 
     Args:
         path: the file, or an open one.
         arch: an architecture or its name; "" to recognise it.
-        weights: which state dict, where the file holds several.
+        selection: which part of the file.
 
     The container says whose layout the tensors have; where it may have either, no ConvNeXt has tensors that fit both.
 
@@ -66,23 +92,25 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights:
     """
     given_spec = _given_spec(arch)
     file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
-    return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec)
+    return _recognise(load_checkpoint(selection.open(file)), given_spec, selection)
 
 
-def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
+def open_source(path: AnyPath, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
-    return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec)
+    return _recognise(selection.open(open_file(path)), given_spec, selection)
 
 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
     return get_spec(arch) if isinstance(arch, str) and arch else arch or None
 
 
-def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None) -> Source[TensorType]:
+def _recognise(
+    checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, selection: Selection
+) -> Source[TensorType]:
     candidates = container_named(checkpoint.container).frameworks
     try:
-        named = name_officially(_with_bfloat16(checkpoint))
+        named = selection.name(_with_bfloat16(checkpoint))
         shapes = {name: array.shape for name, array in named.tensors.items()}
         if given_spec is None:
             spec, framework = recognise_arch(shapes, candidates)

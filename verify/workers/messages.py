@@ -26,7 +26,7 @@ class LoadJob:
         files: the checkpoint and, where that is an index, the files that hold its tensors; a worker gets them as
             memory, and opens no path.
         container: what kind of file it is.
-        wrapper: the key that its state dict stands under; empty for a bare one.
+        steps: the keys that lead to the state dict in it; none for a bare one.
         keys: official name of each tensor to the file's key.
         dtype: "float32" or "float64".
         digest: whether to return the digests of what the model then holds.
@@ -37,7 +37,7 @@ class LoadJob:
     spec: ArchSpec
     files: tuple[HeldFile, ...]
     container: str
-    wrapper: str
+    steps: tuple[str | int, ...]
     keys: Mapping[str, str]
     dtype: str = "float32"
     digest: bool = False

@@ -130,7 +130,7 @@ def test_an_index_that_is_no_json_is_refused(folder: Path) -> None:
 def test_an_empty_index_holds_no_tensors(folder: Path) -> None:
     write_index(folder, {})
 
-    assert refusal(folder).startswith("holds no tensors, neither bare nor under ")
+    assert refusal(folder).startswith("holds no tensors; keys: ")
 
 
 def test_a_damaged_shard_is_named(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 
 import numpy as np
@@ -17,7 +18,7 @@ from convert.arrays import Array
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats import name_officially, names_for
 from convert.key_formats.families import KEY_FORMATS
-from convert.key_formats.naming import PREFIXES, TARGETS
+from convert.key_formats.naming import TARGETS
 from convert.key_formats.rules import Reshape
 from convert.source.recognise import distance
 from convert.state_dict import expected_shapes
@@ -133,7 +134,8 @@ def test_the_format_of_an_isotropic_file_is_called_so() -> None:
 
 
 WEIGHTS = distinct_weights(SMALL["plain"].params())
-CHAINS = [*PREFIXES, "module.model.", "model.module.", "model.backbone.", "module.module.", "module.model.backbone."]
+WORDS = ("module.", "model.", "_orig_mod.", "timm_model.", "backbone.", "net.", "encoder.q.", "0.")
+CHAINS = [*WORDS, *map("".join, itertools.permutations(WORDS[:4], 2)), "module.module.", "module.model.backbone."]
 
 
 @pytest.mark.parametrize("prefix", CHAINS)

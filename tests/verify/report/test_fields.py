@@ -57,6 +57,7 @@ FULL = {
         "key_format": "official",
         "sha256": "1f" * 32,
         "wrapper": "model_ema",
+        "prefix": "",
         "shards": FILES,
     },
     "target": {
@@ -65,6 +66,7 @@ FULL = {
         "key_format": "official",
         "sha256": "2e" * 32,
         "wrapper": "",
+        "prefix": "",
         "shards": [],
     },
     "protocol": {
