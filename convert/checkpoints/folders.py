@@ -28,11 +28,12 @@ def file_of(path: Path) -> Path:
     if len(known) == 1:
         return path / known[0]
     if known:
-        raise WrongChoice(
-            f"is a folder with {listed(known)}; give the one that is meant: {shown(path / known[0], 400)}"
-        )
+        raise WrongChoice(f"is a folder with {listed(known)}; give the one that is meant, as {path / known[0]}")
     others = sorted(name for name in there if name.endswith(KNOWN_SUFFIXES))
     if not others:
         raise CheckpointError(f"is a folder without a checkpoint ({', '.join(NAMES)}); give the file itself")
     named = listed([shown(name) for name in others])
-    raise WrongChoice(f"is a folder without {NAMES[0]} or its kin, but with {named}; give the one that is meant")
+    raise WrongChoice(
+        f"is a folder without {NAMES[0]} or its kin, but with {named}; "
+        f"give the one that is meant, as {path / others[0]}"
+    )

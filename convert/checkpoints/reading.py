@@ -13,7 +13,7 @@ from convert.checkpoints.contents import Contents
 from convert.checkpoints.finding import WEIGHTS, Place, Step, choose, take
 from convert.checkpoints.folders import file_of
 from convert.checkpoints.programs import DISTRIBUTED, distributed
-from convert.errors import CheckpointError, FerryError, UnreadableSource
+from convert.errors import CheckpointError, FerryError, UnreadableSource, WrongChoice
 from convert.files import ByteFile, SourceFile
 from convert.paths import NO_PATH, AnyPath, is_possible
 from convert.stored import StoredArray, read_all
@@ -88,6 +88,8 @@ def open_file(path: AnyPath) -> SourceFile:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from error
+    except WrongChoice as error:
+        raise WrongChoice(f"{path}: {error}") from error
     except (CheckpointError, ValueError) as error:  # the latter of a path that no system takes
         raise CheckpointError(f"{path}: {error}") from error
 
