@@ -122,8 +122,9 @@ def _notes(job: Job) -> list[str]:
         notes.append(f"every norm's eps is {job.spec.eps:g}, {job.options.to}'s is {usual:g}: build it with that eps")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
-        count = counted(len(left_out), "tensor")
-        notes.append(f"{count} of other parts of the model left out, first {shown(left_out[0])}")
+        count, prefix = counted(len(left_out), "tensor"), job.source.named.prefix
+        why = "of other parts of the model" if left_out[0].startswith(prefix) else "without that prefix"
+        notes.append(f"{count} {why} left out, first {shown(left_out[0])}")
     if beside := job.source.checkpoint.beside:
         kinds = listed([shown(kind) for kind in beside])
         notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")

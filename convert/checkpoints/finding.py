@@ -7,8 +7,10 @@ tensors; where no mapping has one, whatever looks most like a state dict is take
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,16 @@ from convert.key_formats.markers import has_marker
 
 MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
 MAX_DEPTH = 5  # containers on the way to a state dict; PyTorch Lightning has one, a trainer that keeps trainers three
+LONGEST_STEP = 200  # characters of a key on the way; a path is printed, and typed
 FEW = 2  # tensors that make no model: a best accuracy, a random state, the centre of a loss
 
 MODULES = "torch.nn.modules."  # where the parts of a whole module come from
+# What Paddle's optimizers keep of a parameter, by its name: `linear_0.w_0_moment1_0`.
+PADDLE_MOMENT = re.compile(
+    r".{1,200}_(moment[12]?|velocity|beta[12]_pow_acc|inf_norm|mean_square|mean_grad|momentum)_[0-9]{1,3}"
+)
+FIRST = 20  # keys of a mapping among which one of these stands
+
 ROOT = "."  # what `--weights` calls the file's own object
 WEIGHTS = "--weights"
 
@@ -148,13 +157,19 @@ def _places(contents: Contents) -> tuple[list[Place], list[tuple[Step, ...]]]:
 def _containers(container: Any) -> Iterator[tuple[Step, Any]]:
     items = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in items:
-        if isinstance(value, dict | list | tuple) and isinstance(key, str | int) and not isinstance(key, bool):
+        if isinstance(value, dict | list | tuple) and _is_step(key):
             yield key, value
 
 
+def _is_step(key: Any) -> bool:
+    """Whether a key can stand in a path."""
+    return len(key) <= LONGEST_STEP if isinstance(key, str) else isinstance(key, int) and not isinstance(key, bool)
+
+
 def _is_optimizer(mapping: Mapping[Any, Any]) -> bool:
-    """Whether it is what `torch.optim.Optimizer.state_dict` gives."""
-    return "param_groups" in mapping and "state" in mapping
+    """Whether it is what an optimizer's `state_dict` gives, of PyTorch or of Paddle."""
+    first = (key for key in islice(mapping, FIRST) if isinstance(key, str))
+    return ("param_groups" in mapping and "state" in mapping) or any(map(PADDLE_MOMENT.fullmatch, first))
 
 
 def _candidates(places: list[Place]) -> list[Place]:
@@ -209,8 +224,8 @@ def _refuse_others(contents: Contents, path: Path, optimizers: list[tuple[Step, 
         if modules := [key for key, name in objects.items() if name and not name.startswith("torch.optim.")]:
             raise RefusedCheckpoint(whole_module(objects[modules[0]], path, modules[0]))
     if optimizers:
-        there = quoted([".".join(map(str, steps)) or "state" for steps in optimizers])
-        raise CheckpointError(f"holds an optimizer's state ({there}) and no weights; give the file with the model's")
+        there = "" if () in optimizers else f" under {quoted(['.'.join(map(str, steps)) for steps in optimizers])}"
+        raise CheckpointError(f"holds an optimizer's state{there}, and no weights; give the file with the model's")
 
 
 def _nothing(contents: Contents) -> CheckpointError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection
 from pathlib import Path
 
 from convert.errors import shown
@@ -12,7 +11,9 @@ from convert.errors import shown
 PIR = b'{"base_code":{"magic":"pir"'  # how Paddle 3 begins the program that paddle.jit.save writes
 PADDLE_PROGRAMS = (".pdmodel", ".pdiparams")
 DISTRIBUTED = ".distcp"
-PARTS = ("/archive_format", "/models/model.json", "serialized_exported_program.json")  # of a zip of torch.export
+# In a zip: of torch.jit.save; of torch.export.save, old or new, one of these.
+TORCHSCRIPT = b"/constants.pkl"
+EXPORTED = (b"/models/model.json", b"/archive_format", b"serialized_exported_program.json")
 
 
 def whole_module(name: str, path: Path, key: str = "") -> str:
@@ -24,22 +25,30 @@ def whole_module(name: str, path: Path, key: str = "") -> str:
     return f"holds {where}, which was not run, not a state dict; its author can run: {_python(code)}"
 
 
-def what_zip_is(entries: Collection[str], path: Path) -> str:
-    """What a zip is that torch.save did not write."""
-    if any(name.endswith(PARTS) for name in entries):
-        saved = path.with_name(f"{path.stem}_state_dict.pth")
-        code = f"torch.save(torch.export.load({_text(path)}).state_dict, {_text(saved)})"
+def what_zip_is(names: bytes, path: Path) -> str:
+    """What a zip is that torch.save did not write, where it is a program; "" of any other.
+
+    Args:
+        names: the zip's directory, or its entries' names.
+        path: the file.
+    """
+    saved = _text(path.with_name(f"{path.stem}_state_dict.pth"))
+    if TORCHSCRIPT in names:
+        code = f"torch.save(torch.jit.load({_text(path)}).state_dict(), {saved})"
+        return f"a TorchScript program, not a state dict; its author can run: {_python(code)}"
+    if any(part in names for part in EXPORTED):
+        code = f"torch.save(torch.export.load({_text(path)}).state_dict, {saved})"
         return f"an exported program of torch.export, not a state dict; its author can run: {_python(code)}"
-    return "a zip file, but not one of torch.save: it has no data.pkl; give the .pth itself"
+    return ""
 
 
 def what_program_is(name: str, start: bytes) -> str:
     """What a file of that name with that start is, where it belongs to an exported program of Paddle; "" if to none."""
     if not name.endswith(PADDLE_PROGRAMS) and not start.startswith(PIR):
         return ""
-    part = "parameters of an exported program" if name.endswith(".pdiparams") else "exported program"
-    saved = "paddle.save(model.state_dict(), 'x.pdparams')"
-    return f"is the {part} of paddle.jit.save, without the layers' names; its author can save {saved}"
+    part = "the parameters of an exported program" if name.endswith(".pdiparams") else "an exported program"
+    saved = "paddle.save(layer.state_dict(), 'x.pdparams')"
+    return f"is {part} of paddle.jit.save, without the layers' names; its author can run: {saved}"
 
 
 def distributed(folder: Path, *, a_part: bool = False) -> str:

@@ -11,6 +11,8 @@ from functools import cached_property
 from convert.archs.spec import ArchSpec
 from convert.params import Shape
 
+LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
+
 
 class Reshape(enum.Enum):
     """A difference of shape that keeps every value in its place."""
@@ -110,6 +112,8 @@ class KeyFormat:
 
     def prefix_before_marker(self, key: str) -> str | None:
         """What stands, in whole words, before the format's marker at the end of the key; None if there is none."""
+        if len(key) > LONGEST_MARKER:
+            return None
         words = key.rsplit(".", self.marker.count(".") + 1)
         marker = ".".join(words[-self.marker.count(".") - 1 :])
         return key.removesuffix(marker) if self.recognises(marker) else None

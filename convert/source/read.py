@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from convert.archs import ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import container_named
 from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, WrongChoice
 from convert.files import ByteFile
 from convert.key_formats import Named, name_officially
+from convert.params import Shape
 from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
+from convert.source.unlike import describe_keys, describe_shard, describe_tensors, describe_transposed
 from convert.stored import StoredArray
 
 
@@ -110,17 +112,45 @@ def _recognise(
 ) -> Source[TensorType]:
     candidates = container_named(checkpoint.container).frameworks
     try:
-        named = selection.name(_with_bfloat16(checkpoint))
+        named = _name(checkpoint, selection)
         shapes = {name: array.shape for name, array in named.tensors.items()}
-        if given_spec is None:
-            spec, framework = recognise_arch(shapes, candidates)
-        else:
-            spec = given_spec.fitted_to(shapes)
-            framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
+        spec, framework = _fitting(checkpoint, shapes, candidates, given_spec)
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
         raise type(error)(f"{checkpoint.path}: {error}") from error
     return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
+
+
+def _name(checkpoint: CheckpointOf[TensorType], selection: Selection) -> Named[TensorType]:
+    tensors = _with_bfloat16(checkpoint)
+    try:
+        return selection.name(tensors)
+    except WrongChoice:
+        raise
+    except CheckpointError as error:
+        shapes = {name: array.shape for name, array in tensors.items()}
+        raise CheckpointError(describe_keys(checkpoint.path, shapes) or error) from error
+
+
+def _fitting(
+    checkpoint: CheckpointOf[Any], shapes: Mapping[str, Shape], candidates: Sequence[str], given_spec: ArchSpec | None
+) -> tuple[ArchSpec, str]:
+    """The architecture and the framework of those tensors."""
+    path, steps = checkpoint.path, checkpoint.steps
+    if given_spec is None:
+        try:
+            return recognise_arch(shapes, candidates)
+        except WrongChoice:
+            raise
+        except CheckpointError as error:
+            raise CheckpointError(describe_tensors(path, shapes, candidates, steps) or error) from error
+    spec = given_spec.fitted_to(shapes)
+    framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
+    if distance(spec, shapes, framework):
+        transposed = describe_transposed(path, spec, shapes, framework, steps) if len(candidates) == 1 else ""
+        if reason := describe_shard(path) or transposed:
+            raise CheckpointError(reason)
+    return spec, framework
 
 
 def _with_bfloat16(checkpoint: CheckpointOf[TensorType]) -> Mapping[str, TensorType]:

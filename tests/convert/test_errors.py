@@ -90,7 +90,8 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "that is a TorchScript program": (
         torchscript,
-        "{src}: a TorchScript program, not a state dict; save model.state_dict() instead",
+        "{src}: a TorchScript program, not a state dict; its author can run: python -c "
+        """'import torch; torch.save(torch.jit.load("{src}").state_dict(), "{stem}_state_dict.pth")'""",
     ),
     "that is another zip file": (
         lambda path: write_zip(path, {"readme.txt": b"hello"}),
@@ -183,7 +184,7 @@ def test_a_source_is_refused(kind: str, tmp_path: Path, capsys: pytest.CaptureFi
     make(source)
     given = ["--arch", "convnext_digits", "--src", str(source), "--dst", str(tmp_path / "x.pdparams")]
 
-    assert_refused(given, message.format(src=source), tmp_path, capsys)
+    assert_refused(given, message.format(src=source, stem=source.with_suffix("")), tmp_path, capsys)
 
 
 @pytest.mark.parametrize(

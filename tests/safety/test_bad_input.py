@@ -51,7 +51,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("a gzip file", "a 7z file", "a tar file of torch 0.1", "an empty zip file"), NO_CHECKPOINT),
     **dict.fromkeys(("a TensorFlow checkpoint", "a Keras file", "an ONNX file", "an array of numpy"), NO_CHECKPOINT),
     **dict.fromkeys(("an archive of numpy", "another zip file"), NO_TORCH_ZIP),
-    "a TorchScript program": ("a TorchScript program, not a state dict", "save model.state_dict() instead"),
+    "a TorchScript program": (
+        "a TorchScript program, not a state dict",
+        "its author can run: python -c 'import torch; "
+        """torch.save(torch.jit.load("{path}").state_dict(), "{stem}_state_dict.pth")'""",
+    ),
     "a file of a big-endian machine": (
         "written on a big-endian machine, which is not supported",
         "save it anew on a little-endian one",
@@ -86,7 +90,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "a list in a pickle": ("the pickle holds a list, not a dict of tensors", SAVE),
     "an empty state dict": (f"{NO_TENSORS}nothing", SAVE),
     "an optimizer's state only": (
-        "holds an optimizer's state ('optimizer') and no weights",
+        "holds an optimizer's state under 'optimizer', and no weights",
         "give the file with the model's",
     ),
     "an epoch among the tensors": ("the state dict holds 1 entries that are no tensors: 'epoch'", SAVE),
@@ -159,6 +163,7 @@ def test_the_message_names_the_file_the_cause_and_the_next_step_for(
     cause, step = MESSAGES[bare(kind)]
     separator = ": " if "--dtype" in step else "; "
     advice = AFTER_REFUSAL if kind in REFUSED else ""
+    step = step.replace("{path}", str(path)).replace("{stem}", str(path.with_suffix("")))
     assert message == f"convert: {path}: {cause}{separator}{step}\n{advice}convert: nothing was written\n"
     assert status == 1
     assert standing_files(tmp_path) == before
