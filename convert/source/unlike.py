@@ -38,7 +38,7 @@ def describe_keys(path: Path, shapes: Shapes) -> str:
         return shard
     family = name_family(shapes)
     article = "an" if family[:1] in "AEIOU" else "a"
-    return f"is {article} {family}, not a ConvNeXt; --list prints what can be converted" if family else ""
+    return f"is {article} {family}, not a ConvNeXt; `convert --list` prints what can be converted" if family else ""
 
 
 def describe_shard(path: Path) -> str:

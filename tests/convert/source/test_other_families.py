@@ -106,5 +106,5 @@ def test_the_message_names_the_network(tmp_path: Path, capsys: pytest.CaptureFix
 
     assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/x.pdparams"]) == 1
 
-    message = "is a ResNeXt-50 32x4d of torchvision, not a ConvNeXt; --list prints what can be converted"
+    message = "is a ResNeXt-50 32x4d of torchvision, not a ConvNeXt; `convert --list` prints what can be converted"
     assert capsys.readouterr().err == f"convert: {tmp_path}/x.pth: {message}\nconvert: nothing was written\n"
