@@ -57,7 +57,7 @@ FULL = {
         "key_format": "official",
         "sha256": "1f" * 32,
         "wrapper": "model_ema",
-        "prefix": "",
+        "prefix": "module.",
         "shards": FILES,
     },
     "target": {
