@@ -16,6 +16,7 @@ from convert.key_formats.families import KEY_FORMATS
 from convert.key_formats.rules import KeyFormat
 
 STRIP_PREFIX = "--strip-prefix"
+MOST = 6  # choices that a message offers
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) 
     given = strip_prefix + "." * (bool(rests) and all(rest.startswith(".") for rest in rests))
     behind = {key.removeprefix(given): tensor for key, tensor in tensors.items() if key.startswith(given)}
     if not behind:
-        prefixes = dict.fromkeys(prefix for prefix, _ in _marked(tensors) if prefix)
+        prefixes = list(dict.fromkeys(prefix for prefix, _ in _marked(tensors) if prefix))[:MOST]
         instead = either(asked(option, prefix) for prefix in prefixes) if prefixes else f"leave {option} out"
         raise WrongChoice(f"no key begins with {shown(repr(strip_prefix))}; {instead}")
     inner = read_keys(behind, option=option)
@@ -94,10 +95,10 @@ def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) 
 
 def _several(prefixes: Sequence[str], option: str) -> WrongChoice:
     """What to raise where the keys of several models stand in one state dict."""
-    choices = [asked(option, prefix) for prefix in prefixes if prefix]
+    choices = [asked(option, prefix) for prefix in prefixes if prefix][:MOST]
     bare = "one without a prefix (to take it, save it alone) and " * ("" in prefixes)
-    there = [shown(repr(prefix)) for prefix in prefixes if prefix]
-    return WrongChoice(f"holds several models, {bare}behind {' and '.join(there)}; choose with {either(choices)}")
+    there = quoted([prefix for prefix in prefixes if prefix])
+    return WrongChoice(f"holds several models, {bare}behind {there}; choose with {either(choices)}")
 
 
 def _marked(keys: Iterable[str]) -> Iterator[tuple[str, KeyFormat]]:

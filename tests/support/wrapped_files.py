@@ -193,7 +193,7 @@ ASKED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "two encoders": (
         of_contrast,
-        "holds several models, behind 'module.encoder_q.' and 'module.encoder_k.'; "
+        "holds several models, behind 'module.encoder_q.', 'module.encoder_k.'; "
         "choose with --strip-prefix module.encoder_q. or --strip-prefix module.encoder_k.",
     ),
     "the weights of a loss": (

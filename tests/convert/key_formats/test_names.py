@@ -15,7 +15,7 @@ from convert.archs import ARCHS
 from convert.archs.convnext import Stem
 from convert.archs.spec import Norm
 from convert.arrays import Array
-from convert.errors import CheckpointError, FerryError
+from convert.errors import CheckpointError, FerryError, WrongChoice
 from convert.key_formats import name_officially, names_for
 from convert.key_formats.families import KEY_FORMATS
 from convert.key_formats.naming import TARGETS
@@ -268,3 +268,25 @@ def test_no_tensors_fit_both_frameworks_layouts(arch: str, classes: int) -> None
 def test_the_words_of_stems_and_norms_are_timms() -> None:
     assert [stem.value for stem in Stem] == ["patch", "overlap", "overlap_tiered", "overlap_act"]
     assert [norm.value for norm in Norm] == ["layernorm", "rmsnorm", "simplenorm"]
+
+
+def test_a_bare_model_beside_another_is_told_as_one() -> None:
+    theirs = stored(SMALL["plain"], "timm", WEIGHTS)
+
+    with pytest.raises(WrongChoice) as caught:
+        name_officially({**theirs, **{f"ema.{key}": array for key, array in theirs.items()}})
+
+    assert str(caught.value) == (
+        "holds several models, one without a prefix (to take it, save it alone) and behind 'ema.'; "
+        "choose with --strip-prefix ema."
+    )
+
+
+def test_of_very_many_models_a_few_are_named() -> None:
+    keys = [f"m{n}.stages.0.0.dwconv.weight" for n in range(20)]
+
+    with pytest.raises(WrongChoice) as caught:
+        name_officially(dict.fromkeys(keys, np.ones(1)))
+
+    assert "'m5.', ...; choose with --strip-prefix m0., " in str(caught.value)
+    assert str(caught.value).endswith(" or --strip-prefix m5.")
