@@ -51,6 +51,7 @@ USAGE = Usage(
         "--force": Rule((CONVERT,)),
         "--json": Rule((CONVERT,)),
         "--weights": Rule(READING),
+        "--strip-prefix": Rule(READING),
         "--to": Rule(READING),
         "--dtype": Rule(READING),
         "--num-classes": Rule(READING),
@@ -146,7 +147,7 @@ def _run(args: argparse.Namespace, prog: str) -> int:
         return 0
     if args.dst and not args.plan:
         check_target(args.dst, force=args.force)  # before a large source is read
-    options = Options(args.weights, args.to, args.dtype, args.num_classes)
+    options = Options(args.weights, args.to, args.dtype, args.num_classes, args.strip_prefix)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
         print_message(located.line())
@@ -215,7 +216,15 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_values(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where the file holds several")
+    parser.add_argument(
+        "--weights", default="", metavar="PATH", help="which state dict, where the file holds several: model_ema"
+    )
+    parser.add_argument(
+        "--strip-prefix",
+        default="",
+        metavar="P",
+        help="take the tensors whose keys begin with P, without it, where only some do: backbone.",
+    )
     parser.add_argument(
         "--to",
         default="",

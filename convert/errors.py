@@ -26,6 +26,7 @@ Ctrl-C in an accuracy run is `verify.RunInterrupted`, a KeyboardInterrupt; SIGTE
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -131,6 +132,11 @@ def quoted(names: Iterable[Any]) -> str:
 def either(names: Iterable[str]) -> str:
     """ "a", "a or b", "a, b or c": each name once."""
     return join_words(list(dict.fromkeys(names)), "or")
+
+
+def asked(option: str, value: str) -> str:
+    """An option with its value, as a shell takes it."""
+    return f"{option} {shown(shlex.quote(value), 200)}"
 
 
 def listed(names: Sequence[str]) -> str:

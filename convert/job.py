@@ -28,7 +28,7 @@ from convert.key_formats.rules import Reshape
 from convert.one_pass import OnePass
 from convert.params import Layout, Param
 from convert.paths import AnyPath
-from convert.source.read import Source, open_source
+from convert.source.read import Selection, Source, open_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
 from convert.stored import StoredArray
@@ -40,17 +40,19 @@ class Options:
     """What is done beyond carrying the tensors over.
 
     Attributes:
-        weights: which state dict, where the file holds several.
+        weights: which state dict, by its path, where the file holds several.
         to: key format of the target, one of `convert.targets.TARGETS`; "" for the official names.
         dtype: of the target; "" for float32 without losing a value.
         num_classes: of a freshly initialised head where the source has none or another; 0 leaves the head out, None
             keeps the source's own, or none.
+        strip_prefix: what the keys begin with that are carried over; "" for what all begin with.
     """
 
     weights: str = ""
     to: str = ""
     dtype: str = ""
     num_classes: int | None = None
+    strip_prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Job:
             FerryError: a name, the file or its keys are no good.
         """
         options = options or Options()
-        source = open_source(src, arch=arch, weights=options.weights)
+        selection = Selection(options.weights, options.strip_prefix)
+        source = open_source(src, arch=arch, selection=selection)
         spec = source.spec
         tensors: dict[str, Tensor] = dict(source.tensors)
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.

@@ -131,8 +131,9 @@ def _notes(job: Job) -> list[str]:
         notes.append(f"{join_words(aliases)}: second names of tensors, of the same values, left out")
     if job.source.named.left_out:
         left_out = job.source.named.left_out
-        count = counted(len(left_out), "tensor")
-        notes.append(f"{count} of other parts of the model left out, first {shown(left_out[0])}")
+        count, prefix = counted(len(left_out), "tensor"), job.source.named.prefix
+        why = "of other parts of the model" if left_out[0].startswith(prefix) else "without that prefix"
+        notes.append(f"{count} {why} left out, first {shown(left_out[0])}")
     if beside := job.source.checkpoint.beside:
         kinds = listed([shown(kind) for kind in beside])
         notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")

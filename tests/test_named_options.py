@@ -20,6 +20,7 @@ OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z0-9-]*")  # no variable of 
 # Options of other programs, by the word that says whose.
 OTHERS = {
     "convert/ownership.py": {"--yes", "--force-reinstall", "--no-deps"},  # pip's, in a command line of pip
+    "convert/source/unlike.py": {"--list"},  # convert's, and called so
     "verify/workers/batches.py": {"--shm-size"},  # docker's, and called so
 }
 

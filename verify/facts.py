@@ -111,6 +111,7 @@ def _file(source: Source[Array]) -> CheckpointFile:
         key_format=source.named.key_format.name,
         sha256=first.sha256(),
         wrapper=checkpoint.wrapper,
+        prefix=source.named.prefix,
         shards=tuple(HashedFile(name=file.path.name, sha256=file.sha256()) for file in shards),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from convert.arrays import Array
 from convert.errors import FerryError
+from convert.source.read import Selection
 from verify.datasets import Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
 from verify.options import Options
@@ -37,7 +38,13 @@ class Inputs:
         Raises:
             FerryError: one of them is no good, or does not go with another.
         """
-        pair = read_pair(options.arch, options.src, options.dst, weights=options.weights)
+        pair = read_pair(
+            options.arch,
+            options.src,
+            options.dst,
+            source_part=Selection(options.weights, options.strip_prefix),
+            target_part=Selection(options.dst_weights, options.dst_strip_prefix, side="dst-"),
+        )
         if options.data is not None and not pair.spec.num_classes:
             raise FerryError(
                 f"--data: {options.dst} has no head, so there is no class to score or to compare, with or without "

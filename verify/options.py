@@ -23,7 +23,10 @@ class Options:
         src: PyTorch's checkpoint.
         dst: Paddle's.
         arch: the architecture's name; "" to recognise it.
-        weights: which state dict of the source, where it holds several.
+        weights: which state dict of the source, by its path, where it holds several.
+        strip_prefix: what the source's keys begin with that are verified; "" for what all begin with.
+        dst_weights: which state dict of the target, likewise.
+        dst_strip_prefix: what the target's keys begin with that are verified, likewise.
         data: the validation set, a folder or an archive; None leaves the accuracy gate out.
         labelled: False compares predictions only.
         choice: how the validation set is to be read, where that is not plain.
@@ -47,6 +50,9 @@ class Options:
     dst: PathField = PathField()
     arch: str = ""
     weights: str = ""
+    strip_prefix: str = ""
+    dst_weights: str = ""
+    dst_strip_prefix: str = ""
     data: OptionalPathField = OptionalPathField()
     labelled: bool = True
     choice: Choice = field(default_factory=Choice)

@@ -14,7 +14,7 @@ from convert.casting import DEFAULT, DTYPES, cast_state_dict, holds, widened
 from convert.errors import CheckpointError
 from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import HeadChange
-from convert.source.read import Source, read_source
+from convert.source.read import WHOLE, Selection, Source, read_source
 from verify.workers.held import HeldFile, hold_file
 from verify.workers.messages import LoadJob
 
@@ -66,7 +66,7 @@ class Pair:
             self.spec,
             tuple(file for file in checkpoint.files if isinstance(file, HeldFile)),
             checkpoint.container,
-            checkpoint.wrapper,
+            checkpoint.steps,
             side.named.keys,
             self._made(rounding=rounding) if framework == TORCH else side.named.made,
             side.named.reshaped,
@@ -83,16 +83,25 @@ class Pair:
         return {name: self.expected[name] if rounding else made[name] for name in made if name in self.expected}
 
 
-def read_pair(arch: str | ArchSpec, src: Path, dst: Path, *, weights: str = "") -> Pair:
+def read_pair(
+    arch: str | ArchSpec, src: Path, dst: Path, *, source_part: Selection = WHOLE, target_part: Selection = WHOLE
+) -> Pair:
     """Reads both files, once, without running anything that they carry.
+
+    Args:
+        arch: an architecture or its name; "" to recognise it.
+        src: PyTorch's file.
+        dst: Paddle's file.
+        source_part: which part of PyTorch's file.
+        target_part: which part of Paddle's.
 
     Raises:
         FerryError: one is no checkpoint, or the two are the wrong way round.
     """
-    source = read_source(hold_file(src), arch=arch, weights=weights)
+    source = read_source(hold_file(src), arch=arch, selection=source_part)
     if source.framework == PADDLE:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
-    target = read_source(hold_file(dst), arch=arch)
+    target = read_source(hold_file(dst), arch=arch, selection=target_part)
     if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
     dtype = _dtype_of(target.tensors)

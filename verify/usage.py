@@ -59,6 +59,9 @@ USAGE = Usage(
         "--src": Rule((PAIR,)),
         "--dst": Rule((PAIR,)),
         "--weights": Rule((PAIR,)),
+        "--strip-prefix": Rule((PAIR,)),
+        "--dst-weights": Rule((PAIR,)),
+        "--dst-strip-prefix": Rule((PAIR,)),
         "--data": Rule((PAIR,)),
         "--layout": Rule((PAIR,), needs=("--data",)),
         "--devkit": Rule((PAIR,), needs=("--data",), excludes=("--unlabelled",)),
@@ -106,14 +109,32 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     parser.add_argument(
         "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
     )
-    parser.add_argument("--weights", default="", metavar="KEY", help="which state dict, where --src holds several")
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    _add_parts(parser)
     _add_data(parser)
     _add_protocol(parser)
     _add_diagnosis(parser)
     _add_run(parser)
     USAGE.add_needs(parser)
     return parser
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_argument_group("which part of a file")
+    parts.add_argument("--weights", default="", metavar="PATH", help="which state dict, where --src holds several")
+    parts.add_argument(
+        "--strip-prefix",
+        default="",
+        metavar="P",
+        help="take the tensors of --src whose keys begin with P, where only some do",
+    )
+    parts.add_argument("--dst-weights", default="", metavar="PATH", help="which state dict, where --dst holds several")
+    parts.add_argument(
+        "--dst-strip-prefix",
+        default="",
+        metavar="P",
+        help="take the tensors of --dst whose keys begin with P, where only some do",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

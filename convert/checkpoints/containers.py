@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
+from convert.checkpoints.programs import what_program_is
 from convert.errors import either
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 
@@ -29,7 +30,7 @@ class Container:
     """One container, or the index of a sharded one.
 
     Attributes:
-        name: what a summary calls it; an index bears its shards' name.
+        name: what a summary calls it; the index of a container bears that one's name, unless it has several.
         maker: what usually writes such files.
         frameworks: whose tensors it may hold; of one alone, that framework's own loader reads it too.
         suffixes: that its files have, the usual one first; those of a target, where there is a writer.
@@ -95,6 +96,13 @@ TORCH_LEGACY = Container(
     magic=b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.",  # a pickle of torch's magic number
     reader="convert.checkpoints.torch_legacy:open_torch_legacy",
 )
+TORCH_INDEX = Container(
+    name="sharded torch",
+    maker="torch.save",
+    frameworks=(TORCH,),
+    suffixes=(".bin.index.json",),
+    reader="convert.checkpoints.shards:open_torch_index",
+)
 SAFETENSORS_INDEX = Container(
     name="safetensors",
     maker="safetensors",
@@ -124,7 +132,7 @@ PADDLE_PICKLE = Container(
 )
 
 # A file is of the first row that recognises it: a safetensors, and torch's legacy pickle, may begin as any pickle does.
-CONTAINERS = (TORCH_ZIP, TORCH_LEGACY, SAFETENSORS_INDEX, SAFETENSORS, PADDLE_PICKLE)
+CONTAINERS = (TORCH_ZIP, TORCH_LEGACY, TORCH_INDEX, SAFETENSORS_INDEX, SAFETENSORS, PADDLE_PICKLE)
 
 WRITTEN = tuple(row for row in CONTAINERS if row.writer)
 WRITTEN_AS = {suffix: row for row in WRITTEN for suffix in row.suffixes}
@@ -147,12 +155,14 @@ def split_suffix(file: str) -> tuple[str, str]:
     return file.removesuffix(suffix), suffix
 
 
-def what_is(start: bytes) -> str:
-    """What is said of a file that no row recognises."""
+def what_is(start: bytes, name: str = "") -> str:
+    """What is said of a file of that name that no row recognises."""
     if start.startswith(b"version https://git-lfs"):
         return "is a git-lfs pointer, not the file itself; run `git lfs pull`"
     if start.lstrip()[:1] == b"<":
         return "is a web page, not a checkpoint; the address gave an error page or wants a login"
+    if program := what_program_is(name, start):
+        return program
     rows = _own_first(WRITTEN)
     makers, suffixes = [row.maker for row in rows], [row.suffixes[0] for row in rows]
     return f"is no checkpoint of {either(makers)}; give the {either(suffixes)} itself"

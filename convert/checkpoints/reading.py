@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
@@ -10,28 +10,16 @@ from typing import Any, Generic
 from convert.arrays import Array, TensorType
 from convert.checkpoints.containers import CONTAINERS, START, Container, recognise_container, what_is
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.pickle_globals import Inert, refusal_of
-from convert.errors import (
-    CheckpointError,
-    FerryError,
-    RefusedCheckpoint,
-    UnreadableSource,
-    WrongChoice,
-    listed,
-    quoted,
-    shown,
-)
+from convert.checkpoints.finding import WEIGHTS, Place, Step, choose, take
+from convert.checkpoints.folders import file_of
+from convert.checkpoints.programs import DISTRIBUTED, distributed
+from convert.errors import CheckpointError, FerryError, UnreadableSource, WrongChoice
 from convert.files import ByteFile, SourceFile
 from convert.paths import NO_PATH, AnyPath, is_possible
 from convert.stored import StoredArray, read_all
 
-MAX_TENSORS = 20_000  # of a state dict; a ConvNeXt has 400, and one tensor can be named again in five bytes
-
 # Loaded with this module, so that reading a file opens nothing but that file and its shards.
 READERS = {row: row.load_reader() for row in CONTAINERS}
-
-# Keys under which training code wraps a state dict: the official code's and timm's.
-WRAPPERS = ("model", "model_ema", "state_dict", "state_dict_ema")
 
 
 @dataclass(frozen=True)
@@ -41,10 +29,11 @@ class CheckpointOf(Generic[TensorType]):
     Attributes:
         path: the file.
         container: the name of its row in `CONTAINERS`.
-        wrapper: the key that the state dict stood under; empty for a bare one.
+        wrapper: the path of the state dict in the file, "ema.module"; empty for a bare one.
         tensors: the file's own keys to its tensors: read-only arrays, or arrays whose values are still in the file.
         files: the open file and, where that is the index of a sharded one, the files that hold the tensors.
         beside: what kinds of objects stand beside the weights and were not looked at, by the names of their classes.
+        steps: the keys of that path, which a framework's own reader takes too.
     """
 
     path: Path
@@ -53,6 +42,7 @@ class CheckpointOf(Generic[TensorType]):
     tensors: Mapping[str, TensorType]
     files: tuple[ByteFile, ...] = ()
     beside: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @property
     def shards(self) -> tuple[Path, ...]:
@@ -77,8 +67,9 @@ def read_checkpoint(path: AnyPath, *, weights: str = "") -> Checkpoint:
     """Reads a checkpoint of PyTorch, Paddle or safetensors without running anything that it names.
 
     Args:
-        path: the file, or the `.safetensors.index.json` of a sharded one; its content decides what it is, not its name.
-        weights: which wrapped state dict to take, where a file holds several ("model_ema").
+        path: the file, the index of a sharded one, or a folder with one of these; a file's content decides what it
+            is, not its name.
+        weights: which state dict to take, where a file holds several: its path ("model_ema", "ema.module").
 
     Raises:
         CheckpointError: no such file, not a checkpoint, damaged, changed while it was read, or several candidates; the
@@ -92,21 +83,38 @@ def open_file(path: AnyPath) -> SourceFile:
     if not is_possible(path):
         raise CheckpointError(f"{path}: {NO_PATH}")
     try:
-        return SourceFile(Path(path))
+        return SourceFile(file_of(Path(path)))
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from error
+    except WrongChoice as error:
+        raise WrongChoice(f"{path}: {error}") from error
     except (CheckpointError, ValueError) as error:  # the latter of a path that no system takes
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:
-    """What an open file holds, the tensors' values unread; arguments and errors are those of `read_checkpoint`."""
+def open_checkpoint(file: ByteFile, *, weights: str = "", option: str = WEIGHTS) -> OpenCheckpoint:
+    """What an open file holds, the tensors' values unread; errors are those of `read_checkpoint`.
+
+    Args:
+        file: the file.
+        weights: which state dict to take, where it holds several.
+        option: what the user calls `weights`.
+    """
+    return _open(file, lambda contents: choose(contents, file.path, weights, option=option))
+
+
+def reopen_checkpoint(file: ByteFile, steps: Sequence[Step]) -> OpenCheckpoint:
+    """What a file holds of which `open_checkpoint` has found the state dict at those steps."""
+    return _open(file, lambda contents: take(contents, steps))
+
+
+def _open(file: ByteFile, find: Callable[[Contents], tuple[Place, dict[str, Any]]]) -> OpenCheckpoint:
     try:
         container = _container(file)
         contents = READERS[container](file)
-        wrapper, state_dict = _choose(contents, weights)
+        place, state_dict = find(contents)
         tensors = contents.arrays(state_dict)
     except UnreadableSource:
         raise
@@ -115,7 +123,7 @@ def open_checkpoint(file: ByteFile, *, weights: str = "") -> OpenCheckpoint:
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
         raise kind(f"{file.path}: {error}") from error
     files = (file, *contents.shards)
-    return OpenCheckpoint(file.path, container.name, wrapper, tensors, files, contents.beside)
+    return OpenCheckpoint(file.path, container.name, place.name, tensors, files, contents.beside, place.steps)
 
 
 def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
@@ -129,70 +137,14 @@ def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
     except ValueError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
     checkpoint.check_unchanged()
-    return Checkpoint(
-        checkpoint.path, checkpoint.container, checkpoint.wrapper, tensors, checkpoint.files, checkpoint.beside
-    )
+    return Checkpoint(**{**vars(checkpoint), "tensors": tensors})
 
 
 def _container(file: ByteFile) -> Container:
+    if file.path.name.endswith(DISTRIBUTED):
+        raise CheckpointError(distributed(file.path.parent, a_part=True))
     start = bytes(file.read(0, min(START, file.size)))
     container = recognise_container(file.path.name, start)
     if container is None:
-        raise CheckpointError(what_is(start))
+        raise CheckpointError(what_is(start, file.path.name))
     return container
-
-
-def _choose(contents: Contents, weights: str) -> tuple[str, dict[str, Any]]:
-    """The chosen wrapper, "" for none, and the state dict under it."""
-    root = contents.root
-    if isinstance(root, Inert) and root.name:
-        raise RefusedCheckpoint(
-            f"holds a {root.name}, which was not run, not a state dict; its author can save model.state_dict() of it"
-        )
-    _refuse_first([root])
-    if not isinstance(root, dict):
-        raise CheckpointError(f"holds a {type(root).__name__}, not a state dict; save model.state_dict()")
-    places = {"": root, **{wrapper: root.get(wrapper) for wrapper in WRAPPERS}}
-    candidates = {
-        wrapper: place
-        for wrapper, place in places.items()
-        if isinstance(place, dict) and any(map(contents.is_tensor, place.values()))
-    }
-    if len(candidates) > 1:  # a state dict holds no other: tensors beside one are a best accuracy, a random state
-        candidates.pop("", None)
-    chosen = [weights] if weights else list(candidates)
-    if weights and weights not in candidates:
-        kind = WrongChoice if candidates else CheckpointError
-        raise kind(f"has no weights under {weights!r}; it holds {quoted(candidates)}")
-    if not chosen:
-        _refuse_first(places.values())
-        _refuse_first(value for place in places.values() if isinstance(place, dict) for value in place.values())
-        raise CheckpointError(
-            f"holds no tensors, neither bare nor under {quoted(WRAPPERS)}; keys: {quoted(root)}; "
-            "save model.state_dict()"
-        )
-    if len(chosen) > 1:
-        raise WrongChoice(f"holds several state dicts: {quoted(candidates)}; choose one with --weights")
-    return chosen[0], _checked(candidates[chosen[0]], contents)
-
-
-def _checked(state_dict: dict[Any, Any], contents: Contents) -> dict[str, Any]:
-    if len(state_dict) > MAX_TENSORS:
-        raise RefusedCheckpoint(f"{len(state_dict):,} tensors, where {MAX_TENSORS:,} are the limit")
-    _refuse_first(state_dict.values())
-    odd = [
-        shown(repr(name))
-        for name, value in state_dict.items()
-        if not isinstance(name, str) or not contents.is_tensor(value)
-    ]
-    if odd:
-        raise CheckpointError(
-            f"the state dict holds {len(odd)} entries that are no tensors: {listed(odd)}; save model.state_dict()"
-        )
-    return state_dict
-
-
-def _refuse_first(values: Iterable[Any]) -> None:
-    """Raises RefusedCheckpoint for the first value that may not stand among the weights, with its reason."""
-    if refusal := next(filter(None, map(refusal_of, values)), ""):
-        raise RefusedCheckpoint(refusal)

@@ -1,39 +1,66 @@
-"""A sharded safetensors: an index that names the files which hold the tensors."""
+"""A sharded checkpoint: an index that names the files which hold the tensors, safetensors or torch.save's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from convert.checkpoints.contents import Contents, contents_of_arrays
-from convert.checkpoints.safetensors import parse_json, read_safetensors
+from convert.checkpoints.safetensors import open_safetensors, parse_json
+from convert.checkpoints.torch_legacy import open_torch_legacy
+from convert.checkpoints.torch_zip import open_torch_zip
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, quoted
 from convert.files import ByteFile, whole
 from convert.paths import is_possible
 from convert.stored import StoredArray
 
+ZIP = b"PK\x03\x04"
+
+ReadShard = Callable[[ByteFile], Contents]
+
 
 def open_index(file: ByteFile) -> Contents:
-    """The tensors of all files that an index names.
+    """The tensors of all safetensors that an index names.
 
     Raises:
         CheckpointError: not an index, or a file that does not hold what the index says.
         RefusedCheckpoint: a file name that leads out of the folder.
     """
-    files = _shard_names(file)
-    shards = {name: _open_shard(file, name) for name in files}
-    return contents_of_arrays(_read_shards(files, shards), tuple(shards[name] for name in sorted(shards)))
+    return _open(file, open_safetensors)
 
 
-def _read_shards(files: Mapping[str, Sequence[str]], shards: Mapping[str, ByteFile]) -> dict[str, StoredArray]:
-    tensors: dict[str, StoredArray] = {}
-    for name, expected in files.items():
-        shard = _read_shard(shards[name])
-        if set(shard) != set(expected):
-            odd = sorted(set(shard) ^ set(expected))
-            raise CheckpointError(f"{name} does not hold what the index says: {quoted(odd)}; fetch both again")
-        tensors |= shard
-    return tensors
+def open_torch_index(file: ByteFile) -> Contents:
+    """The tensors of all files of torch.save that an index names; the errors are those of `open_index`."""
+    return _open(file, _open_torch)
+
+
+def _open(index: ByteFile, read: ReadShard) -> Contents:
+    files = _shard_names(index)
+    shards = {name: _open_shard(index, name) for name in files}
+    contents = {name: _read_shard(shard, read) for name, shard in shards.items()}
+    tensors = {key: array for name in files for key, array in _tensors(name, files[name], contents[name]).items()}
+    merged = contents_of_arrays(tensors, tuple(shards[name] for name in sorted(shards)))
+    beside = dict.fromkeys(kind for shard in contents.values() for kind in shard.beside)
+    return replace(merged, beside=tuple(beside))
+
+
+def _tensors(name: str, expected: Sequence[str], contents: Contents) -> dict[str, StoredArray]:
+    root = contents.root
+    if not isinstance(root, dict) or set(root) != set(expected):
+        odd = sorted(set(map(str, root if isinstance(root, dict) else ())) ^ set(expected))
+        raise CheckpointError(f"{name} does not hold what the index says: {quoted(odd)}; fetch both again")
+    if strange := [key for key, value in root.items() if not contents.is_tensor(value)]:
+        raise CheckpointError(f"{name} holds entries that are no tensors: {quoted(strange)}; fetch it again")
+    try:
+        return contents.arrays(root)
+    except ValueError as error:
+        raise CheckpointError(f"{name}: {error}") from error
+
+
+def _open_torch(file: ByteFile) -> Contents:
+    is_zip = bytes(file.read(0, min(4, file.size))) == ZIP
+    return open_torch_zip(file) if is_zip else open_torch_legacy(file)
 
 
 def _open_shard(index: ByteFile, name: str) -> ByteFile:
@@ -47,9 +74,9 @@ def _open_shard(index: ByteFile, name: str) -> ByteFile:
         raise type(error)(f"{name}: {error}") from error
 
 
-def _read_shard(file: ByteFile) -> dict[str, StoredArray]:
+def _read_shard(file: ByteFile, read: ReadShard) -> Contents:
     try:
-        return read_safetensors(file)
+        return read(file)
     except UnreadableSource:
         raise
     except FerryError as error:

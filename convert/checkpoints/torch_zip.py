@@ -23,6 +23,7 @@ from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import PickledArray
 from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.pickle_writing import pickled_int, pickled_ints, pickled_text
+from convert.checkpoints.programs import what_zip_is
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
     STORAGE_DTYPES,
@@ -31,7 +32,7 @@ from convert.checkpoints.torch_pickles import (
     TensorRef,
     is_tensor,
 )
-from convert.checkpoints.zip_directory import LOCAL, read_directory
+from convert.checkpoints.zip_directory import LOCAL, MAX_DIRECTORY, ZipEntry, read_directory
 from convert.checksum import crc32
 from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import ByteFile, Stretch, held
@@ -58,6 +59,16 @@ def open_torch_zip(file: ByteFile) -> Contents:
     archive = TorchZip(file)
     root = archive.read()
     return Contents(root, is_tensor, archive.tensors, beside=archive.beside)
+
+
+def _entries_of(file: ByteFile) -> dict[str, ZipEntry]:
+    try:
+        return read_directory(file)
+    except RefusedCheckpoint as error:  # of a program, whose code is compressed
+        tail = min(file.size, MAX_DIRECTORY)
+        if program := what_zip_is(bytes(file.read(file.size - tail, tail)), file.path):
+            raise CheckpointError(program) from error
+        raise
 
 
 def torch_zip_chunks(
@@ -103,16 +114,16 @@ class TorchZip:
     def __init__(self, file: ByteFile) -> None:
         self.file = file
         self.beside: tuple[str, ...] = ()
-        self.entries = read_directory(file)
+        self.entries = _entries_of(file)
         self.root = self._root()
         self._check_special_names()
 
     def _root(self) -> str:
         roots = [name.removesuffix("data.pkl") for name in self.entries if name.endswith("/data.pkl")]
+        if program := what_zip_is(" ".join(self.entries).encode(), self.file.path):
+            raise CheckpointError(program)
         if len(roots) != 1 or roots[0].count("/") != 1:
             raise CheckpointError("a zip file, but not one of torch.save: it has no data.pkl; give the .pth itself")
-        if f"{roots[0]}constants.pkl" in self.entries:
-            raise CheckpointError("a TorchScript program, not a state dict; save model.state_dict() instead")
         return roots[0]
 
     def _check_special_names(self) -> None:

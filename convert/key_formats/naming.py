@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, cast
 
@@ -11,15 +11,12 @@ import numpy as np
 from convert.archs.spec import ArchSpec
 from convert.arrays import TensorType
 from convert.errors import CheckpointError, FerryError
-from convert.key_formats.families import KEY_FORMATS, format_to_write
+from convert.key_formats.families import format_to_write
+from convert.key_formats.markers import STRIP_PREFIX, Reading, read_keys
 from convert.key_formats.rules import KeyFormat, Reshape
 from convert.targets import fellows
 
 __all__ = ["Named", "eps_to_tell", "name_officially", "names_for"]
-
-# Of torch.nn.parallel.DistributedDataParallel; of Lightning and of timm's ModelEma; of detectors and segmenters.
-PREFIXES = ("module.", "model.", "backbone.")
-LONGEST_CHAIN = 8  # of them, one after the other; each is tried
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Named(Generic[TensorType]):
             place for keeps its own name, so that the comparison with the table names it as unexpected.
         keys: official name to the checkpoint's own key; a tensor that the format leaves out, of zeros, has none.
         reshaped: official name to the operation, for tensors of another shape.
-        left_out: keys of other parts of a larger model.
+        left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
     """
 
@@ -51,30 +48,28 @@ class Named(Generic[TensorType]):
         return {name: array for name, array in self.tensors.items() if name not in self.keys}
 
 
-def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
+def name_officially(
+    tensors: Mapping[str, TensorType], *, strip_prefix: str = "", option: str = STRIP_PREFIX
+) -> Named[TensorType]:
     """Recognises the key format and gives every tensor its official name and shape.
+
+    Args:
+        tensors: the state dict.
+        strip_prefix: what the keys begin with that are to be read; "" for what all begin with.
+        option: what the user calls `strip_prefix`.
 
     Raises:
         CheckpointError: no format has these keys, or several have, or an official name is among another format's;
             the text names them.
     """
-    prefix, key_format = _recognise(list(tensors))
+    reading = read_keys(tensors, strip_prefix=strip_prefix, option=option)
+    prefix, key_format = reading.prefix, reading.key_format
+    own, left_out, aliases = _sort_out(tensors, reading)
     official: dict[str, TensorType] = {}
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
-    left_out: list[str] = []
-    aliases: list[str] = []
-    for key, array in tensors.items():
-        bare = key.removeprefix(prefix)
-        if bare.startswith(key_format.left_out):
-            left_out.append(key)
-            continue
-        first = key_format.first_name(bare)
-        if first is not None and prefix + first in tensors:
-            _check_alias(tensors, key, prefix + first)
-            aliases.append(key)
-            continue
-        name, rule = key_format.to_official(bare) or (key, None)
+    for key in own:
+        name, rule = key_format.to_official(key.removeprefix(prefix)) or (key, None)
         if rule is None and key_format.from_official(key):
             raise CheckpointError(
                 f"{key!r} is an official name among {key_format.name} keys; keep one model's keys in the file"
@@ -83,11 +78,32 @@ def name_officially(tensors: Mapping[str, TensorType]) -> Named[TensorType]:
             raise CheckpointError(
                 f"{keys[name]!r} and {key!r} are one tensor's names; keep one model's keys in the file"
             )
+        array = tensors[key]
         official[name], keys[name] = rule.reshape.to_official(array) if rule else array, key
         if rule and official[name] is not array:
             reshaped[name] = rule.reshape
     official |= _implied_biases(key_format, official)
-    return Named(key_format, prefix, official, keys, reshaped, tuple(left_out), tuple(aliases))
+    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases)
+
+
+def _sort_out(
+    tensors: Mapping[str, TensorType], reading: Reading
+) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+    """The keys of the network's own tensors, those of other parts of the file, and second names."""
+    own, left_out, aliases = [], list(reading.left_out), []
+    for key in tensors:
+        if not key.startswith(reading.prefix):
+            continue
+        bare = key.removeprefix(reading.prefix)
+        first = reading.key_format.first_name(bare)
+        if bare.startswith(reading.key_format.left_out):
+            left_out.append(key)
+        elif first is not None and reading.prefix + first in tensors:
+            _check_alias(tensors, key, reading.prefix + first)
+            aliases.append(key)
+        else:
+            own.append(key)
+    return own, tuple(left_out), tuple(aliases)
 
 
 def _check_alias(tensors: Mapping[str, TensorType], key: str, first: str) -> None:
@@ -129,38 +145,3 @@ def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
     """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
     usual = format_to_write(spec, name).usual_eps
     return usual if usual != spec.eps else None
-
-
-def _recognise(keys: Sequence[str]) -> tuple[str, KeyFormat]:
-    readings = {(prefix, key_format) for prefix in _prefixes(keys) for key_format in _marked(keys, prefix)}
-    # mmpretrain's own keys begin with `backbone.`; taken off, the rest is another format's only if it has its marker.
-    # A library's own prefix may be a known one too, as transformers' `model.` is: what it has itself is not taken off.
-    libraries, prefixes = {key_format.name for _, key_format in readings}, {prefix for prefix, _ in readings}
-    if len(libraries) == 1 and len(prefixes) == len(readings):
-        return min(readings, key=lambda reading: len(reading[0]))
-    names = ", ".join(sorted({key_format.name for _, key_format in readings}))
-    if readings:
-        raise CheckpointError(f"the keys fit several key formats: {names}; keep one model's keys in the file")
-    shown = ", ".join(repr(key)[:60] for key in list(keys)[:3])
-    known = ", ".join(dict.fromkeys(key_format.name for key_format in KEY_FORMATS))
-    raise CheckpointError(
-        f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: {known}; "
-        "give a ConvNeXt's own state dict"
-    )
-
-
-def _marked(keys: Sequence[str], prefix: str) -> Iterator[KeyFormat]:
-    bare = [key.removeprefix(prefix) for key in keys]
-    return (key_format for key_format in KEY_FORMATS if key_format.recognises(bare))
-
-
-def _prefixes(keys: Iterable[str]) -> list[str]:
-    """The empty prefix, and every chain of known prefixes that stands before all keys."""
-    keys = list(keys)
-    chains = [""]
-    for chain in chains:
-        longer = [chain + prefix for prefix in PREFIXES]
-        common = [prefix for prefix in longer if keys and all(key.startswith(prefix) for key in keys)]
-        if len(chains) <= LONGEST_CHAIN:
-            chains += common[:1]
-    return chains

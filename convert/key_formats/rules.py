@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +14,9 @@ from convert.params import Shape
 
 if TYPE_CHECKING:
     from convert.arrays import TensorType
+
+
+LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
 
 
 class Reshape(enum.Enum):
@@ -112,7 +115,7 @@ class KeyFormat:
         name: of the library, as on the command line.
         marker: a key that every checkpoint of the format has and no other format's has, as a template.
         rules: every tensor's; of each key at most one holds.
-        second: another key that it has, where the marker alone is another format's too; "" elsewhere.
+        second: another key that it has, no template, where the marker alone is another format's too; "" elsewhere.
         foreign: a key that shows the marker to be that of the other format; "" where there is none.
         framework: whose layout its files have; "" where either's.
         left_out: prefixes of keys that belong to other parts of a larger model and are left out on purpose.
@@ -135,13 +138,23 @@ class KeyFormat:
     limits: tuple[Limit, ...] = ()
     usual_eps: float | None = None
 
-    def recognises(self, keys: Sequence[str]) -> bool:
-        """Whether the keys are marked as the format's, and as no other one's that has the same marker."""
-        return (
-            _any_is(self.marker, keys)
-            and (not self.second or _any_is(self.second, keys))
-            and not (self.foreign and _any_is(self.foreign, keys))
-        )
+    def prefix_before_marker(self, key: str, keys: Container[str]) -> str | None:
+        """What stands, in whole words, before the format's marker at the end of a key; None if there is none.
+
+        Args:
+            key: one of a state dict's.
+            keys: all of them, among which `second` has to stand and `foreign` must not.
+        """
+        if len(key) > LONGEST_MARKER:
+            return None
+        words = key.rsplit(".", self.marker.count(".") + 1)
+        marker = ".".join(words[-self.marker.count(".") - 1 :])
+        if not _pattern(self.marker).fullmatch(marker):
+            return None
+        prefix = key.removesuffix(marker)
+        lacks_second = bool(self.second) and prefix + self.second not in keys
+        has_foreign = bool(self.foreign) and prefix + self.foreign in keys
+        return None if lacks_second or has_foreign else prefix
 
     def to_official(self, key: str) -> tuple[str, Rule] | None:
         """Official name and rule of a key; None if the format has no place for it."""
@@ -170,10 +183,6 @@ class KeyFormat:
         """The format of files in which no tensor has that difference of shape."""
         rules = (replace(rule, reshape=Reshape.NONE) if rule.reshape is reshape else rule for rule in self.rules)
         return replace(self, rules=tuple(rules))
-
-
-def _any_is(template: str, keys: Sequence[str]) -> bool:
-    return any(map(_pattern(template).fullmatch, keys))
 
 
 @cache

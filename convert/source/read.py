@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
 from convert.archs import OWN, ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import Container, container_named
-from convert.checkpoints.reading import CheckpointOf, load_checkpoint, open_checkpoint, open_file
-from convert.errors import CheckpointError
+from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
+from convert.errors import CheckpointError, WrongChoice
 from convert.files import ByteFile
 from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
 from convert.key_formats.rules import KeyFormat
+from convert.params import Shape
 from convert.paths import AnyPath
 from convert.source.recognise import distance, recognise_arch
+from convert.source.unlike import describe_keys, describe_shard, describe_tensors, describe_transposed
 from convert.stored import StoredArray
 
 
@@ -52,13 +54,39 @@ class Source(Generic[TensorType]):
         return self.named.tensors
 
 
-def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights: str = "") -> Source[Array]:
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a file is read.
+
+    Attributes:
+        weights: path of the state dict in the file; "" for the only one there is.
+        strip_prefix: what its keys begin with that are read; "" for what all begin with.
+        side: "dst-" where the command's options for both begin so; "" for those of the source.
+    """
+
+    weights: str = ""
+    strip_prefix: str = ""
+    side: str = ""
+
+    def open(self, file: ByteFile) -> OpenCheckpoint:
+        """The chosen state dict of a file, its tensors' values unread."""
+        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights")
+
+    def name(self, tensors: Mapping[str, TensorType]) -> Named[TensorType]:
+        """Its tensors under official names."""
+        return name_officially(tensors, strip_prefix=self.strip_prefix, option=f"--{self.side}strip-prefix")
+
+
+WHOLE = Selection()
+
+
+def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[Array]:
     """Reads a checkpoint of either framework as that architecture, or as the one that its tensors show.
 
     Args:
         path: the file, or an open one.
         arch: an architecture or its name; "" to recognise it, `OWN` to take a part of a known one for a network.
-        weights: which state dict, where the file holds several.
+        selection: which part of the file.
 
     The container says whose layout the tensors have; where it may have either, no ConvNeXt has tensors that fit both.
 
@@ -68,13 +96,13 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", weights:
     """
     given_spec = _given_spec(arch)
     file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
-    return _recognise(load_checkpoint(open_checkpoint(file, weights=weights)), given_spec, own=arch == OWN)
+    return _recognise(load_checkpoint(selection.open(file)), given_spec, selection, own=arch == OWN)
 
 
-def open_source(path: AnyPath, *, arch: str | ArchSpec = "", weights: str = "") -> Source[StoredArray]:
+def open_source(path: AnyPath, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
-    return _recognise(open_checkpoint(open_file(path), weights=weights), given_spec, own=arch == OWN)
+    return _recognise(selection.open(open_file(path)), given_spec, selection, own=arch == OWN)
 
 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
@@ -83,16 +111,17 @@ def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
     return get_spec(arch) if arch and arch != OWN else None
 
 
-def _recognise(checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, *, own: bool) -> Source[TensorType]:
+def _recognise(
+    checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, selection: Selection, *, own: bool
+) -> Source[TensorType]:
     try:
-        named = name_officially(_with_bfloat16(checkpoint))
+        named = _name(checkpoint, selection)
         candidates = _frameworks(container_named(checkpoint.container), named.key_format)
         shapes = {name: array.shape for name, array in named.tensors.items()}
         if given_spec is None:
-            spec, framework = recognise_arch(shapes, candidates, own=own)
+            spec, framework = _recognised(checkpoint, shapes, candidates, own=own)
         else:
-            spec = given_spec.fitted_to(shapes)
-            framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
+            spec, framework = _fitted(checkpoint, shapes, candidates, given_spec)
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
         raise type(error)(f"{checkpoint.path}: {error}") from error
@@ -109,6 +138,42 @@ def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
             f"give {PROPER_NAMES[only]}'s own file"
         )
     return (only,)
+
+
+def _name(checkpoint: CheckpointOf[TensorType], selection: Selection) -> Named[TensorType]:
+    tensors = _with_bfloat16(checkpoint)
+    try:
+        return selection.name(tensors)
+    except WrongChoice:
+        raise
+    except CheckpointError as error:
+        shapes = {name: array.shape for name, array in tensors.items()}
+        raise CheckpointError(describe_keys(checkpoint.path, shapes) or error) from error
+
+
+def _recognised(
+    checkpoint: CheckpointOf[Any], shapes: Mapping[str, Shape], candidates: Sequence[str], *, own: bool
+) -> tuple[ArchSpec, str]:
+    path = checkpoint.path
+    try:
+        return recognise_arch(shapes, candidates, own=own)
+    except WrongChoice as error:
+        raise WrongChoice(describe_shard(path) or error) from error
+    except CheckpointError as error:
+        raise CheckpointError(describe_tensors(path, shapes, candidates, checkpoint.steps) or error) from error
+
+
+def _fitted(
+    checkpoint: CheckpointOf[Any], shapes: Mapping[str, Shape], candidates: Sequence[str], given_spec: ArchSpec
+) -> tuple[ArchSpec, str]:
+    path, spec = checkpoint.path, given_spec.fitted_to(shapes)
+    framework = min(candidates, key=lambda candidate: distance(spec, shapes, candidate))
+    if distance(spec, shapes, framework):
+        only = len(candidates) == 1
+        transposed = describe_transposed(path, spec, shapes, framework, checkpoint.steps) if only else ""
+        if reason := describe_shard(path) or transposed:
+            raise CheckpointError(reason)
+    return spec, framework
 
 
 def _with_bfloat16(checkpoint: CheckpointOf[TensorType]) -> Mapping[str, TensorType]:

@@ -62,7 +62,7 @@ def _no_fit(closest: ArchSpec, framework: str, shapes: Mapping[str, Shape], coun
 
 
 def _refuse_part(own: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> None:
-    """Raises CheckpointError where a listed architecture has all that stands before the head, and more."""
+    """Raises WrongChoice where a listed architecture has all that stands before the head, and more."""
     missing = {
         spec.name: expected.keys() - shapes.keys()
         for spec in (arch.fitted_to(shapes) for arch in ARCHS.values())
@@ -70,7 +70,7 @@ def _refuse_part(own: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> 
     }
     if missing:
         name = min(missing, key=lambda name: len(missing[name]))
-        raise CheckpointError(
+        raise WrongChoice(
             f"the tensors are those of {name} without {counted(len(missing[name]), 'tensor')}, first "
             f"{min(missing[name])}, so the file may be a part of one; if it is a whole network, an {own.name}, "
             f"choose --arch {OWN}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convert import ARCHS, get_spec
-from convert.errors import FerryError, UnknownArch
+from convert.errors import FerryError, UnknownArch, WrongChoice
 from convert.key_formats import name_officially
 from convert.params import Layout, Param, conv, linear, norm
 
@@ -30,11 +30,8 @@ def test_a_prefix_is_taken_off_only_where_every_key_has_it() -> None:
     tensors = {f"module.{marker}": np.zeros(1), f"module.{other}": np.ones(1)}
 
     assert name_officially(tensors).keys == {marker: f"module.{marker}", other: f"module.{other}"}
-    assert name_officially({**tensors, marker: np.ones(1)}).keys == {
-        f"module.{marker}": f"module.{marker}",
-        f"module.{other}": f"module.{other}",
-        marker: marker,
-    }
+    with pytest.raises(WrongChoice):
+        name_officially({**tensors, "head.weight": np.ones(1)})
 
 
 @pytest.mark.parametrize(

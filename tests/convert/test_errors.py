@@ -57,7 +57,6 @@ def twice(path: Path) -> None:
     torch.save({"model": {"w": torch.ones(1)}, "model_ema": {"w": torch.ones(2)}}, path)
 
 
-WRAPPERS = "'model', 'model_ema', 'state_dict', 'state_dict_ema'"
 KEY_FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
     "official isotropic"
@@ -68,7 +67,11 @@ AGAIN = "fetch the file again and compare its digest"
 # What makes the source at {src}, and the message.
 SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     "that is missing": (lambda _: None, "{src}: cannot be read: No such file or directory" + CHECK),
-    "that is a folder": (Path.mkdir, "{src}: cannot be read: Is a directory" + CHECK),
+    "that is a folder": (
+        Path.mkdir,
+        "{src}: is a folder without a checkpoint (model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
+        "pytorch_model.bin.index.json); give the file itself",
+    ),
     "that is empty": (content(b""), "{src}: is empty (0 bytes); the download may have failed, fetch it again"),
     "that is a web page": (
         content(b"\n <!DOCTYPE html><html><title>404</title></html>"),
@@ -90,7 +93,8 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "that is a TorchScript program": (
         torchscript,
-        "{src}: a TorchScript program, not a state dict; save model.state_dict() instead",
+        "{src}: a TorchScript program, not a state dict; its author can run: python -c "
+        """'import torch; torch.save(torch.jit.load("{src}").state_dict(), "{stem}_state_dict.pth")'""",
     ),
     "that is another zip file": (
         lambda path: write_zip(path, {"readme.txt": b"hello"}),
@@ -100,22 +104,20 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     "that is damaged": (flipped, "{src}: x/data/72 fails its checksum: the file is damaged; fetch it again"),
     "that holds a tensor": (
         save(torch.ones(2)),
-        "{src}: holds a TensorRef, not a state dict; save model.state_dict()",
+        "{src}: holds one tensor, not a state dict; save model.state_dict()",
     ),
     "that holds a list": (save([torch.ones(2)]), "{src}: holds a list, not a state dict; save model.state_dict()"),
     "that holds nothing": (
         save({}),
-        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: nothing; save model.state_dict()",
+        "{src}: holds no tensors; keys: nothing; save model.state_dict()",
     ),
     "that holds an epoch only": (
         save({"epoch": 3, "model": {}, "lr": 0.5}),
-        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: 'epoch', 'model', 'lr'; "
-        "save model.state_dict()",
+        "{src}: holds no tensors; keys: 'epoch', 'model', 'lr'; save model.state_dict()",
     ),
     "that holds many keys": (
         save(dict.fromkeys("abcdefgh")),
-        f"{{src}}: holds no tensors, neither bare nor under {WRAPPERS}; keys: 'a', 'b', 'c', 'd', 'e', 'f', ...; "
-        "save model.state_dict()",
+        "{src}: holds no tensors; keys: 'a', 'b', 'c', 'd', 'e', 'f', ...; save model.state_dict()",
     ),
     "that holds an epoch among its tensors": (
         save({"model": {"w": torch.ones(1), "epoch": 3, 7: torch.ones(1)}}),
@@ -127,7 +129,8 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "that holds two state dicts": (
         twice,
-        "{src}: holds several state dicts: 'model', 'model_ema'; choose one with --weights",
+        "{src}: holds several state dicts: 'model', 'model_ema'; "
+        "choose one with --weights model or --weights model_ema",
     ),
     "of another architecture": (
         save({"model": {"stages.0.0.dwconv.weight": torch.ones(40, 1, 7, 7), "head.bias": torch.ones(10)}}),
@@ -184,7 +187,7 @@ def test_a_source_is_refused(kind: str, tmp_path: Path, capsys: pytest.CaptureFi
     make(source)
     given = ["--arch", "convnext_digits", "--src", str(source), "--dst", str(tmp_path / "x.pdparams")]
 
-    assert_refused(given, message.format(src=source), tmp_path, capsys)
+    assert_refused(given, message.format(src=source, stem=source.with_suffix("")), tmp_path, capsys)
 
 
 @pytest.mark.parametrize(

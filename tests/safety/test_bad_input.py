@@ -26,7 +26,7 @@ CUT_ZIP = (
     "the zip container is damaged or cut short: File is not a zip file",
     "fetch the file again and compare its digest",
 )
-NO_TENSORS = "holds no tensors, neither bare nor under 'model', 'model_ema', 'state_dict', 'state_dict_ema'; keys: "
+NO_TENSORS = "holds no tensors; keys: "
 FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
     "official isotropic"
@@ -40,7 +40,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "a file that is missing": ("cannot be read: No such file or directory", CHECK),
     "a link to nothing": ("cannot be read: No such file or directory", CHECK),
     "a link to itself": ("cannot be read: Too many levels of symbolic links", CHECK),
-    "a folder": ("cannot be read: Is a directory", CHECK),
+    "a folder": (
+        "is a folder without a checkpoint (model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
+        "pytorch_model.bin.index.json)",
+        "give the file itself",
+    ),
     "a file in a file": ("cannot be read: Not a directory", CHECK),
     **dict.fromkeys(("a pipe", "a device", "a socket"), NO_FILE),
     "an empty file": ("is empty (0 bytes)", "the download may have failed, fetch it again"),
@@ -50,7 +54,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("a gzip file", "a 7z file", "a tar file of torch 0.1", "an empty zip file"), NO_CHECKPOINT),
     **dict.fromkeys(("a TensorFlow checkpoint", "a Keras file", "an ONNX file", "an array of numpy"), NO_CHECKPOINT),
     **dict.fromkeys(("an archive of numpy", "another zip file"), NO_TORCH_ZIP),
-    "a TorchScript program": ("a TorchScript program, not a state dict", "save model.state_dict() instead"),
+    "a TorchScript program": (
+        "a TorchScript program, not a state dict",
+        "its author can run: python -c 'import torch; "
+        """torch.save(torch.jit.load("{path}").state_dict(), "{stem}_state_dict.pth")'""",
+    ),
     "a file of a big-endian machine": (
         "written on a big-endian machine, which is not supported",
         "save it anew on a little-endian one",
@@ -78,15 +86,21 @@ MESSAGES: dict[str, tuple[str, str]] = {
         AGAIN,
     ),
     "a torch zip with a flipped bit": ("x/data/72 fails its checksum: the file is damaged", "fetch it again"),
-    "a tensor": ("holds a TensorRef, not a state dict", SAVE),
+    "a tensor": ("holds one tensor, not a state dict", SAVE),
     "a list of tensors": ("holds a list, not a state dict", SAVE),
-    "a tensor in a legacy file": ("holds a TensorRef, not a state dict", SAVE),
+    "a tensor in a legacy file": ("holds one tensor, not a state dict", SAVE),
     "a whole number in a pickle": ("the pickle holds a int, not a dict of tensors", SAVE),
     "a list in a pickle": ("the pickle holds a list, not a dict of tensors", SAVE),
     "an empty state dict": (f"{NO_TENSORS}nothing", SAVE),
-    "an optimizer's state only": (f"{NO_TENSORS}'optimizer', 'epoch'", SAVE),
+    "an optimizer's state only": (
+        "holds an optimizer's state under 'optimizer', and no weights",
+        "give the file with the model's",
+    ),
     "an epoch among the tensors": ("the state dict holds 1 entries that are no tensors: 'epoch'", SAVE),
-    "two state dicts": ("holds several state dicts: 'model', 'model_ema'", "choose one with --weights"),
+    "two state dicts": (
+        "holds several state dicts: 'model', 'model_ema'",
+        "choose one with --weights model or --weights model_ema",
+    ),
     "another network": (
         f"the keys ('conv1.weight', 'fc.bias', ...) are a ConvNeXt's in no key format known here: {FORMATS}",
         "give a ConvNeXt's own state dict",
@@ -152,6 +166,7 @@ def test_the_message_names_the_file_the_cause_and_the_next_step_for(
     cause, step = MESSAGES[bare(kind)]
     separator = ": " if "--dtype" in step else "; "
     advice = AFTER_REFUSAL if kind in REFUSED else ""
+    step = step.replace("{path}", str(path)).replace("{stem}", str(path.with_suffix("")))
     assert message == f"convert: {path}: {cause}{separator}{step}\n{advice}convert: nothing was written\n"
     assert status == 1
     assert standing_files(tmp_path) == before

@@ -114,7 +114,12 @@ def full_facts() -> RunFacts:
     facts = facts_of_run(7, shard=Shard(2, 3), recipe=RECIPE, protocol=replace(Protocol(), size=288, resize=329))
     shards = (HashedFile(name="a.safetensors", sha256="5a" * 32), HashedFile(name="b.safetensors", sha256="5b" * 32))
     source = replace(
-        SOURCE, name="x.safetensors.index.json", container="safetensors", wrapper="model_ema", shards=shards
+        SOURCE,
+        name="x.safetensors.index.json",
+        container="safetensors",
+        wrapper="model_ema",
+        prefix="module.",
+        shards=shards,
     )
     data = replace(data_facts(7), class_map_sha256="6c" * 32)
     another = AnotherRun(kept_as="run.0123abcd.sqlite", differs=("protocol", "device"))

@@ -51,7 +51,8 @@ class CheckpointFile:
         container: what kind of file it is.
         key_format: the library whose names its tensors have.
         sha256: of the file.
-        wrapper: the key that the state dict stood under, of which a file may have several; empty for a bare one.
+        wrapper: the path of the state dict in the file, which may have several; empty for a bare one.
+        prefix: what stood before every key that was read; empty for nothing.
         shards: the files that hold the tensors, where this one is their index.
     """
 
@@ -60,6 +61,7 @@ class CheckpointFile:
     key_format: str
     sha256: str
     wrapper: str = ""
+    prefix: str = ""
     shards: tuple[HashedFile, ...] = ()
 
     @property

@@ -77,8 +77,8 @@ def _values(identity: Identity) -> dict[str, object]:
     data = identity.data
     return {
         "arch": identity.arch,
-        "source": (identity.source.files, identity.source.wrapper),  # the rest follows from them
-        "target": (identity.target.files, identity.target.wrapper),
+        "source": _taken(identity.source),
+        "target": _taken(identity.target),
         "protocol": identity.protocol,
         "published": identity.recipe,
         "versions": identity.versions,
@@ -90,6 +90,11 @@ def _values(identity: Identity) -> dict[str, object]:
     }
 
 
+def _taken(file: CheckpointFile) -> tuple[object, ...]:
+    """What makes two checkpoints the same one; the rest follows from it."""
+    return file.files, file.wrapper, file.prefix
+
+
 def _arch(arch: Architecture) -> str:
     recognised = ", recognised" if arch.recognised else ""
     norm = "" if arch.last_norm else ", no last norm"
@@ -99,7 +104,8 @@ def _arch(arch: Architecture) -> str:
 
 def _file(file: CheckpointFile) -> str:
     parts = [f"{part.name} sha256 {part.sha256}" for part in file.files]
-    return ", ".join([*parts, *([f"state dict {file.wrapper!r}"] if file.wrapper else [])])
+    parts += [f"state dict {file.wrapper!r}"] if file.wrapper else []
+    return ", ".join([*parts, *([f"prefix {file.prefix!r}"] if file.prefix else [])])
 
 
 def protocol_words(protocol: Protocol, recipe: Recipe | None) -> str:

@@ -27,7 +27,7 @@ class LoadJob:
         files: the checkpoint and, where that is an index, the files that hold its tensors; a worker gets them as
             memory, and opens no path.
         container: what kind of file it is.
-        wrapper: the key that its state dict stands under; empty for a bare one.
+        steps: the keys that lead to the state dict in it; none for a bare one.
         keys: official name of each tensor to the file's key.
         made: official names to tensors, float32, that the file does not have or that stand in place of its own.
         reshaped: official name to the difference of shape, for tensors that have another in the file.
@@ -41,7 +41,7 @@ class LoadJob:
     spec: ArchSpec
     files: tuple[HeldFile, ...]
     container: str
-    wrapper: str
+    steps: tuple[str | int, ...]
     keys: Mapping[str, str]
     made: Mapping[str, Array] = field(default_factory=dict)
     reshaped: Mapping[str, Reshape] = field(default_factory=dict)

@@ -23,7 +23,8 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.casting import widened
 from convert.checkpoints.containers import container_named
-from convert.checkpoints.reading import load_checkpoint, open_checkpoint
+from convert.checkpoints.finding import descend
+from convert.checkpoints.reading import load_checkpoint, reopen_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
@@ -166,12 +167,11 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
     Both get the same bytes, in memory.
     """
     file = job.files[0]
-    tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
+    tensors = load_checkpoint(reopen_checkpoint(file, job.steps)).tensors
     if container_named(job.container).frameworks != (PADDLE,):
         return "paddleferry's reader", job.official(widened(tensors))
     try:
-        content = paddle.load(PaddleStream(file.content), return_numpy=True)
-        state_dict = content[job.wrapper] if job.wrapper else content
+        state_dict = descend(paddle.load(PaddleStream(file.content), return_numpy=True), job.steps)
         return "paddle.load", job.official({key: _array(state_dict[key]) for key in job.keys.values()})
     except Exception as error:
         raise refusal_of("paddle.load", error) from error

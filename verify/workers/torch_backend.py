@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,13 +14,14 @@ from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from convert.casting import cast_state_dict, widened
 from convert.checkpoints.containers import container_named
-from convert.checkpoints.reading import load_checkpoint, open_checkpoint
+from convert.checkpoints.finding import descend
+from convert.checkpoints.reading import load_checkpoint, reopen_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import TORCH
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
-from verify.workers.held import refusal_of
+from verify.workers.held import HeldFile, refusal_of
 from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
 
 
@@ -134,19 +135,16 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
 
     Both get the same bytes, in memory.
     """
-    file = job.files[0]
     if container_named(job.container).frameworks == (TORCH,):
         try:
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(file.stream(), map_location="cpu", weights_only=True)
-            state_dict = content[job.wrapper] if job.wrapper else content
+            state_dict = descend(_load(job.files), job.steps)
             return "torch.load", {key: _values(state_dict[key], job.rounding) for key in job.keys.values()}
         except pickle.UnpicklingError:
             pass  # more in it than weights_only allows, a numpy scalar beside the weights: safe all the same
         except Exception as error:
             raise refusal_of("torch.load", error) from error
     # Or a container that torch.load does not know. The report names the reader.
-    tensors = load_checkpoint(open_checkpoint(file, weights=job.wrapper)).tensors
+    tensors = load_checkpoint(reopen_checkpoint(job.files[0], job.steps)).tensors
     rounded = cast_state_dict(tensors, job.rounding)[0] if job.rounding else tensors
     return "paddleferry's reader", widened(rounded)
 
@@ -156,6 +154,16 @@ def _values(tensor: Any, rounding: str) -> Array:
     rounded = tensor.detach().to(getattr(torch, rounding)) if rounding else tensor.detach()
     values: Array = (rounded if rounded.dtype is torch.float64 else rounded.float()).numpy()
     return values
+
+
+def _load(files: Sequence[HeldFile]) -> Any:
+    """What torch.load makes of a file; of an index, what it makes of the files that this one names, taken together."""
+    first, *shards = files
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        if not shards:
+            return torch.load(first.stream(), map_location="cpu", weights_only=True)
+        loaded = [torch.load(file.stream(), map_location="cpu", weights_only=True) for file in shards]
+    return {key: tensor for state_dict in loaded for key, tensor in state_dict.items()}
 
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:

@@ -72,10 +72,11 @@ def test_the_summary_for_programs_has_the_digest_of_every_shard(
     assert {INDEX: source["sha256"], **source["shards"]} == expected
 
 
-def test_a_shard_alone_is_no_convnext_that_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shard_alone_is_told_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--src", str(folder / SHARDS[0]), "--dst", f"{folder}/x.pdparams"]) == 1
 
-    assert "the tensors fit no architecture known here" in capsys.readouterr().err
+    message = f"is part 1 of 3 of a checkpoint; give {folder / INDEX}\n"
+    assert capsys.readouterr().err.startswith(f"convert: {folder / SHARDS[0]}: {message}")
 
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
@@ -130,7 +131,7 @@ def test_an_index_that_is_no_json_is_refused(folder: Path) -> None:
 def test_an_empty_index_holds_no_tensors(folder: Path) -> None:
     write_index(folder, {})
 
-    assert refusal(folder).startswith("holds no tensors, neither bare nor under ")
+    assert refusal(folder).startswith("holds no tensors; keys: ")
 
 
 def test_a_damaged_shard_is_named(folder: Path) -> None:

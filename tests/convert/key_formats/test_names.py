@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -12,13 +13,11 @@ from checkpoint_files import same_bits
 from library_keys import SMALL, stored
 
 from convert.archs import ARCHS
-from convert.arrays import Array
 from convert.checkpoints import write_checkpoint
-from convert.errors import CheckpointError, FerryError
+from convert.errors import CheckpointError, FerryError, WrongChoice
 from convert.job import Job, Options
 from convert.key_formats import name_officially, names_for
 from convert.key_formats.families import KEY_FORMATS
-from convert.key_formats.naming import PREFIXES
 from convert.key_formats.rules import Reshape
 from convert.targets import fellows
 from verify.selftest.weights import distinct_weights
@@ -157,7 +156,8 @@ def test_the_format_of_an_isotropic_file_is_called_so() -> None:
 
 
 WEIGHTS = distinct_weights(SMALL["plain"].params())
-CHAINS = [*PREFIXES, "module.model.", "model.module.", "model.backbone.", "module.module.", "module.model.backbone."]
+WORDS = ("module.", "model.", "_orig_mod.", "timm_model.", "backbone.", "net.", "encoder.q.", "0.")
+CHAINS = [*WORDS, *map("".join, itertools.permutations(WORDS[:4], 2)), "module.module.", "module.model.backbone."]
 
 
 @pytest.mark.parametrize("prefix", CHAINS)
@@ -245,8 +245,8 @@ def test_no_formats_marker_is_anothers() -> None:
         for key_format in KEY_FORMATS
     ]
 
-    recognised = [[key_format for key_format in KEY_FORMATS if key_format.recognises(keys)] for keys in marks]
-    assert recognised == [[key_format] for key_format in KEY_FORMATS]
+    for key_format, keys in zip(KEY_FORMATS, marks, strict=True):
+        assert [row for row in KEY_FORMATS if row.prefix_before_marker(keys[0], keys) == ""] == [key_format]
 
 
 @pytest.mark.parametrize("name", ["official", "timm", "torchvision", "transformers", "mmpretrain"])
@@ -262,27 +262,23 @@ def test_detection_does_not_depend_on_the_order_of_keys(name: str, seed: int) ->
     assert {key: named.tensors[key].tobytes() for key in WEIGHTS} == {k: a.tobytes() for k, a in WEIGHTS.items()}
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "counts"),
-    [
-        ("plain", "timm", {}),  # its blocks' Linear layers are stored as such
-        ("1x1 convolutions", "timm", {Reshape.CONV1X1: 12}),
-        ("version 2", "timm", {Reshape.GRN: 12}),
-        ("plain", "torchvision", {Reshape.SCALE: 6}),
-        ("version 2", "transformers", {}),
-        ("version 2", "mmpretrain", {Reshape.GRN: 12}),
-        ("plain", "official", {}),
-    ],
-)
-def test_reshapes_are_counted(kind: str, name: str, counts: dict[Reshape, int]) -> None:
-    named = name_officially(stored(SMALL[kind], name, distinct_weights(SMALL[kind].params())))
+def test_a_bare_model_beside_another_is_told_as_one() -> None:
+    theirs = stored(SMALL["plain"], "timm", WEIGHTS)
 
-    reshapes = list(named.reshaped.values())
-    assert {reshape: reshapes.count(reshape) for reshape in set(reshapes)} == counts
+    with pytest.raises(WrongChoice) as caught:
+        name_officially({**theirs, **{f"ema.{key}": array for key, array in theirs.items()}})
+
+    assert str(caught.value) == (
+        "holds several models, one without a prefix (to take it, save it alone) and behind 'ema.'; "
+        "choose with --strip-prefix ema."
+    )
 
 
-def test_a_shape_that_the_reshape_does_not_fit_is_left_for_the_comparison() -> None:
-    theirs: dict[str, Array] = stored(SMALL["1x1 convolutions"], "timm", WEIGHTS)
-    theirs["stages.0.blocks.0.mlp.fc1.weight"] = np.ones((16, 4, 3, 3))
+def test_of_very_many_models_a_few_are_named() -> None:
+    keys = [f"m{n}.stages.0.0.dwconv.weight" for n in range(20)]
 
-    assert name_officially(theirs).tensors["stages.0.0.pwconv1.weight"].shape == (16, 4, 3, 3)
+    with pytest.raises(WrongChoice) as caught:
+        name_officially(dict.fromkeys(keys, np.ones(1)))
+
+    assert "'m5.', ...; choose with --strip-prefix m0., " in str(caught.value)
+    assert str(caught.value).endswith(" or --strip-prefix m5.")

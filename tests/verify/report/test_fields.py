@@ -64,6 +64,7 @@ FULL = {
         "key_format": "official",
         "sha256": "1f" * 32,
         "wrapper": "model_ema",
+        "prefix": "module.",
         "shards": FILES,
     },
     "target": {
@@ -72,6 +73,7 @@ FULL = {
         "key_format": "official",
         "sha256": "2e" * 32,
         "wrapper": "",
+        "prefix": "",
         "shards": [],
     },
     "protocol": {

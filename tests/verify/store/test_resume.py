@@ -55,6 +55,10 @@ OTHERS = {
         with_identity(source=replace(IDENTITY.source, wrapper="model_ema")),
         "source",
     ),
+    "another prefix of the source": (
+        with_identity(source=replace(IDENTITY.source, prefix="student.")),
+        "source",
+    ),
     "another state dict of the target": (with_identity(target=replace(IDENTITY.target, wrapper="model")), "target"),
     "another shard of the source": (with_identity(source=replace(IDENTITY.source, shards=(SHARD_FILE,))), "source"),
     "another target": (with_identity(target=replace(IDENTITY.target, sha256="00" * 32)), "target"),

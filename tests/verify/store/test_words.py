@@ -34,7 +34,7 @@ def test_a_full_run_has_every_fact_in_its_order() -> None:
     assert fact_words(full_facts()) == {
         "arch": "convnext_tiny, 1000 classes, 3 input channels, recognised",
         "source": f"x.safetensors.index.json sha256 {digests['1f']}, a.safetensors sha256 {digests['5a']}, "
-        f"b.safetensors sha256 {digests['5b']}, state dict 'model_ema'",
+        f"b.safetensors sha256 {digests['5b']}, state dict 'model_ema', prefix 'module.'",
         "target": f"convnext_tiny.pdparams sha256 {digests['2e']}",
         "protocol": "bicubic, short edge 329, crop 288, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225), "
         "not the published protocol: size 288 instead of 224, short edge 329 instead of 256",

@@ -56,9 +56,9 @@ def load(worker: Worker, folder: Path, edit: object = None) -> None:
         weights[f"{STEM}.weight"], weights[f"{STEM}.bias"] = edit(weights[f"{STEM}.weight"], weights[f"{STEM}.bias"])
     torch.save(checkpoint, folder / "x.pth")
     file = hold_file(folder / "x.pth")
-    source = read_source(file, arch=sample.ARCH, weights="")
+    source = read_source(file, arch=sample.ARCH)
     checkpoint = source.checkpoint
-    worker.load(LoadJob(source.spec, (file,), checkpoint.container, checkpoint.wrapper, source.named.keys))
+    worker.load(LoadJob(source.spec, (file,), checkpoint.container, checkpoint.steps, source.named.keys))
 
 
 def normalised_otherwise(weight: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -27,7 +27,7 @@ from verify.workers.worker import Worker
 spec = get_spec(sample.ARCH)
 with Worker("torch", Compute(threads=1)) as worker:
     names = {param.torch_name: param.torch_name for param in spec.params()}
-    job = LoadJob(spec, (hold_file(sample.CHECKPOINT),), "torch zip", "model", names)
+    job = LoadJob(spec, (hold_file(sample.CHECKPOINT),), "torch zip", ("model",), names)
     print(worker.load(job))
 """
 
