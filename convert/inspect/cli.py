@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.console import Parser, print_result
+from convert.paths import status_of
 from convert.usage import Mode, Rule, Usage
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ USAGE = Usage(
     rules={
         "--tensors": Rule((INSPECT,)),
         "--diff": Rule((DIFF,)),
-        "--weights": Rule((DIFF,)),
+        "--weights": Rule((DIFF, INSPECT), needs=("--diff",)),
         "--json": Rule((DIFF, INSPECT)),
     },
 )
@@ -116,6 +117,15 @@ def _bar(files: list[Path]) -> Iterator[Progress]:
         return
     from tqdm import tqdm
 
-    total = sum(path.stat().st_size for path in files if path.is_file())
-    with tqdm(total=total, unit="B", unit_scale=True, leave=False) as bar:
-        yield bar.update
+    total = sum(status.st_size for status in map(status_of, files) if status)
+    bar = tqdm(total=total, unit="B", unit_scale=True, desc="inspect", leave=False)
+
+    def update(count: int) -> None:
+        with suppress(OSError):  # the terminal has gone, which is no reason to fail
+            bar.update(count)
+
+    try:
+        yield update
+    finally:
+        with suppress(OSError):
+            bar.close()

@@ -14,6 +14,7 @@ from convert.cores import on_cores
 from convert.errors import WrongChoice, quoted
 from convert.inspect.measure import Progress, ignore_progress, measure
 from convert.inspect.opened import Opened, OpenPlace, open_everything
+from convert.inspect.places import join_path
 from convert.inspect.values import Buffers, ValueDifference, compare_values
 from convert.params import Shape
 from convert.paths import AnyPath
@@ -147,7 +148,7 @@ def _tensors(places: list[OpenPlace]) -> dict[str, StoredArray]:
     """Names to tensors; in full where there are several state dicts."""
     if len(places) == 1:
         return dict(places[0].tensors)
-    return {place.path_of(name): tensor for place in places for name, tensor in place.tensors.items()}
+    return {join_path(place.path, name): tensor for place in places for name, tensor in place.tensors.items()}
 
 
 def _compare(one: Tensors, other: Tensors, progress: Progress) -> list[Difference | None]:

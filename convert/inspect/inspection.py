@@ -14,7 +14,7 @@ from convert.buffers import Buffer
 from convert.cores import on_cores
 from convert.inspect.measure import Measure, Progress, ignore_progress, measure
 from convert.inspect.opened import Opened, OpenPlace, open_everything, view_key
-from convert.inspect.places import Beside
+from convert.inspect.places import Beside, join_path
 from convert.inspect.published import Published, find_published
 from convert.inspect.recognised import Recognised, recognise
 from convert.inspect.signs import Measured, Sign, find_signs
@@ -67,10 +67,6 @@ class PlaceFacts:
     dtypes: Mapping[str, int]
     tensors: tuple[TensorFacts, ...]
     recognised: Recognised
-
-    def path_of(self, name: str) -> str:
-        """The path of a tensor in it."""
-        return f"{self.path}.{name}" if self.path else name
 
 
 @dataclass(frozen=True)
@@ -181,13 +177,13 @@ def _facts_of(place: OpenPlace, opened: Opened, measures: Mapping[object, Measur
 
 
 def _signs(opened: Opened, places: tuple[PlaceFacts, ...], measures: Mapping[object, Measure]) -> tuple[Sign, ...]:
-    by_path = {place.path_of(name): tensor for place in opened.places for name, tensor in place.tensors.items()}
+    by_path = {join_path(place.path, name): tensor for place in opened.places for name, tensor in place.tensors.items()}
 
     def measured(*, weights: bool) -> Iterator[Measured]:
         for place in opened.places:
             for name, tensor in place.tensors.items() if place.is_state_dict is weights else ():
                 key = view_key(tensor)
-                yield Measured(place.path_of(name), tensor.shape, dtype_name(tensor.dtype), measures[key], key)
+                yield Measured(join_path(place.path, name), tensor.shape, dtype_name(tensor.dtype), measures[key], key)
 
     def digest_of(path: str) -> str:
         tensor = by_path[path]
@@ -196,6 +192,6 @@ def _signs(opened: Opened, places: tuple[PlaceFacts, ...], measures: Mapping[obj
     heads = []
     for place in places:
         if place.recognised.head:
-            weight, bias = map(place.path_of, place.recognised.head)
+            weight, bias = (join_path(place.path, name) for name in place.recognised.head)
             heads.append((weight, bias))
     return find_signs(measured(weights=True), measured(weights=False), heads, digest_of)

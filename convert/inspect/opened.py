@@ -14,7 +14,7 @@ from convert.checkpoints.contents import Contents
 from convert.checkpoints.reading import MAX_TENSORS, READERS, open_checkpoint, open_file
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, shown
 from convert.files import ByteFile
-from convert.inspect.places import Beside, Place, find_places
+from convert.inspect.places import Beside, Place, find_places, join_path
 from convert.paths import AnyPath
 from convert.stored import StoredArray
 
@@ -34,10 +34,6 @@ class OpenPlace:
     path: str
     is_state_dict: bool
     tensors: Mapping[str, StoredArray]
-
-    def path_of(self, name: str) -> str:
-        """The path of a tensor in it."""
-        return f"{self.path}.{name}" if self.path else name
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ def _recognise(file: ByteFile) -> Container:
 
 
 def _check_places(places: Sequence[Place]) -> None:
-    refusals = [refusal for place in places if place.is_state_dict for refusal in place.refusals]
+    refusals = [refusal for place in places if place.is_large for refusal in place.refusals]
     if refusals:
         raise RefusedCheckpoint(refusals[0])
     count = sum(len(place.tensors) for place in places)
@@ -138,11 +134,13 @@ def _open_places(
     """The places' tensors, and those beside the weights that cannot be tensors, each with the reason."""
     opened, unread = [], []
     for place in places:
-        if place.is_state_dict:
+        if place.is_large:
             tensors = contents.arrays(place.tensors)
         else:
             tensors, reasons = _open_what_opens(place, contents)
-            unread += [Beside(place.path_of(name), f"an unreadable tensor: {why}") for name, why in reasons.items()]
+            unread += [
+                Beside(join_path(place.path, name), f"an unreadable tensor: {why}") for name, why in reasons.items()
+            ]
         opened.append(OpenPlace(place.path, place.is_state_dict, _with_bfloat16(tensors, container)))
     return tuple(opened), unread
 

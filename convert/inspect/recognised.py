@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -48,13 +49,13 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
     try:
         named = name_officially(tensors)
     except CheckpointError as error:
-        return Recognised(reason=str(error))
+        return Recognised(reason=_without_advice(error))
     shapes = {name: tensor.shape for name, tensor in named.tensors.items()}
     key_format, prefix = named.key_format.name, named.prefix
     try:
         spec, framework = recognise_arch(shapes, frameworks)
     except CheckpointError as error:
-        return Recognised(key_format, prefix, reason=str(error), left_out=named.left_out)
+        return Recognised(key_format, prefix, reason=_without_advice(error), left_out=named.left_out)
     head = tuple(named.keys[name] for name in (spec.head_key, spec.head_bias_key) if name in named.keys)
     return Recognised(
         key_format,
@@ -66,3 +67,8 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         head=head if len(head) == 2 else (),
         left_out=named.left_out,
     )
+
+
+def _without_advice(error: CheckpointError) -> str:
+    """What is said to somebody who converts the file, but for what to do about it."""
+    return re.split(r"; (?:give|choose|keep) |: --arch ", str(error))[0]

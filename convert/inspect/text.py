@@ -9,6 +9,7 @@ from convert.errors import counted, listed, shown
 from convert.inspect.diff import Difference, FileDiff, Side
 from convert.inspect.inspection import FileFacts, Inspection, PlaceFacts, TensorFacts
 from convert.inspect.measure import Measure, Number
+from convert.inspect.places import join_path
 from convert.inspect.recognised import Recognised
 from convert.inspect.signs import Sign
 from convert.visible import joined
@@ -125,7 +126,7 @@ def _tensor_row(place: PlaceFacts, tensor: TensorFacts) -> tuple[str, ...]:
     found: Measure = tensor.measure
     numbers = (_number(found.low), _number(found.high), _number(found.mean), _number(found.rms))
     counts = (str(found.nan), str(found.inf))
-    path = shown(place.path_of(tensor.name), LONGEST)
+    path = shown(join_path(place.path, tensor.name), LONGEST)
     return (path, str(tensor.shape), tensor.dtype, *numbers, *counts, found.digest[:DIGITS])
 
 
