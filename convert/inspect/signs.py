@@ -62,10 +62,10 @@ class Sign:
 NOT_FINITE, ZERO, CONSTANT, EQUAL, UNTRAINED = "not finite", "all zero", "constant", "equal tensors", "untrained head"
 KINDS = {
     NOT_FINITE: "a value is NaN or Inf",
+    UNTRAINED: f"the head's biases are all exactly 0, and its weights have a root mean square below {UNTRAINED_RMS}",
     ZERO: "every value of a tensor of several values is 0",
     CONSTANT: "every value of a tensor of several values is one other number, as before training",
     EQUAL: "two tensors of different values each are equal to one another, or are one in the file",
-    UNTRAINED: f"the head's biases are all exactly 0, and its weights have a root mean square below {UNTRAINED_RMS}",
 }
 
 
