@@ -12,6 +12,8 @@ import torch
 from bad_files import FILES, make
 from bombs import BOMBS
 from checkpoint_files import as_tensors, run_python, write_pth
+from fuzz import CONTAINERS as FUZZED
+from fuzz import Victim, bases
 from hostile_pickles import CONTAINERS, MARKER, SHAPES, TORCH_SHAPES
 from hostile_text import CLEAN_UTF8, assert_clean
 from objects_beside import OBJECTS
@@ -22,12 +24,15 @@ from planted_zips import ZIPS
 from convert import ARCHS, read_checkpoint
 from convert.checkpoints.containers import INDEX_SUFFIX
 from convert.errors import CheckpointError
+from convert.inspect.document import as_json
 from convert.inspect.inspection import inspect_file
 from convert.inspect.opened import MAX_SHARE
+from convert.inspect.text import as_text
 from verify.program.commands import main
 from verify.selftest.weights import distinct_weights
 
 SPEC = ARCHS["convnext_digits"]
+COUNT = 60  # damaged copies of each file
 STORAGE = np.arange(4, dtype="<f4").tobytes()
 
 # Files that hold tensors, but not one state dict and no more: they are shown.
@@ -203,3 +208,25 @@ def test_a_source_that_is_written_to_meanwhile_is_refused(tmp_path: Path) -> Non
     child = run_python(code, tmp_path / "x.pth")
 
     assert child.stdout.startswith("UnreadableSource : changed while it was read"), child.stderr
+
+
+class Looked(Victim):
+    """A file that is damaged and looked at, where others are converted."""
+
+    def outcome(self, arch: str) -> str:  # noqa: ARG002 - one signature for both
+        try:
+            inspection = inspect_file(self.source, thorough=True)
+        except CheckpointError:
+            return "refused"
+        assert as_text(inspection, tensors=True)
+        assert json.loads(as_json(inspection, tensors=True))
+        return "read"
+
+
+@pytest.mark.parametrize("container", FUZZED)
+def test_damage_of_any_kind_is_refused_or_shown_in(container: str, tmp_path: Path) -> None:
+    victims = [Looked(base, tmp_path / str(number)) for number, base in enumerate(bases(container))]
+
+    outcomes = {victim.convert(number) for victim in victims for number in range(COUNT)}
+
+    assert outcomes == {"refused", "read"}
