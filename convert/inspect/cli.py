@@ -97,13 +97,13 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _diff(args: argparse.Namespace) -> int:
-    from convert.inspect import document, text
+    from convert.inspect import diff_document, diff_text
     from convert.inspect.diff import diff_files
 
     first, second = args.files
     with _bar(args.files) as progress:
         diff = diff_files(first, second, weights=args.weights, progress=progress)
-    print_result(document.diff_as_json(diff) if args.json else text.diff_as_text(diff))
+    print_result(diff_document.diff_as_json(diff) if args.json else diff_text.diff_as_text(diff))
     return 0 if diff.is_equal else 1
 
 

@@ -1,4 +1,4 @@
-"""What an inspection and a comparison say to programs: JSON of the forms that the two schemas beside this state."""
+"""What an inspection says to programs: JSON of the form that `inspect.schema.json` states."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from convert.console import json_text
-from convert.inspect.diff import Difference, FileDiff, Side
 from convert.inspect.inspection import FileFacts, Inspection, PlaceFacts, TensorFacts
 
 SCHEMA_VERSION = 1
-INSPECT_SCHEMA = Path(__file__).parent / "inspect.schema.json"
-DIFF_SCHEMA = Path(__file__).parent / "diff.schema.json"
+SCHEMA = Path(__file__).parent / "inspect.schema.json"
 
 
 def as_json(inspection: Inspection, *, tensors: bool) -> str:
@@ -28,21 +26,6 @@ def as_json(inspection: Inspection, *, tensors: bool) -> str:
         "beside": [asdict(item) for item in inspection.beside],
         "classes": list(inspection.kinds),
         "signs": [asdict(sign) for sign in inspection.signs],
-    }
-    return json_text(document)
-
-
-def diff_as_json(diff: FileDiff) -> str:
-    """What parts the two files."""
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "equal": diff.is_equal,
-        "files": [_side(side) for side in diff.sides],
-        "same": diff.same,
-        "only_in_first": list(diff.only[0]),
-        "only_in_second": list(diff.only[1]),
-        "renamed": [asdict(pair) for pair in diff.renamed],
-        "different": [_difference(difference) for difference in diff.different],
     }
     return json_text(document)
 
@@ -86,20 +69,4 @@ def _tensor(tensor: TensorFacts) -> dict[str, Any]:
         "nan": found.nan,
         "inf": found.inf,
         "sha256": found.digest,
-    }
-
-
-def _side(side: Side) -> dict[str, Any]:
-    return {**asdict(side), "path": str(side.path)}
-
-
-def _difference(difference: Difference) -> dict[str, Any]:
-    values = difference.values
-    return {
-        "name": difference.name,
-        "shapes": [list(shape) for shape in difference.shapes],
-        "dtypes": list(difference.dtypes),
-        "differing": values.differing if values else None,
-        "max_abs": values.max_abs if values else None,
-        "transposed": difference.transposed,
     }

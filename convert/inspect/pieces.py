@@ -34,8 +34,16 @@ def pieces(array: StoredArray, buffer: Buffer) -> Iterator[Array]:
         for strip in _strips(array):
             yield strip.read(buffer).reshape(-1)
         return
-    is_whole = not array.offset and array.size * array.stored.itemsize == array.storage.nbytes
-    yield from _whole(array, buffer) if is_whole else _part(array, buffer)
+    yield from _whole(array, buffer) if _is_all(array) else _part(array, buffer)
+
+
+def stated_checksum(array: StoredArray) -> int | None:
+    """The CRC-32 of the values that the file states, and `pieces` compares; None where it states none of just these."""
+    return array.storage.crc if _is_in_order(array) and _is_all(array) else None
+
+
+def _is_all(array: StoredArray) -> bool:
+    return not array.offset and array.size * array.stored.itemsize == array.storage.nbytes
 
 
 def _is_in_order(array: StoredArray) -> bool:

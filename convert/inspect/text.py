@@ -1,4 +1,4 @@
-"""What an inspection and a comparison say to people."""
+"""What an inspection says to people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from convert.console import aligned
 from convert.errors import counted, listed, shown
-from convert.inspect.diff import Difference, FileDiff, Side
 from convert.inspect.inspection import FileFacts, Inspection, PlaceFacts, TensorFacts
 from convert.inspect.measure import Measure, Number
 from convert.inspect.places import join_path
@@ -30,30 +29,6 @@ def as_text(inspection: Inspection, *, tensors: bool) -> str:
     if tensors:
         lines += ["", *_tensor_lines(inspection.places), ABOUT_DIGESTS]
     return joined([*lines, "", *_sign_lines(inspection.signs)])
-
-
-def diff_as_text(diff: FileDiff) -> str:
-    """What parts the two files."""
-    first, second = diff.sides
-    lines = [*map(_side_line, diff.sides), ""]
-    for side, names in zip(diff.sides, diff.only, strict=True):
-        if names:
-            lines += [f"only in {side.path}: {counted(len(names), 'tensor')}"]
-            lines += _first([f"  {shown(name, LONGEST)}" for name in names])
-    if diff.renamed:
-        lines += [f"of these, {counted(len(diff.renamed), 'tensor')} equal under another name:"]
-        renamed = [
-            f"  {shown(pair.first, LONGEST)} is {shown(pair.second, LONGEST)}{', transposed' * pair.transposed}"
-            for pair in diff.renamed
-        ]
-        lines += _first(renamed)
-    if diff.different:
-        lines += [f"different: {counted(len(diff.different), 'tensor')}"]
-        rows = [("  name", "shape", "dtype", "differing", "max abs", ""), *map(_difference_row, diff.different[:SHOWN])]
-        lines += [*aligned(rows), *_hidden(len(diff.different))]
-    verdict = "equal" if diff.is_equal else "different"
-    total = max(first.tensors, second.tensors)
-    return joined([*lines, f"{verdict}: {diff.same:,} of {counted(total, 'tensor')} the same, bit for bit"])
 
 
 def _file_lines(inspection: Inspection) -> Iterator[str]:
@@ -99,7 +74,7 @@ def _beside_lines(inspection: Inspection) -> list[str]:
     lines = []
     if inspection.beside:
         rows = [(f"  {shown(item.path, LONGEST)}", item.description) for item in inspection.beside[:SHOWN]]
-        lines += ["", "beside the tensors", *aligned(rows), *_hidden(len(inspection.beside))]
+        lines += ["", "beside the tensors", *aligned(rows), *hidden_line(len(inspection.beside))]
     if inspection.kinds:
         kinds = listed([shown(kind) for kind in inspection.kinds])
         lines += ["", f"classes that it names, none of them run: {kinds}"]
@@ -134,23 +109,6 @@ def _number(value: Number | None) -> str:
     return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _side_line(side: Side) -> str:
-    where = f", at {shown(side.weights, LONGEST)}" if side.weights else ""
-    return f"{side.path}: {side.container}{where}, {counted(side.tensors, 'tensor')}"
-
-
-def _difference_row(difference: Difference) -> tuple[str, ...]:
-    shapes, dtypes, values = difference.shapes, difference.dtypes, difference.values
-    shape = str(shapes[0]) if shapes[0] == shapes[1] else f"{shapes[0]} and {shapes[1]}"
-    dtype = dtypes[0] if dtypes[0] == dtypes[1] else f"{dtypes[0]} and {dtypes[1]}"
-    apart = (f"{values.differing:,}", f"{values.max_abs:.6g}") if values else ("-", "-")
-    name = f"  {shown(difference.name, LONGEST)}"
-    return (name, shape, dtype, *apart, "equal transposed" if difference.transposed else "")
-
-
-def _first(lines: list[str]) -> list[str]:
-    return [*lines[:SHOWN], *_hidden(len(lines))]
-
-
-def _hidden(count: int) -> list[str]:
+def hidden_line(count: int) -> list[str]:
+    """A line that says how many of a list are not shown, where any are."""
     return [f"  ... and {count - SHOWN:,} more; --json has all"] if count > SHOWN else []

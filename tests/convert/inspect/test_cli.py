@@ -22,7 +22,8 @@ from checkpoint_files import as_tensors
 
 from convert import ARCHS
 from convert.digest import sha256_of
-from convert.inspect.document import DIFF_SCHEMA, INSPECT_SCHEMA
+from convert.inspect.diff_document import SCHEMA as DIFF_SCHEMA
+from convert.inspect.document import SCHEMA as INSPECT_SCHEMA
 from convert.inspect.signs import KINDS
 from convert.inspect.text import SHOWN
 from verify.program.commands import main

@@ -18,13 +18,14 @@ from convert import ARCHS, convert_state_dict, write_checkpoint
 from convert.arrays import Array
 from convert.errors import WrongChoice
 from convert.inspect.diff import FileDiff, Renamed, diff_files
-from convert.inspect.document import DIFF_SCHEMA, diff_as_json
+from convert.inspect.diff_document import SCHEMA as FORM
+from convert.inspect.diff_document import diff_as_json
 from verify.program.commands import main
 from verify.selftest.weights import distinct_weights
 
 SPEC = ARCHS["convnext_digits"]
 WEIGHTS = distinct_weights(SPEC.params(), dtype="float32")
-SCHEMA = json.loads(DIFF_SCHEMA.read_text(encoding="utf-8"))
+SCHEMA = json.loads(FORM.read_text(encoding="utf-8"))
 HEAD, BIAS, GAMMA = "head.weight", "head.bias", "stages.2.1.gamma"
 
 Weights = dict[str, Array]
