@@ -66,7 +66,7 @@ def make_parser(prog: str = "paddleferry inspect") -> argparse.ArgumentParser:
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a checkpoint, or two with --diff")
     parser.add_argument(
-        "--tensors", action="store_true", help="a line a tensor, with its digest; takes three times as long"
+        "--tensors", action="store_true", help="a line a tensor, with its digest; takes three to four times as long"
     )
     parser.add_argument(
         "--diff", action="store_true", help="compare the weights of two files; exit status 0 if equal, 1 if different"
