@@ -6,11 +6,10 @@ import json
 from dataclasses import asdict
 
 from convert.console import aligned
-from convert.source.other_files import OTHER_FILES
 from convert.source.pretrained import PRETRAINED
 from convert.visible import joined
 from verify.recipes.recipe import Recipe, known_recipes
-from verify.recipes.table import SOURCES
+from verify.recipes.table import FILES, SOURCES
 
 OTHER_SIZE = "@"  # what stands after it is a size; the checkpoint is the one before it
 
@@ -50,7 +49,7 @@ def _cells(recipe: Recipe, source: str) -> tuple[str, ...]:
 def _checkpoint(recipe: str) -> dict[str, list[str] | str | None]:
     name = recipe.partition(OTHER_SIZE)[0]
     published = PRETRAINED.get(name)
-    files = [file for file, known in OTHER_FILES.items() if known == name]
+    files = [file for file, known in FILES.items() if known == name]
     if published:
         files.insert(0, published.url.rpartition("/")[2])
     return {"files": list(dict.fromkeys(files)), "url": published.url if published else None}

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from convert.checkpoints.containers import split_suffix
 from convert.errors import FerryError, did_you_mean, shown
-from convert.source.other_files import OTHER_FILES
 from convert.source.pretrained import HUB_FILE, PRETRAINED
 from verify.recipes.protocol import SQUASH, Protocol
-from verify.recipes.table import LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
+from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
 
 if TYPE_CHECKING:
     from convert.archs import ArchSpec
@@ -135,7 +134,7 @@ def recipe_stems() -> Iterator[tuple[str, str]]:
         file = row.url.rpartition("/")[2]
         if name in RECIPES and file != HUB_FILE:
             yield split_suffix(file)[0], name
-    for file, name in OTHER_FILES.items():
+    for file, name in FILES.items():
         yield split_suffix(file)[0], name
 
 

@@ -13,6 +13,7 @@ Left out on purpose, for a number that is not the checkpoint's accuracy is worse
 
 from __future__ import annotations
 
+from convert.source.other_files import OTHER_FILES
 from verify.recipes.protocol import CLIP, HALF, IMAGENET
 
 LEFT_OUT = {
@@ -148,3 +149,5 @@ mmpretrain/convnext-base_32xb128_in1k convnext_base 224 256 bicubic 83.66 96.74 
 mmpretrain/convnext-base_32xb128-noema_in1k convnext_base 224 256 bicubic 83.64 96.61 mmpretrain
 mmpretrain/convnext-base_3rdparty-noema_in1k convnext_base 224 256 bicubic 83.71 96.60 mmpretrain
 """
+
+FILES = OTHER_FILES  # published files of those, under the names that their addresses give them

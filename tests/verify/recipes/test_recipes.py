@@ -21,12 +21,11 @@ from timm.models import get_pretrained_cfg
 from convert.archs import ARCHS, get_spec
 from convert.errors import FerryError
 from convert.source.cache import fetch
-from convert.source.other_files import OTHER_FILES
 from convert.source.pretrained import PRETRAINED
 from verify.images.preprocess import preprocess
 from verify.recipes.protocol import SQUASH, Protocol
 from verify.recipes.recipe import RECIPES, Recipe, get_recipe, known_recipes, recipe_stems, recognise_recipe
-from verify.recipes.table import OTHERS, SOURCES
+from verify.recipes.table import FILES, OTHERS, SOURCES
 from verify.recipes.table import TIMM as TIMM_TABLE
 
 TIMM = [row.name for row in known_recipes() if row.source == SOURCES["timm"]]
@@ -127,7 +126,7 @@ def test_a_protocol_and_its_accuracy_are_torchvisions(name: str) -> None:
     )
     assert {"acc@1": row.top1, "acc@5": row.top5} == published.meta["_metrics"]["ImageNet-1K"]
     assert (len(published.meta["categories"]), row.decimals) == (row.num_classes, 3)
-    assert OTHER_FILES[published.url.rpartition("/")[2]] == name
+    assert FILES[published.url.rpartition("/")[2]] == name
 
 
 def test_every_weights_of_torchvision_is_there() -> None:
