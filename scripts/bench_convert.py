@@ -83,7 +83,7 @@ def main() -> int:
         print(f"{args.arch}: {source.stat().st_size / 1e6:,.0f} MB, {os.cpu_count()} cores, {args.rounds} rounds")
         contenders = _contenders(args.arch, source, usual=not args.without_usual)
         outputs = [source.with_name(name) for name in ("target.pdparams", "usual.pdparams", "copy.pth")]
-        _report(_measure(contenders, args.rounds, outputs))
+        _report(measure_in_turn(contenders, args.rounds, outputs))
         print(f"bar for memory: 2 x the largest tensor + 100 MB = {(2 * largest + 100_000_000) / 1e6:,.0f} MB")
     return 0
 
@@ -102,7 +102,8 @@ def _contenders(arch: str, source: Path, *, usual: bool) -> dict[str, list[str]]
     return contenders
 
 
-def _measure(contenders: dict[str, list[str]], rounds: int, outputs: list[Path]) -> dict[str, list[Run]]:
+def measure_in_turn(contenders: dict[str, list[str]], rounds: int, outputs: list[Path]) -> dict[str, list[Run]]:
+    """Runs every command once a round, the outputs of each removed before; the first round does not count."""
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for number in tqdm(range(rounds + 1), unit="round", disable=None):
         for name, command in contenders.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from convert.cli import make_parser as make_convert_parser
+from convert.inspect.cli import make_parser as make_inspect_parser
 from verify.program.commands import make_parser as make_program_parser
 from verify.usage import make_parser as make_verify_parser
 
@@ -20,6 +21,7 @@ OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z0-9-]*")  # no variable of 
 # Options of other programs, by the word that says whose.
 OTHERS = {
     "convert/ownership.py": {"--yes", "--force-reinstall", "--no-deps"},  # pip's, in a command line of pip
+    "convert/inspect/recognised.py": {"--arch"},  # convert's advice, which is taken out
     "convert/source/unlike.py": {"--list"},  # convert's, and called so
     "verify/workers/batches.py": {"--shm-size"},  # docker's, and called so
 }
@@ -40,6 +42,7 @@ def options_of(make_parser: Callable[[], argparse.ArgumentParser]) -> set[str]:
 
 
 CONVERTS, VERIFYS = options_of(make_convert_parser), options_of(make_verify_parser)
+INSPECTS = options_of(make_inspect_parser)
 PROGRAMS = options_of(make_program_parser) | {"--for"}  # of `paddleferry completion`
 
 
@@ -57,7 +60,9 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 def known_to(module: str) -> set[str]:
     """The options that every command has which may print that module's messages."""
     if module.startswith("verify/program/"):
-        return CONVERTS | VERIFYS | PROGRAMS
+        return CONVERTS | VERIFYS | INSPECTS | PROGRAMS
+    if module.startswith("convert/inspect/"):
+        return INSPECTS
     if not module.startswith("convert/"):
         return VERIFYS
     return CONVERTS if module in CONVERTS_ALONE else CONVERTS & VERIFYS

@@ -211,6 +211,7 @@ def test_every_option_is_explained_in_one_manual(command: str) -> None:
     explained = [
         option
         for manual in manuals_of(command)
+        if manual != "convert/inspect/README.md"  # of a command of its own, whose tests look at it
         for head, *rows in tables_of(read(manual))
         if head == ["option", "what it does"]
         for option in re.findall(r"^`(--[\w-]+)", "\n".join(row[0] for row in rows), re.MULTILINE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from convert.files import ByteFile
@@ -20,6 +20,7 @@ class Contents:
         arrays: from names and such values to arrays whose values are still in the file.
         shards: the open files that hold the tensors, where the file is the index of a sharded one.
         beside: what kinds of objects stand beside the tensors and were not looked at, by the names of their classes.
+        metadata: texts that the container keeps beside the tensors, by name.
     """
 
     root: Any
@@ -27,6 +28,7 @@ class Contents:
     arrays: Callable[[Mapping[str, Any]], dict[str, StoredArray]]
     shards: tuple[ByteFile, ...] = ()
     beside: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def contents_of_arrays(tensors: Mapping[str, StoredArray], shards: tuple[ByteFile, ...] = ()) -> Contents:

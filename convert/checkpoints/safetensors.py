@@ -6,6 +6,7 @@ whose numpy side has no bfloat16 and copies each tensor; tests compare with it i
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 from collections.abc import Iterator, Mapping
@@ -45,8 +46,9 @@ ALIGNMENT = 8
 
 
 def open_safetensors(file: ByteFile) -> Contents:
-    """The tensors of one file, as `read_safetensors` reads them."""
-    return contents_of_arrays(read_safetensors(file))
+    """The tensors and the metadata of one file; the errors are those of `read_safetensors`."""
+    tensors, metadata = _read(file)
+    return dataclasses.replace(contents_of_arrays(tensors), metadata=metadata)
 
 
 def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
@@ -56,6 +58,10 @@ def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
         CheckpointError: cut short or not JSON.
         RefusedCheckpoint: tensors that overlap, leave holes, or are not as large as their shape says.
     """
+    return _read(file)[0]
+
+
+def _read(file: ByteFile) -> tuple[dict[str, StoredArray], dict[str, str]]:
     if file.size < LENGTH.size:
         raise CheckpointError(f"the file is cut short: it has {file.size} bytes; fetch it again")
     (length,) = LENGTH.unpack(file.read(0, LENGTH.size))
@@ -63,7 +69,7 @@ def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
         raise RefusedCheckpoint(f"a header of {length:,} bytes; {MAX_HEADER:,} are the limit")
     if file.size < LENGTH.size + length:
         raise CheckpointError(f"the file is cut short: its header has {length:,} bytes; fetch it again")
-    header = _header(Stretch(file, LENGTH.size, length))
+    header, metadata = _header(Stretch(file, LENGTH.size, length))
     data = Stretch(file, LENGTH.size + length, file.size - LENGTH.size - length)
     tensors: dict[str, StoredArray] = {}
     position = 0
@@ -77,7 +83,7 @@ def read_safetensors(file: ByteFile) -> dict[str, StoredArray]:
         position = end
     if position != data.nbytes:
         raise RefusedCheckpoint(f"{data.nbytes - position} bytes follow the last tensor; fetch the file again")
-    return tensors
+    return tensors, metadata
 
 
 def safetensors_chunks(tensors: Mapping[str, Tensor], framework: str) -> list[Chunk]:
@@ -109,19 +115,20 @@ def _chunks(tensors: Mapping[str, Tensor], form: str) -> Iterator[Chunk]:
         yield Deferred(array)
 
 
-def _header(content: Stretch) -> dict[str, Any]:
-    """The header without its metadata, as the library reads it.
+def _header(content: Stretch) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header's tensors and its metadata, as the library reads them.
 
     That is UTF-8 alone, each key once, and no number that is below 0 or has a fraction.
     """
     hooks = dict.fromkeys(("parse_float", "parse_constant"), _refuse_number)
     header = parse_json(content, "the header", **hooks, parse_int=_whole)
-    _check_metadata(header.pop("__metadata__", {}))
+    metadata = header.pop("__metadata__", {})
+    _check_metadata(metadata)
     if not all(isinstance(entry, dict) for entry in header.values()):
         raise CheckpointError("the header has an entry that is no tensor")
     if not all(map(_is_unicode, header)):
         raise RefusedCheckpoint("the header has a name of half a letter (a lone surrogate)")
-    return header
+    return header, metadata
 
 
 def parse_json(content: Stretch, part: str, **hooks: Any) -> dict[str, Any]:

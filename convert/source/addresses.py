@@ -9,6 +9,7 @@ from convert.errors import FerryError, shown
 
 SHOWN = 200  # characters of an address in a message
 FOREIGN = re.compile(r"[^!-~]")  # what an address has as %XX: blanks, control characters, all beyond ASCII
+NAME_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # torch.hub's convention: name-<start of the sha256>.pth
 
 
 class FetchError(FerryError):
@@ -29,6 +30,12 @@ def find_objection(url: str) -> str:
     if "@" in parts.netloc:
         return "names a user, and no login is sent: download the file with a browser"
     return "" if host else "names no host"
+
+
+def digest_in_name(url: str) -> str:
+    """The start of the SHA-256 that an address's file name ends in; empty where it ends in none."""
+    in_name = NAME_DIGEST.search(urlsplit(url).path)
+    return in_name[1] if in_name else ""
 
 
 def name_address(url: str) -> str:

@@ -21,7 +21,7 @@ from convert.console import print_message
 from convert.digest import sha256_of
 from convert.errors import shown
 from convert.paths import make_folders
-from convert.source.addresses import find_objection, name_address
+from convert.source.addresses import digest_in_name, find_objection, name_address
 from convert.source.beginnings import find_flaw
 from convert.source.download import LIMITS, FetchError, Limits, download
 from convert.source.own_files import NotOurs, lock, open_own, read_own_text, refuse_others
@@ -30,8 +30,6 @@ from convert.source.partial_file import HEAD, PartialFile
 __all__ = ["FetchError", "Fetched", "Limits", "cache_folder", "fetch"]
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-NAME_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # torch.hub's convention: name-<start of the sha256>.pth
 
 
 @dataclass(frozen=True)
@@ -97,12 +95,6 @@ def fetch(url: str, *, cache: Path | None = None, sha256: str = "", limits: Limi
     except OSError as error:
         step = "set PADDLEFERRY_CACHE to a folder that can"
         raise FetchError(f"{folder}: cannot hold the cache: {error.strerror or error}; {step}") from error
-
-
-def digest_in_name(url: str) -> str:
-    """The start of the SHA-256 that an address's file name ends in; empty where it ends in none."""
-    in_name = NAME_DIGEST.search(urlsplit(url).path)
-    return in_name[1] if in_name else ""
 
 
 def cache_folder() -> Path:

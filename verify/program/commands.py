@@ -42,6 +42,12 @@ COMMANDS = (
         parser="verify.usage:make_parser",
     ),
     Command(
+        "inspect",
+        help="show what is in a checkpoint file, or what parts two",
+        main="convert.inspect.cli:main",
+        parser="convert.inspect.cli:make_parser",
+    ),
+    Command(
         "env",
         help="print versions, machine and devices, for a bug report",
         main="verify.program.env:main",
@@ -59,6 +65,7 @@ EXAMPLES = """\
 examples:
   paddleferry convert --src x.pth --dst x.pdparams
   paddleferry verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
+  paddleferry inspect x.pth --tensors
   paddleferry verify --help                                  a command's own options and examples
   paddleferry env                                            for a bug report; names no path and no host
   paddleferry completion bash > ~/.local/share/bash-completion/completions/paddleferry

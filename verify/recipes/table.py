@@ -13,6 +13,7 @@ Left out on purpose, for a number that is not the checkpoint's accuracy is worse
 
 from __future__ import annotations
 
+from convert.source.other_files import OTHER_FILES
 from verify.recipes.protocol import CLIP, HALF, IMAGENET
 
 LEFT_OUT = {
@@ -149,20 +150,4 @@ mmpretrain/convnext-base_32xb128-noema_in1k convnext_base 224 256 bicubic 83.64 
 mmpretrain/convnext-base_3rdparty-noema_in1k convnext_base 224 256 bicubic 83.71 96.60 mmpretrain
 """
 
-# Published files of those, under the names that their addresses give them. convert/source/pretrained.py has the others.
-FILES = {
-    "convnext_tiny-983f1562.pth": "torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1",
-    "convnext_small-0c510722.pth": "torchvision/ConvNeXt_Small_Weights.IMAGENET1K_V1",
-    "convnext_base-6075fbad.pth": "torchvision/ConvNeXt_Base_Weights.IMAGENET1K_V1",
-    "convnext_large-ea097f82.pth": "torchvision/ConvNeXt_Large_Weights.IMAGENET1K_V1",
-    "convnext_base_1k_384.pth": "convnext_base.fb_in1k_384",
-    "convnext_large_1k_384.pth": "convnext_large.fb_in1k_384",
-    "convnext-tiny_32xb128_in1k_20221207-998cf3e9.pth": "mmpretrain/convnext-tiny_32xb128_in1k",
-    "convnext-tiny_32xb128-noema_in1k_20221208-5d4509c7.pth": "mmpretrain/convnext-tiny_32xb128-noema_in1k",
-    "convnext-small_32xb128_in1k_20221207-4ab7052c.pth": "mmpretrain/convnext-small_32xb128_in1k",
-    "convnext-small_32xb128-noema_in1k_20221208-4a618995.pth": "mmpretrain/convnext-small_32xb128-noema_in1k",
-    "convnext-base_32xb128_in1k_20221207-fbdb5eb9.pth": "mmpretrain/convnext-base_32xb128_in1k",
-    "convnext-base_32xb128-noema_in1k_20221208-f8182678.pth": "mmpretrain/convnext-base_32xb128-noema_in1k",
-    "convnext-base_3rdparty_32xb128-noema_in1k_20220222-dba4f95f.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
-    "convnext_base_1k_224.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
-}
+FILES = OTHER_FILES  # published files of those, under the names that their addresses give them
