@@ -119,8 +119,10 @@ def _notes(job: Job) -> list[str]:
         f"{counted(count, 'tensor')} of {dtype} became {job.options.dtype or 'float32'}"
         for dtype, count in job.casts.items()
     ]
+    if job.source.told:
+        notes.append(job.source.told)
     if job.spec.assumed:
-        notes.append(f"assumed, for no tensor tells: {job.spec.assumed}")
+        notes.append(f"assumed, for no tensor tells: {', '.join(job.spec.assumed)}")
     if job.head_change:
         notes.append(job.head_change.describe())
     if (usual := eps_to_tell(job.spec, job.options.to)) is not None:

@@ -101,7 +101,9 @@ def read_pair(
     source = read_source(hold_file(src), arch=arch, selection=source_part)
     if source.framework == PADDLE:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
-    target = read_source(hold_file(dst), arch=arch, selection=target_part)
+    # What no tensor of an own network tells is said beside the source, if at all.
+    target_arch = source.spec if source.spec.assumed else arch
+    target = read_source(hold_file(dst), arch=target_arch, selection=target_part)
     if target.framework == TORCH:
         raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
     dtype = _dtype_of(target.tensors)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from convert.archs.convnext import KERNEL, PATCH, ConvNeXtSpec, Stem
+from convert.archs.spec import EPS_ASSUMED, GELU_ASSUMED
 from convert.params import Shape
 
-ASSUMED = "eps 1e-6, exact GELU, strides as the kernels of stem and downsampling, no dilation"
+ASSUMED = (EPS_ASSUMED, GELU_ASSUMED, "strides as the kernels of stem and downsampling", "no dilation")
 DWCONV = re.compile(r"stages\.(\d{1,3})\.(\d{1,3})\.dwconv\.weight")
 STEM_KEY = ConvNeXtSpec.stem_key
 STEM_NORMS = {1: Stem.PATCH, 2: Stem.OVERLAP, 3: Stem.OVERLAP_ACT}  # by the norm's position in the stem

@@ -26,6 +26,10 @@ class Norm(enum.Enum):
 LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
 
 
+# What is assumed of a network of somebody's own, and may stand in a file beside it.
+EPS_ASSUMED, GELU_ASSUMED = "eps 1e-6", "exact GELU"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArchSpec(abc.ABC):
     """One architecture.
@@ -51,7 +55,7 @@ class ArchSpec(abc.ABC):
     in_chans: int = 3
     eps: float = 1e-6
     last_norm: bool = True
-    assumed: str = ""
+    assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def rows(self) -> Iterator[Param]:

@@ -21,6 +21,7 @@ from convert.key_formats import Named, name_officially
 from convert.key_formats.rules import KeyFormat
 from convert.params import Shape
 from convert.paths import AnyPath
+from convert.source.config import heed_config
 from convert.source.recognise import distance, recognise_arch
 from convert.source.unlike import describe_keys, describe_shard, describe_tensors, describe_transposed
 from convert.stored import StoredArray
@@ -36,6 +37,7 @@ class Source(Generic[TensorType]):
         framework: "torch" or "paddle"; whose layout the Linear weights have.
         spec: the architecture with the checkpoint's own number of classes and input channels.
         recognised: whether the architecture was read off the tensors rather than given.
+        told: what a config.json beside the checkpoint says, for people; empty where there is none.
     """
 
     checkpoint: CheckpointOf[TensorType]
@@ -43,6 +45,7 @@ class Source(Generic[TensorType]):
     framework: str
     spec: ArchSpec
     recognised: bool
+    told: str = ""
 
     @property
     def path(self) -> Path:
@@ -122,10 +125,12 @@ def _recognise(
             spec, framework = _recognised(checkpoint, shapes, candidates, own=own)
         else:
             spec, framework = _fitted(checkpoint, shapes, candidates, given_spec)
+        fits = not distance(spec, shapes, framework)  # or the comparison with the table says what is wrong
+        spec, told = heed_config(checkpoint.path, spec) if fits else (spec, "")
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
         raise type(error)(f"{checkpoint.path}: {error}") from error
-    return Source(checkpoint, named, framework, spec, recognised=given_spec is None)
+    return Source(checkpoint, named, framework, spec, given_spec is None, told)
 
 
 def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from twins import FAMILIES, TINY, carried, random_image
+from twins import BACKBONES, FAMILIES, TINY, carried, random_image
 
 import models_paddle
 import models_torch
@@ -152,7 +152,7 @@ def test_a_value_for_gammas_that_are_not_there_is_refused(models: ModuleType, ar
 
 
 @both_frameworks
-@pytest.mark.parametrize("spec", FAMILIES, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [spec for spec in FAMILIES if spec.num_classes], ids=lambda spec: spec.name)
 def test_every_family_is_trained_with_the_same_arguments(models: ModuleType, spec: ArchSpec) -> None:
     seed()
     plain = models.build(spec)
@@ -162,6 +162,17 @@ def test_every_family_is_trained_with_the_same_arguments(models: ModuleType, spe
     layers = scaled.modules() if models is models_torch else scaled.sublayers()
     assert [layer.rate for layer in layers if isinstance(layer, models.layers.DropPath)] == spec.drop_path_rates(0.5)
     assert np.array_equal(scaled.head.weight.detach().numpy(), 0.25 * plain.head.weight.detach().numpy())
+
+
+@both_frameworks
+@pytest.mark.parametrize("spec", BACKBONES, ids=lambda spec: spec.name)
+def test_a_scale_for_a_head_that_is_not_there_is_refused(models: ModuleType, spec: ArchSpec) -> None:
+    built = models.build(spec, drop_path_rate=0.5)
+
+    layers = built.modules() if models is models_torch else built.sublayers()
+    assert [layer.rate for layer in layers if isinstance(layer, models.layers.DropPath)] == spec.drop_path_rates(0.5)
+    with pytest.raises(ValueError, match=r"^the model has no head; leave head_init_scale out$"):
+        models.build(spec, head_init_scale=0.25)
 
 
 @both_frameworks
