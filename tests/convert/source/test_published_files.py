@@ -1,21 +1,19 @@
 """Every name of `convert --list` on the file that it stands for, made with timm's own constructors and filter.
 
-Of each the tensors' names and shapes, of those under 100 MB the values too.
+Of each the tensors' names and shapes, of those under 100 MB the values too; `scripts/convert_published.py` has all 58 GB.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
+from published import FCMAE, ISOTROPIC, filtered_by_timm, is_of_authors, shapes_in, spec_of, timms_shapes
 from server import serving
-from timm.models.convnext import checkpoint_filter_fn
 from twins import randomised
 
 from convert.archs import get_spec
@@ -25,51 +23,19 @@ from convert.checkpoints import read_checkpoint, write_checkpoint
 from convert.cli import main
 from convert.job import Job
 from convert.key_formats import name_officially
-from convert.params import Shape
 from convert.source.pretrained import PRETRAINED, ROWS, Pretrained
 from convert.source.recognise import recognise_arch
 
 MAX_BYTES = 100_000_000
-AUTHORS = "https://dl.fbaipublicfiles.com/"  # whose files have the official names; all others have timm's
-ISOTROPIC = "convnext_isotropic"  # which timm does not have
-FCMAE = [row.name for row in ROWS if row.name.endswith(".fcmae")]
 
 
-@cache
-def timms_shapes(arch: str, num_classes: int) -> dict[str, Shape]:
-    with torch.device("meta"):
-        model = timm.create_model(arch, num_classes=num_classes)
-    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-
-
-def spec_of(row: Pretrained) -> ArchSpec:
-    spec = get_spec(row.arch)
-    return dataclasses.replace(spec, num_classes=row.num_classes, last_norm=row.name not in FCMAE)
-
-
-def shapes_in(row: Pretrained) -> dict[str, Shape]:
-    """The published file's keys and shapes."""
-    if row.url.startswith(AUTHORS):
-        return {param.torch_name: param.shape for param in spec_of(row).params()}
-    return timms_shapes(row.arch, row.num_classes)
-
-
-@pytest.mark.parametrize(
-    "name", [row.name for row in ROWS if row.url.startswith(AUTHORS) and ISOTROPIC not in row.name]
-)
+@pytest.mark.parametrize("name", [row.name for row in ROWS if is_of_authors(row) and ISOTROPIC not in row.name])
 def test_timms_own_filter_makes_its_model_of_an_authors_file(name: str) -> None:
     row = PRETRAINED[name]
     expected = timms_shapes(row.arch, row.num_classes)
     tensors = {key: torch.empty(shape, device="meta") for key, shape in shapes_in(row).items()}
 
-    class Model:
-        """All that the filter asks of a model."""
-
-        @staticmethod
-        def state_dict() -> dict[str, torch.Tensor]:
-            return {key: torch.empty(shape, device="meta") for key, shape in expected.items()}
-
-    filtered = {key: tuple(tensor.shape) for key, tensor in checkpoint_filter_fn(tensors, Model).items()}
+    filtered = {key: tuple(tensor.shape) for key, tensor in filtered_by_timm(tensors, row).items()}
 
     lacking = {"head.norm.weight", "head.norm.bias"} if name in FCMAE else set()
     assert filtered == {key: shape for key, shape in expected.items() if key not in lacking}
@@ -93,7 +59,7 @@ def size(row: Pretrained) -> int:
     return sum(4 * param.size for param in spec_of(row).params())
 
 
-SMALL = {(row.arch, row.num_classes, row.url.startswith(AUTHORS)): row.name for row in ROWS if size(row) < MAX_BYTES}
+SMALL = {(row.arch, row.num_classes, is_of_authors(row)): row.name for row in ROWS if size(row) < MAX_BYTES}
 
 
 def made(row: Pretrained) -> dict[str, Array]:
