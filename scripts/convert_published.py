@@ -30,7 +30,14 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
-from published import ISOTROPIC, filtered_by_timm, is_of_authors, shapes_in, spec_of  # noqa: E402 - after the path above
+from published import (  # noqa: E402 - after the path above
+    ISOTROPIC,
+    difference,
+    filtered_by_timm,
+    is_of_authors,
+    shapes_in,
+    spec_of,
+)
 from server import serving  # noqa: E402
 
 from convert.checkpoints import read_checkpoint  # noqa: E402
@@ -96,14 +103,7 @@ def problem_of(row: Pretrained, folder: Path) -> str:
     if is_of_authors(row) and ISOTROPIC not in row.name:
         expected = filtered_by_timm(tensors, row)
     named = name_officially({key: tensor.numpy() for key, tensor in expected.items()}).tensors
-    written = read_checkpoint(target).tensors
-    params = spec_of(row).params()
-    odd = [
-        p.torch_name
-        for p in params
-        if not np.array_equal(p.layout.to_torch(written[p.paddle_name]), named[p.torch_name])
-    ]
-    return f"{odd[0]} has other values" if odd else "" if len(written) == len(params) else "other tensors"
+    return difference(read_checkpoint(target).tensors, named, spec_of(row))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -129,7 +129,8 @@ def _recognise(
         spec, told = heed_config(checkpoint.path, spec) if fits else (spec, "")
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
-        raise type(error)(f"{checkpoint.path}: {error}") from error
+        path = f"{checkpoint.path}: "  # an error of reading values, as second names are compared, has it already
+        raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
     return Source(checkpoint, named, framework, spec, given_spec is None, told)
 
 

@@ -13,7 +13,7 @@ from convert.archs import ArchSpec
 from convert.checkpoints import write_checkpoint
 from convert.errors import CheckpointError, UnknownArch
 from convert.params import Shape
-from convert.source.read import read_source
+from convert.source.read import open_source, read_source
 from convert.source.recognise import distance, recognise_arch
 from convert.state_dict import convert_state_dict, expected_shapes
 from verify.selftest.weights import distinct_weights
@@ -156,6 +156,21 @@ def test_an_unrecognised_source_is_told_with_its_path(tmp_path: Path) -> None:
         f"{tmp_path}/x.pth: the tensors fit no architecture known here; closest is convnext_digits, "
         "1 names or shapes apart: --arch convnext_digits lists them"
     )
+
+
+def test_a_damaged_second_name_of_a_tensor_is_told_with_the_path_once(tmp_path: Path) -> None:
+    weights = distinct_weights(dataclasses.replace(DIGITS, num_classes=0).params(), dtype="float32")
+    weights |= {f"norms.3.{name}": weights[f"norm.{name}"].copy() for name in ("weight", "bias")}
+    write_checkpoint(tmp_path / "x.pth", weights, framework="torch")
+    content = bytearray((tmp_path / "x.pth").read_bytes())
+    content[content.rfind(weights["norms.3.weight"].tobytes()) + 5] ^= 1
+    (tmp_path / "x.pth").write_bytes(content)
+
+    with pytest.raises(CheckpointError) as caught:
+        open_source(tmp_path / "x.pth")
+
+    assert str(caught.value).count(str(tmp_path)) == 1
+    assert str(caught.value).endswith(" fails its checksum: the file is damaged; fetch it again")
 
 
 def test_a_wrong_given_architecture_is_kept_for_the_comparison(written: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import cache
 
+import numpy as np
 import timm
 import torch
 from timm.models.convnext import checkpoint_filter_fn
 
 from convert.archs import get_spec
 from convert.archs.spec import ArchSpec
+from convert.arrays import Array
 from convert.params import Shape
 from convert.source.pretrained import ROWS, Pretrained
 
@@ -58,3 +61,14 @@ def filtered_by_timm(tensors: dict[str, torch.Tensor], row: Pretrained) -> dict[
 
     filtered: dict[str, torch.Tensor] = checkpoint_filter_fn(tensors, Model)
     return filtered
+
+
+def difference(written: Mapping[str, Array], named: Mapping[str, Array], spec: ArchSpec) -> str:
+    """In what a target is not those tensors, which have official names; empty if in nothing."""
+    params = spec.params()
+    if len(written) != len(params):
+        return f"{len(written)} tensors, and {len(params)} are expected"
+    for param in params:
+        if not np.array_equal(param.layout.to_torch(written[param.paddle_name]), named[param.torch_name]):
+            return f"{param.torch_name} has other values"
+    return ""

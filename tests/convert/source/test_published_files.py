@@ -1,6 +1,7 @@
 """Every name of `convert --list` on the file that it stands for, made with timm's own constructors and filter.
 
-Of each the tensors' names and shapes, of those under 100 MB the values too; `scripts/convert_published.py` has all 58 GB.
+Of each the tensors' names and shapes, of those under 100 MB the values too; scripts/convert_published.py has
+all 58 GB.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published import FCMAE, ISOTROPIC, filtered_by_timm, is_of_authors, shapes_in, spec_of, timms_shapes
+from published import FCMAE, ISOTROPIC, difference, filtered_by_timm, is_of_authors, shapes_in, spec_of, timms_shapes
 from server import serving
 from twins import randomised
 
@@ -25,6 +26,7 @@ from convert.job import Job
 from convert.key_formats import name_officially
 from convert.source.pretrained import PRETRAINED, ROWS, Pretrained
 from convert.source.recognise import recognise_arch
+from convert.state_dict import convert_state_dict
 
 MAX_BYTES = 100_000_000
 
@@ -105,3 +107,14 @@ def test_a_published_name_converts_by_way_of_its_address(
 def test_all_eight_masked_autoencoders_are_among_the_names() -> None:
     assert len(FCMAE) == 8
     assert {spec_of(PRETRAINED[name]).answer.partition(":")[0] for name in FCMAE} == {"no head, no last norm"}
+
+
+def test_the_script_sees_a_tensor_in_anothers_place() -> None:
+    spec = spec_of(PRETRAINED["convnext_atto.d2_in1k"])
+    named = randomised({param.torch_name: param.shape for param in spec.params()}, dtype="float32")
+    written = convert_state_dict(spec, named)
+    swapped = {**written, "stages.2.0.gamma": written["stages.2.1.gamma"]}
+
+    assert difference(written, named, spec) == ""
+    assert difference(swapped, named, spec) == "stages.2.0.gamma has other values"
+    assert difference({**written, "x": written["head.bias"]}, named, spec) == "129 tensors, and 128 are expected"
