@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,21 @@ def test_a_net_of_ones_own_under_a_listed_name_is_refused_and_told(
     ) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("framework", BOTH)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_no_known_net_without_its_last_block_of_a_stage_is_read(arch: str, framework: str) -> None:
+    whole = expected_shapes(ARCHS[arch], framework)
+    depths = [depth for depth, _ in ARCHS[arch].stages]
+    ends = [ARCHS[arch].block_names[count - 1] for count in accumulate(depths)]
+    for block in ends:
+        left = {name: shape for name, shape in whole.items() if not name.startswith(f"{block}.")}
+
+        with pytest.raises(CheckpointError):
+            recognise_arch(left, BOTH)
+
+
 LOST = {
+    "every layer scale": (r"stages\.\d\.\d\.gamma", "convnext_tiny", "stages.0.0.gamma"),
     "the last block of the first stage": (r"stages\.0\.2\.", "convnext_tiny", "stages.0.2.dwconv.bias"),
     "the last block of the second stage": (r"stages\.1\.2\.", "convnext_tiny", "stages.1.2.dwconv.bias"),
     "the last block of the third stage": (r"stages\.2\.8\.", "convnext_tiny", "stages.2.8.dwconv.bias"),
