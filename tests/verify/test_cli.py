@@ -52,7 +52,14 @@ def test_the_report_has_the_command_that_repeats_it(good: Run) -> None:
 def test_the_report_says_what_was_verified(good: Run) -> None:
     folder, facts = good.report.parent.parent, good.document["facts"]
 
-    assert facts["arch"] == {"name": "convnext_digits", "classes": 10, "channels": 3, "recognised": False}
+    assert facts["arch"] == {
+        "name": "convnext_digits",
+        "classes": 10,
+        "features": 160,
+        "last_norm": True,
+        "channels": 3,
+        "recognised": False,
+    }
     for side, name in {"source": "x.pth", "target": "x.pdparams"}.items():
         assert (facts[side]["name"], facts[side]["sha256"]) == (name, sha256_of(folder / name))
     assert (facts["source"]["wrapper"], facts["target"]["wrapper"]) == ("model", "")
