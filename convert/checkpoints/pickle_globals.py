@@ -18,6 +18,9 @@ OTHER_TENSORS = {
     "save the model once it has its weights",
     "torch._utils._rebuild_qtensor": "quantised tensors; save tensor.dequantize()",
     "torch._utils._rebuild_sparse_tensor": "sparse tensors; save tensor.to_dense()",
+    # Of torch.save's own files these are read: they are met here where a plain pickle has them.
+    "torch._utils._rebuild_tensor_v2": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
+    "torch._utils._rebuild_parameter": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
     "torch.qint8": "quantised layers; save the model as it was before",
     "torch.quint8": "quantised layers; save the model as it was before",
 }

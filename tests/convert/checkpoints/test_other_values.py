@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shlex
 import subprocess
 import sys
@@ -32,10 +33,11 @@ ADVICE = {
 }
 
 
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tensor_of_another_kind_is_named_with_what_to_save(kind: str, tmp_path: Path) -> None:
+def test_a_tensor_of_another_kind_is_named_with_what_to_save(kind: str, is_zip: bool, tmp_path: Path) -> None:
     value, reason = KINDS[kind]
-    torch.save({"w": value}, tmp_path / "x.pth")
+    torch.save({"w": value}, tmp_path / "x.pth", _use_new_zipfile_serialization=is_zip)
     torch.save({"w": ADVICE[kind](value)}, tmp_path / "saved.pth")
 
     with pytest.raises(CheckpointError) as caught:
@@ -70,6 +72,28 @@ def test_float8_of_safetensors_is_no_reason_to_ask_for_safetensors(tmp_path: Pat
 
     assert str(caught.value).endswith("'w' has a dtype that is not supported: F8_E4M3; save tensor.float()")
     assert type(caught.value) is CheckpointError  # the command asks for a .safetensors after a RefusedCheckpoint
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.complex64])
+def test_other_numbers_of_safetensors_are_named_with_what_to_save(dtype: torch.dtype, tmp_path: Path) -> None:
+    save_file({"w": WEIGHT.to(dtype)}, tmp_path / "x.safetensors")
+
+    with pytest.raises(
+        CheckpointError, match=r"a dtype that is not supported: [UC]\d\d; save it as float32$"
+    ) as caught:
+        read_checkpoint(tmp_path / "x.safetensors")
+
+    assert type(caught.value) is CheckpointError
+
+
+@pytest.mark.parametrize("value", [WEIGHT, torch.nn.Parameter(WEIGHT)], ids=["a tensor", "a parameter"])
+def test_tensors_in_a_plain_pickle_are_told_with_what_saves_them(value: torch.Tensor, tmp_path: Path) -> None:
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"w": value}))
+
+    with pytest.raises(
+        CheckpointError, match=r"PyTorch's tensors, but torch\.save did not write it; save it with torch"
+    ):
+        read_checkpoint(tmp_path / "x.pkl")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
