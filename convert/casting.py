@@ -43,7 +43,8 @@ def cast_state_dict(tensors: Mapping[str, TensorType], dtype: str = "") -> tuple
             if not dtype and array.dtype.itemsize > target.itemsize:
                 raise FerryError(f"{name} is {dtype_name(array.dtype)}, which float32 cannot hold")
             result[name] = _cast(array, target)
-            counts[dtype_name(array.dtype)] = counts.get(dtype_name(array.dtype), 0) + 1
+            was = f"{'big-endian ' * (array.dtype.byteorder == '>')}{dtype_name(array.dtype)}"
+            counts[was] = counts.get(was, 0) + 1
     return result, counts
 
 

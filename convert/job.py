@@ -223,11 +223,6 @@ class Job:
             check_state_dict(self.spec, self.tensors, framework=framework, dtype=self._dtype, not_finite=not_finite)
         except CheckpointMismatch as error:
             self.source.checkpoint.check_unchanged()
-            headless = not {self.spec.head_key, self.spec.head_bias_key} & set(self.tensors)
-            if headless and len(error.problems) == 2:
-                raise FerryError(
-                    f"{self.source.path}: has no head; --num-classes N gives it a new, untrained one of N classes"
-                ) from error
             raise CheckpointMismatch(
                 error.arch, error.problems, str(self.source.path), self._hint(), "--plan prints them all"
             ) from error

@@ -11,6 +11,20 @@ from convert.files import Stretch
 
 Reducer = Callable[[tuple[Any, ...]], Any]
 
+# Tensors that have no plain numbers, by what rebuilds them or stands with them, and what their author can save instead.
+OTHER_TENSORS = {
+    "torch._utils._rebuild_tensor_v3": "tensors of a dtype that is not supported, float8 say; save tensor.float()",
+    "torch._utils._rebuild_meta_tensor_no_storage": "tensors of the device meta, which have no values; "
+    "save the model once it has its weights",
+    "torch._utils._rebuild_qtensor": "quantised tensors; save tensor.dequantize()",
+    "torch._utils._rebuild_sparse_tensor": "sparse tensors; save tensor.to_dense()",
+    # Of torch.save's own files these are read: they are met here where a plain pickle has them.
+    "torch._utils._rebuild_tensor_v2": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
+    "torch._utils._rebuild_parameter": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
+    "torch.qint8": "quantised layers; save the model as it was before",
+    "torch.quint8": "quantised layers; save the model as it was before",
+}
+
 MAX_ATTRIBUTES = 100  # of one object; they are looked at whenever they are set, and may be remembered
 
 
@@ -107,6 +121,8 @@ def check_attributes(attributes: Any, taken: Iterable[str]) -> None:
 
 def naming(module: Any, name: Any) -> str:
     """Why a file is refused that names a global which is not in the table."""
+    if isinstance(module, str) and isinstance(name, str) and (kind := OTHER_TENSORS.get(f"{module}.{name}")):
+        return f"the file holds {kind}"
     return f"the file names {_word(module)}.{_word(name)}, which no state dict needs; it was not run"
 
 

@@ -13,6 +13,8 @@ PADDLE_PROGRAMS = (".pdmodel", ".pdiparams")
 DISTRIBUTED = ".distcp"
 # In a zip: of torch.jit.save; of torch.export.save, old or new, one of these.
 TORCHSCRIPT = b"/constants.pkl"
+PICKLE = b"/data.pkl"  # of torch.save
+ARRAY = b".npy"  # of numpy.savez
 EXPORTED = (b"/models/model.json", b"/archive_format", b"serialized_exported_program.json")
 
 
@@ -26,7 +28,7 @@ def whole_module(name: str, path: Path, key: str = "") -> str:
 
 
 def what_zip_is(names: bytes, path: Path) -> str:
-    """What a zip is that torch.save did not write, where it is a program; "" of any other.
+    """What a zip is that torch.save did not write, where it is a program or numpy's; "" of any other.
 
     Args:
         names: the zip's directory, or its entries' names.
@@ -39,6 +41,10 @@ def what_zip_is(names: bytes, path: Path) -> str:
     if any(part in names for part in EXPORTED):
         code = f"torch.save(torch.export.load({_text(path)}).state_dict, {saved})"
         return f"an exported program of torch.export, not a state dict; its author can run: {_python(code)}"
+    if ARRAY in names and PICKLE not in names:
+        content = f"numpy.load({_text(path)}).items()"
+        code = f"import numpy; torch.save({{k: torch.from_numpy(v) for k, v in {content}}}, {saved})"
+        return f"an archive of numpy.savez; of PyTorch's tensors make a .pth: {_python(code)}"
     return ""
 
 

@@ -112,7 +112,7 @@ def reopen_checkpoint(file: ByteFile, steps: Sequence[Step]) -> OpenCheckpoint:
 
 def _open(file: ByteFile, find: Callable[[Contents], tuple[Place, dict[str, Any]]]) -> OpenCheckpoint:
     try:
-        container = _container(file)
+        container = container_of(file)
         contents = READERS[container](file)
         place, state_dict = find(contents)
         tensors = contents.arrays(state_dict)
@@ -140,7 +140,8 @@ def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:
     return Checkpoint(**{**vars(checkpoint), "tensors": tensors})
 
 
-def _container(file: ByteFile) -> Container:
+def container_of(file: ByteFile) -> Container:
+    """The container of an open file, by its content and its name; a CheckpointError says what it is instead."""
     if file.path.name.endswith(DISTRIBUTED):
         raise CheckpointError(distributed(file.path.parent, a_part=True))
     start = bytes(file.read(0, min(START, file.size)))

@@ -36,6 +36,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
+# Floating-point numbers that the format has and the frameworks' layers do not.
+SMALL_FLOATS = {"F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4"}
+OTHER_NUMBERS = {"U16", "U32", "U64", "C64"}
 FORMS = {TORCH: "pt", PADDLE: "paddle"}  # the words of the metadata
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
@@ -183,6 +186,10 @@ def _tensor(name: str, entry: dict[str, Any], data: Stretch) -> StoredArray:
     if entry.keys() != FIELDS:
         raise RefusedCheckpoint(f"{name[:80]!r} has other fields than dtype, shape and data_offsets")
     kind, shape = entry["dtype"], entry["shape"]
+    if isinstance(kind, str) and kind in SMALL_FLOATS:
+        raise CheckpointError(f"{name[:80]!r} has a dtype that is not supported: {kind}; save tensor.float()")
+    if isinstance(kind, str) and kind in OTHER_NUMBERS:  # U16 may stand for bfloat16, as Paddle keeps its bits
+        raise CheckpointError(f"{name[:80]!r} has a dtype that is not supported: {kind}; save it as float32")
     if not isinstance(kind, str) or kind not in DTYPES:
         raise RefusedCheckpoint(f"{name[:80]!r} has a dtype that is not supported: {_brief(kind)}")
     if not isinstance(shape, list):

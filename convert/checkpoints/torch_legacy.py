@@ -12,6 +12,7 @@ from typing import Any
 
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import PickledArray
+from convert.checkpoints.pickle_globals import OTHER_TENSORS
 from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
@@ -57,8 +58,8 @@ class TorchLegacy:
         if not isinstance(system, dict) or system.get("little_endian") is not True:
             raise CheckpointError(BIG_ENDIAN)
         self.content = machine.run(machine.position)
-        self._storages = self._locate(machine.run(machine.position), machine.position)
         self.beside = tuple(machine.beside)
+        self._storages = self._locate(machine.run(machine.position), machine.position)
 
     def tensors(self, refs: Mapping[str, TensorRef | PickledArray]) -> dict[str, StoredArray]:
         """The tensors over the file's bytes, which are not read yet; a CheckpointError if a storage is not there."""
@@ -77,6 +78,8 @@ class TorchLegacy:
         storages: dict[str, Storage] = {}
         for key in keys:
             ref = self._named.refs.get(key)
+            if ref is None and (kind := next(filter(None, map(OTHER_TENSORS.get, self.beside)), "")):
+                raise RefusedCheckpoint(f"the file holds {kind}")
             if ref is None or key in storages:
                 raise RefusedCheckpoint(f"storage {shown(key)} is listed, but no tensor uses it or it is listed twice")
             start = position + COUNT.size

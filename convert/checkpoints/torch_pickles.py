@@ -54,6 +54,8 @@ PLAIN = (int, float, str, bool, type(None))
 # Attributes of a tensor to which a value can be given that the tensor then has.
 VALUES_OF_A_TENSOR = ("data", "real", "imag")
 
+MAX_SAVED = 1_000_000_000  # elements of an expanded tensor that its author can save whole
+
 BIG_ENDIAN = "written on a big-endian machine, which is not supported; save it anew on a little-endian one"
 
 
@@ -97,7 +99,8 @@ class TensorRef:
             numel *= size
             last += (size - 1) * stride
         if numel > available:
-            raise ValueError(f"shape {self.shape} has {numel} elements, its storage carries {available}")
+            advice = "; save tensor.contiguous()" if 0 in self.stride and numel <= MAX_SAVED else ""
+            raise ValueError(f"shape {self.shape} has {numel} elements, its storage carries {available}{advice}")
         if numel == 0:
             return StoredArray.over(storage, dtype, self.shape)
         if last >= available:

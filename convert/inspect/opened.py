@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from convert.arrays import BFLOAT16
-from convert.checkpoints.containers import START, Container, recognise_container, what_is
+from convert.checkpoints.containers import Container
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.finding import MAX_TENSORS
-from convert.checkpoints.reading import READERS, open_checkpoint, open_file
+from convert.checkpoints.reading import READERS, container_of, open_checkpoint, open_file
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, shown
 from convert.files import ByteFile
 from convert.inspect.places import Beside, Place, find_places, join_path
@@ -80,7 +80,7 @@ def open_everything(path: AnyPath) -> Opened:
     """
     file = open_file(path)
     with _naming(file):
-        container = _recognise(file)
+        container = container_of(file)
         contents = READERS[container](file)
         places, beside = find_places(contents)
         _check_places(places)
@@ -110,14 +110,6 @@ def _naming(file: ByteFile) -> Iterator[None]:
         file.check_unchanged()  # or a file that is being written would be called damaged
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
         raise kind(f"{file.path}: {error}") from error
-
-
-def _recognise(file: ByteFile) -> Container:
-    start = bytes(file.read(0, min(START, file.size)))
-    container = recognise_container(file.path.name, start)
-    if container is None:
-        raise CheckpointError(what_is(start))
-    return container
 
 
 def _check_places(places: Sequence[Place]) -> None:

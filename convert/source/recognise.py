@@ -52,13 +52,17 @@ def _no_fit(closest: ArchSpec, framework: str, shapes: Mapping[str, Shape], coun
     if closest.assumed:
         odd = min(name for name, _ in expected_shapes(closest, framework).items() ^ shapes.items())
         return CheckpointError(
-            f"the tensors fit no architecture known here; closest is an {closest.name}, {count} names or shapes apart, "
+            f"the tensors fit no architecture known here; closest is an {closest.name}, {_apart(count)}, "
             f"one of them {shown(odd)}"
         )
     return CheckpointError(
-        f"the tensors fit no architecture known here; closest is {closest.name}, {count} names or shapes apart: "
+        f"the tensors fit no architecture known here; closest is {closest.name}, {_apart(count)}: "
         f"--arch {closest.name} lists them"
     )
+
+
+def _apart(count: int) -> str:
+    return "1 name or shape apart" if count == 1 else f"{count} names or shapes apart"
 
 
 def _refuse_part(own: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> None:
@@ -84,8 +88,11 @@ def _trunk(spec: ArchSpec, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def distance(spec: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> int:
-    """How many names or shapes part the tensors from the table; half a head counts for none, and is named later."""
+    """How many names part the tensors from the table, whether missing, unexpected or of another shape.
+
+    Half a head counts for none, and is named later.
+    """
     head = {spec.head_key, spec.head_bias_key}
     expected = expected_shapes(spec, framework)
     table = {name: shape for name, shape in expected.items() if name in shapes or name not in head}
-    return len(table.items() ^ shapes.items())
+    return len({name for name, _ in table.items() ^ shapes.items()})

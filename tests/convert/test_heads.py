@@ -180,3 +180,19 @@ def test_transformers_model_without_a_head_is_a_backbone_and_takes_one(tmp_path:
     assert read_checkpoint(tmp_path / "y.pdparams").tensors.keys() == BACKBONE.keys()
     assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/z.pdparams", "--num-classes", "7"]) == 0
     assert read_checkpoint(tmp_path / "z.pdparams").tensors["head.bias"].shape == (7,)
+
+
+def test_a_backbone_with_two_faults_is_not_told_that_it_lacks_a_head(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two problems are no head's weight and bias: they are told as what they are."""
+    names = ("stages.0.0.gamma", "stages.1.0.gamma")
+    weights = {name: np.full_like(array, np.nan) if name in names else array for name, array in BACKBONE.items()}
+    write_checkpoint(tmp_path / "x.pth", weights, framework="torch")
+
+    assert main(["--src", str(tmp_path / "x.pth"), "--dst", str(tmp_path / "y.pdparams")]) == 1
+
+    message = capsys.readouterr().err
+    assert "does not fit convnext_digits: 2 problems" in message
+    assert all(name in message for name in names)
+    assert "head" not in message

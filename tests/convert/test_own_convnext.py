@@ -128,7 +128,7 @@ def test_the_closest_may_be_a_net_of_ones_own_and_what_parts_them_is_named() -> 
 
     assert str(caught.value) == (
         "the tensors fit no architecture known here; closest is an own ConvNeXt: depths (1, 1, 3, 1), "
-        "dims (4, 6, 8, 10), 1 names or shapes apart, one of them stages.2.1.norm.bias"
+        "dims (4, 6, 8, 10), 1 name or shape apart, one of them stages.2.1.norm.bias"
     )
 
 

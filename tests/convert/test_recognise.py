@@ -11,7 +11,8 @@ import pytest
 from convert import ARCHS, write_pdparams
 from convert.archs import ArchSpec
 from convert.checkpoints import write_checkpoint
-from convert.errors import CheckpointError, UnknownArch
+from convert.errors import CheckpointError, CheckpointMismatch, UnknownArch
+from convert.job import Job
 from convert.params import Shape
 from convert.source.read import open_source, read_source
 from convert.source.recognise import distance, recognise_arch
@@ -91,7 +92,7 @@ def test_only_the_frameworks_asked_for_are_considered() -> None:
         recognise_arch(expected_shapes(DIGITS, "paddle"), ("torch",))
 
     assert str(caught.value) == (
-        "the tensors fit no architecture known here; closest is convnext_digits, 26 names or shapes apart: "
+        "the tensors fit no architecture known here; closest is convnext_digits, 13 names or shapes apart: "
         "--arch convnext_digits lists them"
     )
 
@@ -100,7 +101,7 @@ def test_a_missing_a_surplus_and_an_odd_tensor_are_counted() -> None:
     shapes = expected_shapes(DIGITS, "torch") | {"norm.scale": (3,), "norm.bias": (161,)}
     del shapes["norm.weight"]
 
-    assert distance(DIGITS, shapes, "torch") == 1 + 1 + 2
+    assert distance(DIGITS, shapes, "torch") == 1 + 1 + 1
 
 
 def test_half_a_head_counts_as_a_head_that_is_there() -> None:
@@ -118,7 +119,7 @@ def test_tensors_of_nothing_known_are_told_with_the_closest() -> None:
         recognise_arch(shapes, BOTH)
 
     assert str(caught.value) == (
-        "the tensors fit no architecture known here; closest is convnext_tiny, 8 names or shapes apart: "
+        "the tensors fit no architecture known here; closest is convnext_tiny, 4 names or shapes apart: "
         "--arch convnext_tiny lists them"
     )
 
@@ -154,7 +155,7 @@ def test_an_unrecognised_source_is_told_with_its_path(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/x.pth: the tensors fit no architecture known here; closest is convnext_digits, "
-        "1 names or shapes apart: --arch convnext_digits lists them"
+        "1 name or shape apart: --arch convnext_digits lists them"
     )
 
 
@@ -215,3 +216,16 @@ def test_the_tensors_of_a_source_are_official_whatever_its_keys(tmp_path: Path) 
 
     assert list(source.tensors) == list(WEIGHTS)
     assert all(np.array_equal(source.tensors[name], WEIGHTS[name]) for name in WEIGHTS)
+
+
+def test_as_many_names_are_apart_as_the_architecture_lists(tmp_path: Path) -> None:
+    """Whoever follows the message's advice sees as many problems as it has told."""
+    weights = {name: np.zeros(shape, "float32") for name, shape in expected_shapes(DIGITS, "torch").items()}
+    for name in ("stages.0.0.gamma", "stages.1.0.gamma"):
+        weights[name] = weights[name].reshape(-1, 1, 1)
+    write_checkpoint(tmp_path / "x.safetensors", weights, framework="torch")
+
+    with pytest.raises(CheckpointError, match="closest is convnext_digits, 2 names or shapes apart: --arch convnext_"):
+        Job.read("", tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointMismatch, match="does not fit convnext_digits: 2 problems"):
+        Job.read("convnext_digits", tmp_path / "x.safetensors").check("paddle")

@@ -53,7 +53,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("one byte", "an answer in JSON", "a text", "an image", "a file of zeros"), NO_CHECKPOINT),
     **dict.fromkeys(("a gzip file", "a 7z file", "a tar file of torch 0.1", "an empty zip file"), NO_CHECKPOINT),
     **dict.fromkeys(("a TensorFlow checkpoint", "a Keras file", "an ONNX file", "an array of numpy"), NO_CHECKPOINT),
-    **dict.fromkeys(("an archive of numpy", "another zip file"), NO_TORCH_ZIP),
+    "an archive of numpy": (
+        "an archive of numpy.savez",
+        "of PyTorch's tensors make a .pth: python -c 'import torch; import numpy; torch.save({k: torch.from_numpy(v) "
+        """for k, v in numpy.load("{path}").items()}, "{stem}_state_dict.pth")'""",
+    ),
+    "another zip file": NO_TORCH_ZIP,
     "a TorchScript program": (
         "a TorchScript program, not a state dict",
         "its author can run: python -c 'import torch; "
@@ -111,7 +116,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "a ConvNeXt of no known size": (
         "the tensors fit no architecture known here",
-        "closest is test_convnext2, 53 names or shapes apart: --arch test_convnext2 lists them",
+        "closest is test_convnext2, 52 names or shapes apart: --arch test_convnext2 lists them",
     ),
     "a tensor in double precision": (
         "norm.bias is float64, which float32 cannot hold",

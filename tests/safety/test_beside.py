@@ -19,6 +19,7 @@ from twins import TINY
 import models_torch
 from convert import get_spec, read_checkpoint
 from convert.checkpoints.hostile_names import is_hostile
+from convert.checkpoints.pickle_globals import OTHER_TENSORS
 from convert.cli import main
 from convert.errors import CheckpointError, RefusedCheckpoint
 
@@ -83,6 +84,8 @@ def test_a_file_is_refused_by_name_that_has_among_its_weights(kind: str, place: 
         assert ": the state dict holds 1 entries that are no tensors: 'x'; " in message
     elif kind == "a module" and place == "bare":
         assert f"x.pth: holds under 'x' a {names[0]}, which was not run, not a state dict; " in message
+    elif names[0] in OTHER_TENSORS:
+        assert f"x.pth: the file holds {OTHER_TENSORS[names[0]]} (byte " in message
     else:
         assert f"x.pth: the file names {names[0]}, which no state dict needs; it was not run (byte " in message
 

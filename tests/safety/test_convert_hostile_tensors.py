@@ -35,7 +35,10 @@ TENSORS: dict[str, tuple[bytes, str]] = {
         tensors((10**10,), (0,)),
         "shape (10000000000,) has 10000000000 elements, its storage carries 4",
     ),
-    "a scalar repeated five times": (tensors((5,), (0,)), "shape (5,) has 5 elements, its storage carries 4"),
+    "a scalar repeated five times": (
+        tensors((5,), (0,)),
+        "shape (5,) has 5 elements, its storage carries 4; save tensor.contiguous()",
+    ),
     "a tensor longer than its storage": (tensors((5,), (1,)), "shape (5,) has 5 elements, its storage carries 4"),
     "a tensor that ends after its storage": (
         tensors((2,), (4,)),
