@@ -23,6 +23,8 @@ from convert.state_dict import convert_state_dict
 from verify.cli import main as verify
 from verify.selftest.weights import distinct_weights
 
+pytestmark = pytest.mark.long
+
 Make = Callable[[Path], Any]
 OPTION = r"--[a-z][a-z-]*"
 

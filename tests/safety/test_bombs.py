@@ -11,6 +11,8 @@ import bombs
 import pytest
 from bombs import BOMBS, Burst
 
+pytestmark = pytest.mark.long
+
 SECONDS, MEBIBYTES = 5, 100  # measured: 0.4 s and 75 MiB for the worst; a busy machine takes longer
 
 

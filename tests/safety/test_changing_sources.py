@@ -18,6 +18,8 @@ from convert import read_checkpoint
 from convert.cli import main
 from convert.errors import UnreadableSource
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "change_files.py"
 LONG_AGO = 1_600_000_000
 

@@ -11,6 +11,8 @@ import pytest
 from damaged_sets import BASES, Base, archive, bases, outcome
 from validation_sets import CONTENTS
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz_sets.py"
 
 

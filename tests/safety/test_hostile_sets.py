@@ -13,6 +13,8 @@ from hostile_archives import KITS, TARS
 from hostile_parquets import PARQUETS
 from set_watch import GOOD, Watched
 
+pytestmark = pytest.mark.long
+
 SETS = {**PARQUETS, **TARS, **KITS}
 SECONDS, MEBIBYTES = 10, 100  # measured: 0.6 s and 83 MiB for the worst; a busy machine takes longer
 

@@ -20,6 +20,8 @@ from verify import sample
 from verify.cli import main
 from verify.run import convert_sample
 
+pytestmark = pytest.mark.long
+
 FORMS = {"report.html": "html", "report.json": "json", "report.md": "markdown", "junit.xml": "xml"}
 
 

@@ -31,6 +31,8 @@ from convert.inspect.text import as_text
 from verify.program.commands import main
 from verify.selftest.weights import distinct_weights
 
+pytestmark = pytest.mark.long
+
 SPEC = ARCHS["convnext_digits"]
 COUNT = 60  # damaged copies of each file
 STORAGE = np.arange(4, dtype="<f4").tobytes()

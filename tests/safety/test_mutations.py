@@ -17,6 +17,8 @@ from convert.checkpoints import read_checkpoint
 from convert.errors import CheckpointError, CheckpointMismatch
 from convert.job import Job
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz_convert.py"
 
 

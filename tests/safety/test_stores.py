@@ -39,6 +39,8 @@ from verify.store.rows import ImageFacts
 from verify.store.run_store import RunStore
 from verify.store.shard import Shard
 
+pytestmark = pytest.mark.long
+
 CASES = 150
 
 

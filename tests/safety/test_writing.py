@@ -22,6 +22,8 @@ from convert.cli import main
 from convert.errors import TargetError
 from verify.selftest.weights import distinct_weights
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "kill_convert.py"
 ERRORS = ("ENOSPC", "EIO", "EDQUOT")
 TARGETS = ("x.pdparams", "x.safetensors", "x.pth")

@@ -16,6 +16,8 @@ from pairs import write_pair
 from convert.archs import get_spec
 from verify.store.run_store import RunStore
 
+pytestmark = pytest.mark.long
+
 IMAGES = 150
 GROWTH = 8192  # bytes by which a store grows with some dozen of the rows
 DEADLINE = 90  # seconds

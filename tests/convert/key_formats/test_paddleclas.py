@@ -32,6 +32,8 @@ from verify.selftest.weights import distinct_weights
 from verify.workers.compute import Compute
 from verify.workers.worker import start_workers
 
+pytestmark = pytest.mark.long
+
 # One of version 1, of version 2 with 1x1 convolutions, and of version 2 with Linear layers.
 V1, CONV, LINEAR = "convnext_digits", "convnextv2_atto", "convnextv2_tiny"
 KINDS = (V1, CONV, LINEAR)

@@ -28,6 +28,8 @@ from convert.source.pretrained import PRETRAINED, ROWS, Pretrained
 from convert.source.recognise import recognise_arch
 from convert.state_dict import convert_state_dict
 
+pytestmark = pytest.mark.long
+
 MAX_BYTES = 100_000_000
 
 

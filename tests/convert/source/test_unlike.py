@@ -26,6 +26,8 @@ from convert.checkpoints import write_checkpoint
 from convert.cli import main
 from convert.source.read import read_source
 
+pytestmark = pytest.mark.long
+
 IMAGE = torch.ones(1, 3, 64, 64)
 
 

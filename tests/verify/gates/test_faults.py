@@ -14,6 +14,8 @@ from verify.gate import Verdict
 from verify.gates.structure import tensor_problems
 from verify.workers.worker import Worker
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["stand_ins"]
 
 STRUCTURE, FLOAT64, FLOAT32, PAIRED = (

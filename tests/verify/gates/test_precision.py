@@ -30,6 +30,8 @@ from verify.pair import Pair, read_pair
 from verify.selftest.weights import distinct_weights
 from verify.workers.worker import Worker
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["stand_ins"]
 
 # Of a source and of its target; the last two hold every value of their source.

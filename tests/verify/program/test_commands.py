@@ -24,6 +24,8 @@ from convert.version import __version__
 from verify.program import completion, env
 from verify.program.commands import COMMANDS, main
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 DIGITS = get_spec("convnext_digits")
 HEAVY = {"numpy", "torch", "paddle", "PIL", "tqdm", "shtab", "importlib.metadata"}

@@ -28,6 +28,8 @@ from verify.selftest.tensor_kinds import KINDS
 from verify.selftest.weights import distinct_weights
 from verify.workers.compute import Compute
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 TABLE = {fault.name: fault for fault in FAULTS}
 ASKED_FOR = """

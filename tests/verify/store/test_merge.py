@@ -29,6 +29,8 @@ from verify.store.rows import ImageFacts
 from verify.store.run_store import RunStore
 from verify.store.shard import Shard, parse_shard
 
+pytestmark = pytest.mark.long
+
 OTHERS = tuple(passed(name) for name in ("float64 oracle", "float32 logits", "preprocessing"))
 GOOD, BAD = passed("structure", "74 tensors", "x"), failed("structure", "1 tensor", "x", problems=("differs",))
 MISSED = not_run("structure", "no tensors", "x")

@@ -30,6 +30,8 @@ from verify.workers.held import hold_file
 from verify.workers.messages import LoadJob
 from verify.workers.worker import Worker
 
+pytestmark = pytest.mark.long
+
 STEM = "downsample_layers.0.0"
 SAMPLE = 30
 MEAN, STD = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
