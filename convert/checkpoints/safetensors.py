@@ -189,7 +189,9 @@ def _tensor(name: str, entry: dict[str, Any], data: Stretch) -> StoredArray:
     if isinstance(kind, str) and kind in SMALL_FLOATS:
         raise CheckpointError(f"{name[:80]!r} has a dtype that is not supported: {kind}; save tensor.float()")
     if isinstance(kind, str) and kind in OTHER_NUMBERS:  # U16 may stand for bfloat16, as Paddle keeps its bits
-        raise CheckpointError(f"{name[:80]!r} has a dtype that is not supported: {kind}; save it as float32")
+        raise CheckpointError(
+            f"{name[:80]!r} has a dtype that is not supported: {kind}; weights are float32, float16 or bfloat16"
+        )
     if not isinstance(kind, str) or kind not in DTYPES:
         raise RefusedCheckpoint(f"{name[:80]!r} has a dtype that is not supported: {_brief(kind)}")
     if not isinstance(shape, list):

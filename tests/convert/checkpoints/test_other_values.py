@@ -79,7 +79,7 @@ def test_other_numbers_of_safetensors_are_named_with_what_to_save(dtype: torch.d
     save_file({"w": WEIGHT.to(dtype)}, tmp_path / "x.safetensors")
 
     with pytest.raises(
-        CheckpointError, match=r"a dtype that is not supported: [UC]\d\d; save it as float32$"
+        CheckpointError, match=r"a dtype that is not supported: [UC]\d\d; weights are float32, float16 or bfloat16$"
     ) as caught:
         read_checkpoint(tmp_path / "x.safetensors")
 
