@@ -24,7 +24,7 @@ def test_no_table_is_anothers_in_either_layout() -> None:
 def test_no_tensors_fit_both_frameworks_layouts(arch: str, classes: int) -> None:
     spec = dataclasses.replace(ARCHS[arch], num_classes=classes)
 
-    assert distance(spec, expected_shapes(spec, "torch"), "paddle") >= 4 * spec.blocks
+    assert distance(spec, expected_shapes(spec, "torch"), "paddle") >= 2 * spec.blocks
 
 
 def test_the_words_of_stems_and_norms_are_timms() -> None:
