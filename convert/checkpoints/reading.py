@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
@@ -110,18 +111,25 @@ def reopen_checkpoint(file: ByteFile, steps: Sequence[Step]) -> OpenCheckpoint:
     return _open(file, lambda contents: take(contents, steps))
 
 
-def _open(file: ByteFile, find: Callable[[Contents], tuple[Place, dict[str, Any]]]) -> OpenCheckpoint:
+@contextmanager
+def named_errors(file: ByteFile) -> Iterator[None]:
+    """Turns what readers raise into errors that begin with the file's path."""
     try:
-        container = container_of(file)
-        contents = READERS[container](file)
-        place, state_dict = find(contents)
-        tensors = contents.arrays(state_dict)
+        yield
     except UnreadableSource:
         raise
     except (FerryError, ValueError) as error:
         file.check_unchanged()  # or a file that is being written would be called damaged
         kind = type(error) if isinstance(error, FerryError) else CheckpointError
         raise kind(f"{file.path}: {error}") from error
+
+
+def _open(file: ByteFile, find: Callable[[Contents], tuple[Place, dict[str, Any]]]) -> OpenCheckpoint:
+    with named_errors(file):
+        container = container_of(file)
+        contents = READERS[container](file)
+        place, state_dict = find(contents)
+        tensors = contents.arrays(state_dict)
     files = (file, *contents.shards)
     return OpenCheckpoint(file.path, container.name, place.name, tensors, files, contents.beside, place.steps)
 

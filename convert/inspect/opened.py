@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from convert.arrays import BFLOAT16
 from convert.checkpoints.containers import Container
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.finding import MAX_TENSORS
-from convert.checkpoints.reading import READERS, container_of, open_checkpoint, open_file
+from convert.checkpoints.reading import READERS, container_of, named_errors, open_checkpoint, open_file
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, shown
 from convert.files import ByteFile
 from convert.inspect.places import Beside, Place, find_places, join_path
@@ -79,7 +78,7 @@ def open_everything(path: AnyPath) -> Opened:
             `read_checkpoint` refuses is refused with the same text.
     """
     file = open_file(path)
-    with _naming(file):
+    with named_errors(file):
         container = container_of(file)
         contents = READERS[container](file)
         places, beside = find_places(contents)
@@ -88,7 +87,7 @@ def open_everything(path: AnyPath) -> Opened:
         open_checkpoint(file)  # which says what there is instead
         raise CheckpointError(f"{file.path}: holds no tensors; save model.state_dict()")
     files = (file, *contents.shards)
-    with _naming(file):
+    with named_errors(file):
         opened, unread = _open_places(places, contents, container)
         _check_share([tensor for place in opened for tensor in place.tensors.values()], files)
     return Opened(container, files, opened, (*beside, *unread), contents.beside)
@@ -97,19 +96,6 @@ def open_everything(path: AnyPath) -> Opened:
 def view_key(tensor: StoredArray) -> object:
     """What is equal for two tensors that are the same values of a file."""
     return tensor.storage.stretch, tensor.stored, tensor.dtype, tensor.shape, tensor.strides, tensor.offset
-
-
-@contextmanager
-def _naming(file: ByteFile) -> Iterator[None]:
-    """Turns what readers raise into errors that begin with the file's path."""
-    try:
-        yield
-    except UnreadableSource:
-        raise
-    except (FerryError, ValueError) as error:
-        file.check_unchanged()  # or a file that is being written would be called damaged
-        kind = type(error) if isinstance(error, FerryError) else CheckpointError
-        raise kind(f"{file.path}: {error}") from error
 
 
 def _check_places(places: Sequence[Place]) -> None:

@@ -16,7 +16,6 @@ from convert.checkpoints import replacement
 from convert.checkpoints.atomic import check_target, write_atomically
 from convert.errors import TargetError
 
-OURS = ".x.pdparams.0123456789ab.tmp"
 CAN_CHANGE_OWNERS = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
