@@ -38,13 +38,13 @@ from published import (  # noqa: E402 - after the path above
     shapes_in,
     spec_of,
 )
-from server import serving  # noqa: E402
+from server import serving  # noqa: E402 - after the path above
 
-from convert.checkpoints import read_checkpoint  # noqa: E402
-from convert.cli import main as convert  # noqa: E402
-from convert.console import aligned  # noqa: E402
-from convert.key_formats import name_officially  # noqa: E402
-from convert.source.pretrained import PRETRAINED, Pretrained  # noqa: E402
+from convert.checkpoints import read_checkpoint  # noqa: E402 - after the path above
+from convert.cli import main as convert  # noqa: E402 - after the path above
+from convert.console import aligned  # noqa: E402 - after the path above
+from convert.key_formats import name_officially  # noqa: E402 - after the path above
+from convert.source.pretrained import PRETRAINED, Pretrained  # noqa: E402 - after the path above
 
 MEGABYTE = 1_000_000
 RING = np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)  # that every tensor's values are a part of
