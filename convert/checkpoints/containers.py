@@ -5,12 +5,13 @@ The rows name the functions of a container's file rather than load it, so that `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from convert.checkpoints.programs import what_program_is
+from convert.checkpoints.programs import CIPHERS, ENCRYPTED, encrypted_mindspore, what_program_is
 from convert.errors import either
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 
@@ -32,13 +33,15 @@ class Container:
     Attributes:
         name: what a summary calls it; the index of a container bears that one's name, unless it has several.
         maker: what usually writes such files.
-        frameworks: whose tensors it may hold; of one alone, that framework's own loader reads it too.
+        frameworks: whose tensors it may hold, or in whose layout.
         suffixes: that its files have, the usual one first; those of a target, where there is a writer.
         reader: `module:function` from an open file to `Contents`.
         writer: `module:function` from (tensors, framework) to the file's bytes in order; "" where none is written.
         enveloped: whether a state dict stands in an envelope, which the writer takes as well.
         magic: bytes that tell its files from others, whatever their name; empty for an index, which its name tells.
         offset: where in a file `magic` stands.
+        pattern: a regular expression that the file's start matches besides, where `magic` alone tells too little.
+        has_loader: whether the loader of the framework, where it is of one alone, reads it too.
         other_suffixes: under which its files are found beside, but never written.
         bfloat16: numpy's dtype in which it keeps the bits of bfloat16; "" where it has bfloat16 itself.
     """
@@ -52,6 +55,8 @@ class Container:
     enveloped: bool = False
     magic: bytes = b""
     offset: int = 0
+    pattern: bytes = b""
+    has_loader: bool = True
     other_suffixes: tuple[str, ...] = ()
     bfloat16: str = ""
 
@@ -59,7 +64,7 @@ class Container:
         """Whether a file of that name, with that start, is one of these."""
         if not self.magic:
             return file.endswith(self.suffixes)
-        return start[self.offset :].startswith(self.magic)
+        return start[self.offset :].startswith(self.magic) and re.match(self.pattern, start) is not None
 
     def load_reader(self) -> Reader:
         """The function that `reader` names; it raises CheckpointError, or a ValueError for a tensor that lies."""
@@ -130,9 +135,20 @@ PADDLE_PICKLE = Container(
     reader="convert.checkpoints.pdparams:open_pdparams",
     writer="convert.checkpoints.pdparams:pdparams_chunks",
 )
+MINDSPORE = Container(
+    name="mindspore",
+    maker="mindspore.save_checkpoint",
+    frameworks=(TORCH,),  # whose layout MindSpore's is
+    suffixes=(".ckpt",),
+    magic=b"\n",
+    # Field 1 of so many bytes, and in it field 1 of so many, which is a name; no page after lines that are blank.
+    pattern=rb"(?!\n\s\n<)\n[\x80-\xff]{0,9}[\x00-\x7f]\n[\x80-\xff]{0,9}[\x00-\x7f]\w",
+    has_loader=False,
+    reader="convert.checkpoints.mindspore:open_mindspore",
+)
 
 # A file is of the first row that recognises it: a safetensors, and torch's legacy pickle, may begin as any pickle does.
-CONTAINERS = (TORCH_ZIP, TORCH_LEGACY, TORCH_INDEX, SAFETENSORS_INDEX, SAFETENSORS, PADDLE_PICKLE)
+CONTAINERS = (TORCH_ZIP, TORCH_LEGACY, TORCH_INDEX, SAFETENSORS_INDEX, SAFETENSORS, PADDLE_PICKLE, MINDSPORE)
 
 WRITTEN = tuple(row for row in CONTAINERS if row.writer)
 WRITTEN_AS = {suffix: row for row in WRITTEN for suffix in row.suffixes}
@@ -159,6 +175,10 @@ def what_is(start: bytes, name: str = "") -> str:
     """What is said of a file of that name that no row recognises."""
     if start.startswith(b"version https://git-lfs"):
         return "is a git-lfs pointer, not the file itself; run `git lfs pull`"
+    if start[1:4] == ENCRYPTED and start[0] in CIPHERS:
+        return encrypted_mindspore(CIPHERS[start[0]])
+    if start.startswith(b"crc_num"):
+        return "is the checksum of a MindSpore checkpoint without the checkpoint; fetch it again"
     if start.lstrip()[:1] == b"<":
         return "is a web page, not a checkpoint; the address gave an error page or wants a login"
     if program := what_program_is(name, start):
@@ -179,9 +199,13 @@ def usual_suffixes(framework: str = "") -> list[str]:
 
 
 def source_suffixes() -> list[str]:
-    """The usual suffix of each container that is also written; where it can be sharded, with a word about its index."""
+    """The usual suffix of each container, once; where it can be sharded, with a word about its index."""
     indexed = {row.name for row in CONTAINERS if not row.magic}
-    return [f"{row.suffixes[0]}{' (or its index)' * (row.name in indexed)}" for row in WRITTEN]
+    rows = {row.suffixes[0]: row for row in reversed(CONTAINERS) if row.magic}  # of two, the one that is written
+    return [
+        f"{suffix}{' (or its index)' * (row.name in indexed)}"
+        for suffix, row in sorted(rows.items(), key=lambda item: CONTAINERS.index(item[1]))
+    ]
 
 
 def _own_first(rows: Iterable[Container]) -> list[Container]:

@@ -21,6 +21,7 @@ class Contents:
         shards: the open files that hold the tensors, where the file is the index of a sharded one.
         beside: what kinds of objects stand beside the tensors and were not looked at, by the names of their classes.
         metadata: texts that the container keeps beside the tensors, by name.
+        left_out: what stands among the tensors and is no weight by its type: names to what it is.
     """
 
     root: Any
@@ -29,8 +30,9 @@ class Contents:
     shards: tuple[ByteFile, ...] = ()
     beside: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def contents_of_arrays(tensors: Mapping[str, StoredArray], shards: tuple[ByteFile, ...] = ()) -> Contents:
+def contents_of_arrays(tensors: Mapping[str, Any], shards: tuple[ByteFile, ...] = ()) -> Contents:
     """What a file holds that has nothing but tensors in it, each an array already."""
     return Contents(tensors, lambda value: isinstance(value, StoredArray), dict, shards)

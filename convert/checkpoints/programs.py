@@ -1,4 +1,4 @@
-"""What is said of files that hold a model otherwise than as a state dict, each with what its author can do about it."""
+"""What is said of files whose state dict cannot be read as it stands, each with what its author can do about it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from convert.errors import shown
 
 PIR = b'{"base_code":{"magic":"pir"'  # how Paddle 3 begins the program that paddle.jit.save writes
 PADDLE_PROGRAMS = (".pdmodel", ".pdiparams")
+ENCRYPTED = b"\x5e\x3a\x7f"  # how an encrypted checkpoint of MindSpore begins, after a byte for the cipher
+CIPHERS = {0xD8: "AES-GCM", 0xD9: "AES-CBC", 0xDA: "SM4-CBC"}
 DISTRIBUTED = ".distcp"
 # In a zip: of torch.jit.save; of torch.export.save, old or new, one of these.
 TORCHSCRIPT = b"/constants.pkl"
@@ -55,6 +57,13 @@ def what_program_is(name: str, start: bytes) -> str:
     part = "the parameters of an exported program" if name.endswith(".pdiparams") else "an exported program"
     saved = "paddle.save(layer.state_dict(), 'x.pdparams')"
     return f"is {part} of paddle.jit.save, without the layers' names; its author can run: {saved}"
+
+
+def encrypted_mindspore(cipher: str) -> str:
+    """What is said of a checkpoint of MindSpore that was saved with a key, by that cipher."""
+    loaded = f"mindspore.load_checkpoint('x.ckpt', dec_key=KEY, dec_mode='{cipher}')"
+    saved = f"mindspore.save_checkpoint([{{'name': n, 'data': p}} for n, p in {loaded}.items()], 'plain.ckpt')"
+    return f"is an encrypted checkpoint of MindSpore ({cipher}); whoever has the key can run: {saved}"
 
 
 def distributed(folder: Path, *, a_part: bool = False) -> str:

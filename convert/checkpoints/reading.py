@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
@@ -35,6 +35,7 @@ class CheckpointOf(Generic[TensorType]):
         files: the open file and, where that is the index of a sharded one, the files that hold the tensors.
         beside: what kinds of objects stand beside the weights and were not looked at, by the names of their classes.
         steps: the keys of that path, which a framework's own reader takes too.
+        left_out: what stands among the tensors and is no weight by its type: names to what it is.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class CheckpointOf(Generic[TensorType]):
     files: tuple[ByteFile, ...] = ()
     beside: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shards(self) -> tuple[Path, ...]:
@@ -131,7 +133,16 @@ def _open(file: ByteFile, find: Callable[[Contents], tuple[Place, dict[str, Any]
         place, state_dict = find(contents)
         tensors = contents.arrays(state_dict)
     files = (file, *contents.shards)
-    return OpenCheckpoint(file.path, container.name, place.name, tensors, files, contents.beside, place.steps)
+    return OpenCheckpoint(
+        file.path,
+        container.name,
+        place.name,
+        tensors,
+        files,
+        contents.beside,
+        place.steps,
+        contents.left_out,
+    )
 
 
 def load_checkpoint(checkpoint: OpenCheckpoint) -> Checkpoint:

@@ -55,7 +55,8 @@ def find_places(contents: Contents) -> tuple[tuple[Place, ...], tuple[Beside, ..
     most = max((len(place.tensors) for place in places if place.path in {*named} - outer), default=0)
     settled = [_settled(place, is_outer=place.path in outer, most=most) for place in places]
     metadata = [Beside(f"__metadata__.{name}", describe(text)) for name, text in contents.metadata.items()]
-    return tuple(settled), (*metadata, *walk.beside)
+    left_out = [Beside(name, kind) for name, kind in contents.left_out.items()][:MAX_BESIDE]
+    return tuple(settled), (*metadata, *left_out, *walk.beside)
 
 
 def _settled(place: Place, *, is_outer: bool, most: int) -> Place:

@@ -135,7 +135,8 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
 
     Both get the same bytes, in memory.
     """
-    if container_named(job.container).frameworks == (TORCH,):
+    container = container_named(job.container)
+    if container.frameworks == (TORCH,) and container.has_loader:
         try:
             state_dict = descend(_load(job.files), job.steps)
             return "torch.load", {key: _values(state_dict[key], job.rounding) for key in job.keys.values()}
