@@ -34,11 +34,12 @@ def text_lines(job: Job, framework: str) -> list[str]:
     wrapper = f", under {source.checkpoint.wrapper!r}" if source.checkpoint.wrapper else ""
     prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
     origin = " (recognised from the tensors)" if source.recognised else ""
+    variant = f" ({spec.variant})" if spec.variant else ""
     params = spec.params()
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{variant}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return lines + _notes(job)
@@ -56,6 +57,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
+        "variant": spec.variant or None,
         "recognised": source.recognised,
         "num_classes": spec.num_classes,
         "in_chans": spec.in_chans,
@@ -121,6 +123,8 @@ def _notes(job: Job) -> list[str]:
     ]
     if job.source.told:
         notes.append(job.source.told)
+    if job.spec.variant:
+        notes.append(f"no tensor of the target tells what is {job.spec.variant}: build its model so; verify --src does")
     if job.spec.assumed:
         notes.append(f"assumed, for no tensor tells: {', '.join(job.spec.assumed)}")
     if job.head_change:
@@ -135,6 +139,8 @@ def _notes(job: Job) -> list[str]:
         left_out = job.source.named.left_out
         count, prefix = counted(len(left_out), "tensor"), job.source.named.prefix
         why = "of other parts of the model" if left_out[0].startswith(prefix) else "without that prefix"
+        if job.source.named.key_format.training:
+            why = "beside the weights"
         notes.append(f"{count} {why} left out, first {shown(left_out[0])}")
     if values := job.source.checkpoint.left_out:
         names = listed([f"{shown(name)} ({kind})" for name, kind in values.items()])

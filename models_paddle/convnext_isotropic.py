@@ -38,7 +38,7 @@ class ConvNeXtIsotropic(nn.Layer):
         gamma = spec.layer_scale_init(layer_scale_init_value)
         blocks = [Block(spec.dim, eps=spec.eps, layer_scale_init_value=gamma, drop_path=rate) for rate in rates]
         self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.LayerNorm(spec.dim, epsilon=spec.eps) if spec.last_norm else nn.Identity()
+        self.norm = nn.LayerNorm(spec.dim, epsilon=spec.last_norm_eps) if spec.last_norm else nn.Identity()
         self.head = nn.Linear(spec.dim, spec.num_classes) if spec.num_classes else nn.Identity()
         self.apply(init_weights)
         scale_head(self.head, head_init_scale)

@@ -52,9 +52,9 @@ class ConvNeXt(nn.Module):
         if not spec.last_norm:
             self.norm_pre = self.norm = nn.Identity()
         elif spec.head_norm_first:
-            self.norm_pre = norm_2d(spec.dims[-1], eps=spec.eps)
+            self.norm_pre = norm_2d(spec.dims[-1], eps=spec.last_norm_eps)
         else:
-            self.norm = NORMS[spec.norm](spec.dims[-1], eps=spec.eps)
+            self.norm = NORMS[spec.norm](spec.dims[-1], eps=spec.last_norm_eps)
         if spec.head_hidden:
             self.pre_logits = nn.Linear(spec.dims[-1], spec.head_hidden)
             self.gelu = nn.GELU(approximate="tanh" if spec.gelu_tanh else "none")

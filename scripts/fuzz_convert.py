@@ -1,4 +1,4 @@
-"""Damages small checkpoints at random, a million times and over five containers, and converts each.
+"""Damages small checkpoints at random, a million times and over six containers, and converts each.
 
     python scripts/fuzz_convert.py                                    a million: some ten minutes on two cores
     python scripts/fuzz_convert.py --count 5000 --container pdparams

@@ -47,6 +47,7 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
         last_norm=spec.last_norm,
         channels=spec.in_chans,
         recognised=pair.source.recognised,
+        variant=spec.variant,
     )
     identity = Identity(
         arch=arch,

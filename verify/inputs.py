@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convert.archs import ArchSpec
 from convert.arrays import Array
-from convert.errors import FerryError
+from convert.errors import FerryError, either
 from convert.source.read import Selection
 from verify.datasets import Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
 from verify.options import Options
 from verify.pair import Pair, read_pair
-from verify.recipes.choose import ChosenRecipe, choose_recipe
+from verify.recipes.choose import MIN_SIZE, ChosenRecipe, WrongProtocol, choose_recipe
+from verify.recipes.protocol import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Inputs:
                 "labels; leave --data out, for the gates on its features need none"
             )
         chosen = _choose(options, pair)
+        _check_size(pair.spec, chosen.protocol)
         class_indices = _read_class_indices(options, pair)
         dataset = _read_dataset(options, pair, class_indices)
         return cls(pair=pair, chosen=chosen, class_indices=class_indices, dataset=dataset)
@@ -62,6 +65,17 @@ def _choose(options: Options, pair: Pair) -> ChosenRecipe:
     return choose_recipe(
         options.named, options.overrides, checkpoint=options.src, spec=pair.spec, default=options.protocol
     )
+
+
+def _check_size(spec: ArchSpec, protocol: Protocol) -> None:
+    """Raises WrongProtocol for images on which the source's library would pad maps, as no model here does."""
+    size, step = protocol.size, spec.multiple_of
+    if size % step:
+        nearest = [str(side) for side in (size // step * step, -(-size // step) * step) if side >= MIN_SIZE]
+        raise WrongProtocol(
+            f"--size {size}: {spec.name} is {spec.variant}. At other sizes that library pads its maps below and to the "
+            f"right, and its answers are others by as much as they vary; take --size {either(nearest)}"
+        )
 
 
 def _read_class_indices(options: Options, pair: Pair) -> Array | None:

@@ -12,7 +12,7 @@ from convert.archs import ArchSpec
 from convert.arrays import Array, dtype_name
 from convert.casting import DEFAULT, DTYPES, cast_state_dict, holds, widened
 from convert.errors import CheckpointError
-from convert.frameworks import PADDLE, TORCH
+from convert.frameworks import PADDLE, PROPER_NAMES, TORCH
 from convert.fresh_head import HeadChange
 from convert.source.read import WHOLE, Selection, Source, read_source
 from verify.workers.held import HeldFile, hold_file
@@ -101,11 +101,13 @@ def read_pair(
     source = read_source(hold_file(src), arch=arch, selection=source_part)
     if source.framework == PADDLE:
         raise CheckpointError(f"{src}: is a Paddle checkpoint; --src takes the one of PyTorch")
-    # What no tensor of an own network tells is said beside the source, if at all.
-    target_arch = source.spec if source.spec.assumed else arch
+    # What no tensor tells is said by the source's names, or beside it, if at all.
+    target_arch = arch if source.spec.is_told_by_tensors else source.spec
     target = read_source(hold_file(dst), arch=target_arch, selection=target_part)
     if target.framework == TORCH:
-        raise CheckpointError(f"{dst}: is a PyTorch checkpoint; --dst takes the one of Paddle")
+        function = target.named.key_format.function
+        library = function.library if function else PROPER_NAMES[TORCH]
+        raise CheckpointError(f"{dst}: is a {library} checkpoint; --dst takes the one of Paddle")
     dtype = _dtype_of(target.tensors)
     change = _head_change(source.spec, target.spec)
     if change is None:

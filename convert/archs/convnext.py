@@ -88,6 +88,11 @@ class ConvNeXtSpec(ArchSpec):
         return self.head_hidden or self.dims[-1]
 
     @property
+    def multiple_of(self) -> int:
+        stem = self.patch if self.stem_kind is Stem.PATCH else PATCH
+        return stem * DOWNSAMPLE ** (len(self.dims) - 1) if self.same_padding else 1
+
+    @property
     def stem_width(self) -> int:
         """Channels between an overlapping stem's two convolutions."""
         return _divisible(self.dims[0] // 2) if self.stem_kind is Stem.OVERLAP_TIERED else self.dims[0]

@@ -43,6 +43,10 @@ class ArchSpec(abc.ABC):
         in_chans: channels of the input image.
         eps: of every norm, added to the variance or the mean square.
         last_norm: whether a norm stands between the last block and the head; files of masked autoencoders have none.
+        last_eps: of the last norm, where it has another than the others; None where it has not.
+        same_padding: whether the library whose weights these are pads maps that a convolution does not divide, which no
+            model here does: images then come in sizes of `multiple_of`.
+        variant: what a library's networks compute otherwise than the authors', for people; empty where nothing.
         assumed: what no tensor tells and was taken as the authors have it, for people; empty for a known architecture.
     """
 
@@ -55,6 +59,9 @@ class ArchSpec(abc.ABC):
     in_chans: int = 3
     eps: float = 1e-6
     last_norm: bool = True
+    last_eps: float | None = None
+    same_padding: bool = False
+    variant: str = ""
     assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
@@ -106,6 +113,21 @@ class ArchSpec(abc.ABC):
     def gelu_tanh(self) -> bool:
         """Whether GELU is its tanh approximation: it is exact, unless the family says otherwise."""
         return False
+
+    @property
+    def last_norm_eps(self) -> float:
+        """That is added in the last norm."""
+        return self.eps if self.last_eps is None else self.last_eps
+
+    @property
+    def multiple_of(self) -> int:
+        """What both sides of an image are multiples of, where maps of other sizes would be padded; 1 elsewhere."""
+        return 1
+
+    @property
+    def is_told_by_tensors(self) -> bool:
+        """Whether names and shapes of its tensors tell all of it, so that a file of these tensors is of it."""
+        return not self.assumed and not self.variant
 
     @property
     def layer_scale(self) -> bool:

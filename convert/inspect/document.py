@@ -49,6 +49,7 @@ def _place(place: PlaceFacts, *, tensors: bool) -> dict[str, Any]:
         "num_classes": known.num_classes or None,
         "in_chans": known.in_chans or None,
         "framework": known.framework or None,
+        "variant": known.variant or None,
         "not_recognised": known.reason or None,
         "left_out": list(known.left_out),
         "tensors": [_tensor(tensor) for tensor in place.tensors] if tensors else None,

@@ -24,6 +24,7 @@ class Recognised:
         in_chans: channels of the input image; 0 where no architecture fits.
         framework: "torch" or "paddle", whose layout the tensors have; "" where no architecture fits.
         head: the names in the state dict of the head's weight and bias, where it has both.
+        variant: what the library's networks compute otherwise than the authors'; "" where nothing.
         reason: why no key format, or no architecture, is known; "" otherwise.
         left_out: names of other parts of a larger model.
     """
@@ -35,6 +36,7 @@ class Recognised:
     in_chans: int = 0
     framework: str = ""
     head: tuple[str, ...] = ()
+    variant: str = ""
     reason: str = ""
     left_out: tuple[str, ...] = field(default=())
 
@@ -64,6 +66,7 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         num_classes=spec.num_classes if spec.head_key in shapes else 0,
         in_chans=spec.in_chans,
         framework=framework,
+        variant=named.key_format.as_computed(spec).variant,
         head=head if len(head) == 2 else (),
         left_out=named.left_out,
     )

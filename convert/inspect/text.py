@@ -67,7 +67,10 @@ def _what(place: PlaceFacts) -> str:
         return f"{keys}{prefix}"
     classes = f"{known.num_classes} classes" if known.num_classes else "no head"
     layout = ", Paddle's layout" if known.framework == "paddle" else ""
-    return f"{known.arch}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{others}"
+    variant = f" ({known.variant})" if known.variant else ""
+    return (
+        f"{known.arch}{variant}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{others}"
+    )
 
 
 def _beside_lines(inspection: Inspection) -> list[str]:

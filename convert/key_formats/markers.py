@@ -70,7 +70,8 @@ def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: 
         raise CheckpointError(f"the keys fit several key formats: {names}; keep one model's keys in the file")
     ((prefix, key_format),) = readings
     others = [key for key in tensors if not key.startswith(prefix)]
-    if strangers := [key for key in others if tensors[key].shape]:
+    strangers = [key for key in others if tensors[key].shape and not key_format.is_training(key, tensors[key].shape)]
+    if strangers:
         raise WrongChoice(
             f"{shown(repr(prefix))} stands before a ConvNeXt's keys, but not before "
             f"{counted(len(strangers), 'other tensor')}: {quoted(strangers)}; "

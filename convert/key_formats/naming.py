@@ -96,7 +96,7 @@ def _sort_out(
             continue
         bare = key.removeprefix(reading.prefix)
         first = reading.key_format.first_name(bare)
-        if bare.startswith(reading.key_format.left_out):
+        if reading.key_format.is_training(bare, tensors[key].shape) or bare.startswith(reading.key_format.left_out):
             left_out.append(key)
         elif first is not None and reading.prefix + first in tensors:
             _check_alias(tensors, key, reading.prefix + first)

@@ -7,15 +7,16 @@ import re
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from convert.archs.spec import ArchSpec
+from convert.archs.spec import EPS_ASSUMED, GELU_ASSUMED, ArchSpec, Spec
 from convert.params import Shape
 
 if TYPE_CHECKING:
     from convert.arrays import TensorType
 
 
+TOLD = (EPS_ASSUMED, GELU_ASSUMED)  # by the library whose names the tensors have
 LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
 
 
@@ -108,6 +109,34 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Function:
+    """What a library's networks compute otherwise than the authors' of the same tensors.
+
+    Attributes:
+        library: whose they are, for people.
+        gelu_tanh: whether GELU is its tanh approximation.
+        same_padding: whether maps whose height or width a convolution does not divide are padded.
+        last_eps: of the last norm, where it has another than the others; None where it has not.
+    """
+
+    library: str
+    gelu_tanh: bool = False
+    same_padding: bool = False
+    last_eps: float | None = None
+
+    def of(self, spec: Spec) -> Spec:
+        """The architecture as the library computes it; its name stays, and its `variant` has what differs."""
+        fields: dict[str, Any] = {"same_padding": self.same_padding, "last_eps": self.last_eps}
+        if self.gelu_tanh:  # whose families have a field for it
+            fields["gelu_tanh"] = True
+        theirs = replace(spec, **fields, assumed=tuple(text for text in spec.assumed if text not in TOLD))
+        words = ["tanh GELU"] if self.gelu_tanh else []
+        words += [] if self.last_eps is None else [f"eps {self.last_eps:g} in the last norm"]
+        words += [f"'same' padding (sizes in multiples of {theirs.multiple_of})"] if self.same_padding else []
+        return replace(theirs, variant=f"{self.library}'s: {', '.join(words)}")
+
+
+@dataclass(frozen=True)
 class KeyFormat:
     """A library's names.
 
@@ -124,6 +153,9 @@ class KeyFormat:
         limits: what the library cannot build.
         usual_eps: of every norm that the library builds unless it is told another; None where the name of its
             architecture tells it.
+        training: prefixes of keys that no model's tensors have but a training's state, an optimizer's above all; beside
+            them single numbers are a training's too.
+        function: what its networks compute otherwise than the authors' of the same tensors; None where nothing.
     """
 
     name: str
@@ -137,6 +169,8 @@ class KeyFormat:
     without_bias: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     usual_eps: float | None = None
+    training: tuple[str, ...] = ()
+    function: Function | None = None
 
     def prefix_before_marker(self, key: str, keys: Container[str]) -> str | None:
         """What stands, in whole words, before the format's marker at the end of a key; None if there is none.
@@ -152,6 +186,8 @@ class KeyFormat:
         if not _pattern(self.marker).fullmatch(marker):
             return None
         prefix = key.removesuffix(marker)
+        if self.training and prefix.startswith(self.training):
+            return None
         lacks_second = bool(self.second) and prefix + self.second not in keys
         has_foreign = bool(self.foreign) and prefix + self.foreign in keys
         return None if lacks_second or has_foreign else prefix
@@ -166,6 +202,14 @@ class KeyFormat:
         names = (rule.to_official(key) for rule in self.aliases)
         rows = (self.from_official(name) for name in names if name is not None)
         return next((row[0] for row in rows if row is not None), None)
+
+    def is_training(self, key: str, shape: Shape) -> bool:
+        """Whether a key is of the state of a training, where the format's files have that beside the weights."""
+        return bool(self.training) and (key.startswith(self.training) or not shape)
+
+    def as_computed(self, spec: Spec) -> Spec:
+        """The architecture, which has these tensors, with what the library's networks compute otherwise."""
+        return self.function.of(spec) if self.function else spec
 
     def from_official(self, name: str) -> tuple[str, Rule] | None:
         """The format's key and rule of an official name; None if the format has no place for it."""

@@ -139,6 +139,8 @@ def heed_config(path: Path, spec: ArchSpec) -> tuple[ArchSpec, str]:
         return spec, f"{NAME} beside it cannot be read, and was not used"
     if isinstance(config, str):
         return spec, config
+    if spec.variant:
+        return spec, f"{NAME} beside it is of {config.library}, and was not used"
     advice = f"correct {NAME} where it is wrong; if it is another model's, move it away"
     if of_another := config.is_of_another(spec):
         if path.name.startswith(ITS_WEIGHTS):

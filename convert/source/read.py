@@ -126,6 +126,7 @@ def _recognise(
         else:
             spec, framework = _fitted(checkpoint, shapes, candidates, given_spec)
         fits = not distance(spec, shapes, framework)  # or the comparison with the table says what is wrong
+        spec = named.key_format.as_computed(spec) if fits else spec
         spec, told = heed_config(checkpoint.path, spec) if fits else (spec, "")
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's

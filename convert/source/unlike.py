@@ -20,6 +20,7 @@ from convert.state_dict import expected_shapes
 Shapes = Mapping[str, Shape]
 
 SHARD = re.compile(r"(?P<stem>.+)-(?P<part>[0-9]{1,6})-of-(?P<parts>[0-9]{1,6})(?P<suffix>\.[a-z]+)")
+NUMBERED_BLOCK = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){0,4})\.dwconv\.weight")
 PART = 0.1  # of the tensors; a checkpoint that lacks fewer lacks something, and is no part of one
 
 # In which framework the file is what its tensors say, and how to save it so.
@@ -36,9 +37,24 @@ def describe_keys(path: Path, shapes: Shapes) -> str:
     """What a file is in whose keys no key format is found; "" where that is not known."""
     if shard := describe_shard(path):
         return shard
+    if lost := _lost_names(shapes):
+        return lost
     family = name_family(shapes)
     article = "an" if family[:1] in "AEIOU" else "a"
     return f"is {article} {family}, not a ConvNeXt; `convert --list` prints what can be converted" if family else ""
+
+
+def _lost_names(shapes: Shapes) -> str:
+    """What is said of MindSpore's file of a network whose layers were given the same names; "" of any other."""
+    blocks = {match[1] for key in shapes if (match := NUMBERED_BLOCK.fullmatch(key))}
+    shared = sorted(block for block in blocks if {f"{block}.weight", f"{block}.beta"} & shapes.keys())
+    if not shared:
+        return ""
+    return (
+        f"cannot be recovered: {shared[0]!r} is the name of a block and of another layer, as MindSpore names cells "
+        "that are appended to empty CellLists; of each name the file has one tensor, and the others are lost "
+        f"({len(shapes)} are left); give every cell a name of its own, and train and save the network anew"
+    )
 
 
 def describe_shard(path: Path) -> str:

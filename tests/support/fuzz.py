@@ -1,4 +1,4 @@
-"""Small checkpoints in five containers, seeded damage to them, and what reading the damaged ones may lead to."""
+"""Small checkpoints in six containers, seeded damage to them, and what reading the damaged ones may lead to."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import damaged
+from mindspore_files import checkpoint, with_checksum
 
 from convert.archs import ARCHS, ArchSpec
 from convert.archs.convnext import ConvNeXtSpec
@@ -28,7 +29,7 @@ from convert.errors import FerryError
 from convert.frameworks import TORCH
 from convert.job import Job
 
-CONTAINERS = ("torch zip", "torch legacy", "pdparams", "safetensors", "sharded safetensors")
+CONTAINERS = ("torch zip", "torch legacy", "pdparams", "safetensors", "sharded safetensors", "mindspore")
 
 SMALL = ConvNeXtIsotropicSpec(name="fuzz_isotropic", depth=1, dim=2, in_chans=1, num_classes=3)
 STAGED = ConvNeXtSpec(name="fuzz_staged", depths=(1, 1, 1, 1), dims=(2, 2, 2, 2), in_chans=1, num_classes=3)
@@ -120,12 +121,19 @@ def _sharded(spec: ArchSpec) -> list[Base]:
     return [Base(spec, files, damaged) for damaged in files]
 
 
+def _mindspore(spec: ArchSpec) -> list[Base]:
+    content = checkpoint(weights_of(spec))
+    summed = Base(spec, {"x.ckpt": with_checksum(content)}, "x.ckpt")
+    return [Base(spec, {"x.ckpt": content}, "x.ckpt"), summed]
+
+
 MAKERS: dict[str, Callable[[ArchSpec], list[Base]]] = {
     "torch zip": _torch_zip,
     "torch legacy": _torch_legacy,
     "pdparams": _pdparams,
     "safetensors": _safetensors,
     "sharded safetensors": _sharded,
+    "mindspore": _mindspore,
 }
 
 

@@ -125,7 +125,9 @@ def full_facts() -> RunFacts:
     another = AnotherRun(kept_as="run.0123abcd.sqlite", differs=("protocol", "device"))
     return replace(
         facts,
-        identity=replace(facts.identity, arch=replace(ARCH, recognised=True), source=source, data=data),
+        identity=replace(
+            facts.identity, arch=replace(ARCH, recognised=True, variant="X's: tanh GELU"), source=source, data=data
+        ),
         machines=(cpu_machine(3),),
         notes=replace(
             facts.notes,

@@ -41,7 +41,8 @@ class ParityInputs:
 
 def parity_inputs(spec: ArchSpec, protocol: Protocol) -> ParityInputs:
     """Seeded noise, and images of the bundled sample where the model takes three channels."""
-    shape = (NOISE_IMAGES, spec.in_chans, protocol.size, protocol.size + EXTRA_WIDTH)
+    wider = -(-EXTRA_WIDTH // spec.multiple_of) * spec.multiple_of
+    shape = (NOISE_IMAGES, spec.in_chans, protocol.size, protocol.size + wider)
     noise = np.random.default_rng(SEED).standard_normal(shape, np.float32).astype(np.float64)
     batches = [noise]
     if spec.in_chans == 3:

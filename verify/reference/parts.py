@@ -47,7 +47,8 @@ def _layer(spec: ArchSpec, name: str) -> tuple[Step, ...]:
 
 
 def norm(spec: ArchSpec, name: str) -> NormStep:
-    return NormStep(name, kind=spec.norm, eps=spec.eps, unbiased=spec.norm is Norm.SIMPLE)
+    eps = spec.last_norm_eps if name == spec.last_norm_name else spec.eps
+    return NormStep(name, kind=spec.norm, eps=eps, unbiased=spec.norm is Norm.SIMPLE)
 
 
 def gelu(spec: ArchSpec, name: str) -> Gelu:

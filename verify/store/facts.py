@@ -24,6 +24,7 @@ class Architecture:
         last_norm: whether they were normalised.
         channels: of the input image.
         recognised: whether it was read off the tensors rather than given.
+        variant: what the source's library computes otherwise than the authors; empty where nothing.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Architecture:
     last_norm: bool
     channels: int
     recognised: bool
+    variant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,7 +99,8 @@ def _arch(arch: Architecture) -> str:
     recognised = ", recognised" if arch.recognised else ""
     norm = "" if arch.last_norm else ", no last norm"
     answer = f"{arch.classes} classes" if arch.classes else f"no head{norm}: features of {arch.features}"
-    return f"{arch.name}, {answer}, {arch.channels} input channels{recognised}"
+    variant = f" ({arch.variant})" if arch.variant else ""
+    return f"{arch.name}{variant}, {answer}, {arch.channels} input channels{recognised}"
 
 
 def _file(file: CheckpointFile) -> str:

@@ -234,7 +234,7 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
     assert str(caught.value) == (
         f"the keys ({shown}, ...) are a ConvNeXt's in no key format known here: "
         "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-        "official isotropic; "
+        "official isotropic, mindvision, mindcv; "
         "give a ConvNeXt's own state dict"
     )
 

@@ -57,6 +57,7 @@ FULL = {
         "last_norm": True,
         "channels": 3,
         "recognised": True,
+        "variant": "X's: tanh GELU",
     },
     "source": {
         "name": "x.safetensors.index.json",
