@@ -41,6 +41,7 @@ class Container:
         magic: bytes that tell its files from others, whatever their name; empty for an index, which its name tells.
         offset: where in a file `magic` stands.
         pattern: a regular expression that the file's start matches besides, where `magic` alone tells too little.
+        may_end_early: whether a file of it that was cut between two tensors is a good one of fewer.
         has_loader: whether the loader of the framework, where it is of one alone, reads it too.
         other_suffixes: under which its files are found beside, but never written.
         bfloat16: numpy's dtype in which it keeps the bits of bfloat16; "" where it has bfloat16 itself.
@@ -56,6 +57,7 @@ class Container:
     magic: bytes = b""
     offset: int = 0
     pattern: bytes = b""
+    may_end_early: bool = False
     has_loader: bool = True
     other_suffixes: tuple[str, ...] = ()
     bfloat16: str = ""
@@ -143,6 +145,7 @@ MINDSPORE = Container(
     magic=b"\n",
     # Field 1 of so many bytes, and in it field 1 of so many, which is a name; no page after lines that are blank.
     pattern=rb"(?!\n\s\n<)\n[\x80-\xff]{0,9}[\x00-\x7f]\n[\x80-\xff]{0,9}[\x00-\x7f]\w",
+    may_end_early=True,
     has_loader=False,
     reader="convert.checkpoints.mindspore:open_mindspore",
 )

@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 import numpy as np
 
-from convert.archs import OWN, ArchSpec, get_spec
+from convert.archs import ARCHS, OWN, ArchSpec, get_spec
 from convert.arrays import BFLOAT16, Array, TensorType
 from convert.checkpoints.containers import Container, container_named
 from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
@@ -163,7 +163,13 @@ def _recognised(
 ) -> tuple[ArchSpec, str]:
     path = checkpoint.path
     try:
-        return recognise_arch(shapes, candidates, own=own)
+        spec, framework = recognise_arch(shapes, candidates, own=own)
+        if not own and not spec.num_classes and container_named(checkpoint.container).may_end_early:
+            raise WrongChoice(
+                "has no head, as has a file that was cut between two tensors, which nothing in it would show; if it is "
+                f"whole, choose --arch {spec.name if spec.name in ARCHS else OWN}"
+            )
+        return spec, framework
     except WrongChoice as error:
         raise WrongChoice(describe_shard(path) or error) from error
     except CheckpointError as error:
