@@ -20,13 +20,13 @@ from convert.checkpoints.atomic import check_target
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.conversion import Conversion, TensorStep
 from convert.cores import on_cores
-from convert.errors import CheckpointMismatch, FerryError, TargetError
+from convert.errors import CheckpointMismatch, FerryError, TargetError, shown
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.one_pass import OnePass
-from convert.params import Layout, Param
+from convert.params import Layout, LeftOut, Param
 from convert.paths import AnyPath
 from convert.source.read import Selection, Source, open_source
 from convert.source.recognise import recognise_arch
@@ -144,9 +144,15 @@ class Job:
         self._judge(watched)
 
     def steps(self, framework: str) -> tuple[TensorStep, ...]:
-        """The whole mapping to a target of that framework, in the target's order."""
+        """The whole mapping to a target of that framework, in the target's order, and what is left out of it."""
         names = self._target_names(framework)
-        return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
+        steps = (
+            self._step(row, framework, *names[row.torch_name])
+            if isinstance(row, Param)
+            else self._left_out_step(row, framework, names)
+            for row in self.spec.rows()
+        )
+        return tuple(step for step in steps if step)
 
     def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
@@ -193,22 +199,36 @@ class Job:
         expected = expected_shapes(self.spec, self.source.framework)
         if find_problems(self.tensors, expected, dtype=self._dtype, not_finite={}):
             self._check(None)  # all values are read too, so that the error has every problem
-        params, to_paddle = self.spec.params(), framework == PADDLE
+        to_paddle = framework == PADDLE
         carried: Mapping[str, Tensor] = self.tensors
         if framework != self.source.framework:
             carried = carry_state_dict(self.spec, self.tensors, framework)
-        names = self._target_names(framework)
-        tensors: dict[str, Tensor] = {}
-        for param in params:
-            name = param.paddle_name if to_paddle else param.torch_name
-            source = param.paddle_name if self.source.framework == PADDLE else param.torch_name
-            key, reshape = names[param.torch_name]
-            tensor, layout = carried[name], param.layout if to_paddle else Layout.SAME
+        names, tensors = self._target_names(framework), dict[str, Tensor]()
+        for row in self.spec.rows():
+            if isinstance(row, LeftOut):
+                if not to_paddle:
+                    tensors[names[row.torch_name][0]] = self._kept_or_made(row)
+                continue
+            name = row.paddle_name if to_paddle else row.torch_name
+            source = row.paddle_name if self.source.framework == PADDLE else row.torch_name
+            key, reshape = names[row.torch_name]
+            tensor, layout = carried[name], row.layout if to_paddle else Layout.SAME
             if reshape.turns:
                 tensor, layout = tensor.T, Layout.SAME
-            tensor = watched.watch(tensor, layout, source=source, name=param.torch_name)
+            tensor = watched.watch(tensor, layout, source=source, name=row.torch_name)
             tensors[key] = tensor.reshape(reshape.theirs(carried[name].shape))
         return tensors
+
+    def _kept_or_made(self, row: LeftOut) -> Tensor:
+        """A tensor that PyTorch alone has, for its target: the source's own where it is PyTorch's too."""
+        if key := self.source.named.dropped.get(row.torch_name):
+            return self.source.checkpoint.tensors[key]
+        if row.value is None:
+            raise FerryError(
+                f"{self.source.path}: PyTorch's {shown(row.torch_name)} was left out on the way to Paddle "
+                f"({shown(row.why)}), so there is no way back; take PyTorch's own file"
+            )
+        return np.full(row.shape, row.value, row.dtype)
 
     def _judge(self, watched: OnePass) -> None:
         """Raises FerryError where what was read must not be used."""
@@ -249,7 +269,7 @@ class Job:
         target = target_named(self.options.to)
         if framework == TORCH or TORCH not in target.frameworks:
             return names_for(self.spec, target.name)
-        return {p.torch_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
+        return {param.torch_name: (param.paddle_name, Reshape.NONE) for param in self.spec.params()}
 
     def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
         name, named = param.torch_name, self.source.named
@@ -269,3 +289,12 @@ class Job:
         if reshape is not Reshape.NONE:
             operations.append(f"back from {reshape.value}")
         return TensorStep(named.keys[name], array.shape, tuple(operations), target, target_shape)
+
+    def _left_out_step(
+        self, row: LeftOut, framework: str, names: Mapping[str, tuple[str, Reshape]]
+    ) -> TensorStep | None:
+        """What becomes of a tensor that PyTorch alone has; None where neither file has it."""
+        key = self.source.named.dropped.get(row.torch_name, "")
+        if framework == PADDLE:
+            return TensorStep(key, row.shape, ("drop",), "", ()) if key else None
+        return TensorStep(key, row.shape if key else (), () if key else ("make",), names[row.torch_name][0], row.shape)

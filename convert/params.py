@@ -1,4 +1,7 @@
-"""The parameter table: one `Param` a tensor, the contract between converter, models and verifier."""
+"""The parameter table: a row a tensor, the contract between converter, models and verifier.
+
+A `Param` is carried over. A `LeftOut` is a tensor of PyTorch's that Paddle does not keep: a batch norm's counter.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,35 @@ class Param:
         return math.prod(self.shape)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A tensor of PyTorch's that has no counterpart in Paddle: dropped on the way there, made anew on the way back.
+
+    Attributes:
+        torch_name: key in a PyTorch state dict.
+        shape: shape there.
+        dtype: of the tensor, as numpy names it.
+        value: of every element on the way back; None where what was left out cannot be made.
+        why: no counterpart is needed, for people.
+    """
+
+    torch_name: str
+    shape: Shape = ()
+    dtype: str = "int64"
+    value: int | None = 0
+    why: str = "a count of training steps, which Paddle does not keep"
+
+
+Row = Param | LeftOut
+
+COUNTER = "num_batches_tracked"
+
+
+def is_counter(name: str, shape: Shape) -> bool:
+    """Whether a tensor of that name is a batch norm's counter."""
+    return shape == () and name.rpartition(".")[2] == COUNTER
+
+
 def linear(name: str, *, out: int, in_: int) -> Iterator[Param]:
     """Rows of an nn.Linear with bias."""
     yield Param(f"{name}.weight", (out, in_), Layout.LINEAR)
@@ -86,6 +118,20 @@ def norm(name: str, dim: int, *, shift: bool = True) -> Iterator[Param]:
     yield Param(f"{name}.weight", (dim,))
     if shift:
         yield Param(f"{name}.bias", (dim,))
+
+
+def batch_norm(name: str, dim: int, *, paddle_name: str = "") -> Iterator[Row]:
+    """Rows of a batch norm over channels: four tensors, two of which are named otherwise in Paddle, and the counter.
+
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html
+    https://www.paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/BatchNorm2D_en.html
+    """
+    theirs = paddle_name or name
+    yield Param(f"{name}.weight", (dim,), paddle_name=f"{theirs}.weight")
+    yield Param(f"{name}.bias", (dim,), paddle_name=f"{theirs}.bias")
+    yield Param(f"{name}.running_mean", (dim,), paddle_name=f"{theirs}._mean")
+    yield Param(f"{name}.running_var", (dim,), paddle_name=f"{theirs}._variance")
+    yield LeftOut(f"{name}.{COUNTER}")
 
 
 def parameter_count(params: Iterable[Param]) -> int:

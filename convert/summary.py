@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from convert.archs import ARCHS
@@ -11,7 +12,7 @@ from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
 from convert.conversion import Conversion
 from convert.errors import CheckpointMismatch, FerryError, counted, join_words, listed, shown
-from convert.frameworks import PROPER_NAMES
+from convert.frameworks import PADDLE, PROPER_NAMES
 from convert.job import Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
@@ -19,7 +20,7 @@ from convert.source.pretrained import ROWS
 from convert.targets import target_named
 from convert.visible import joined
 
-WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
+WORDS = {"copy": "copied", "transpose": "transposed", "drop": "dropped", "make": "made anew"}
 SCHEMA_VERSION = 1
 
 
@@ -41,7 +42,7 @@ def text_lines(job: Job, framework: str) -> list[str]:
         f"{spec.name}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
-    return lines + _notes(job)
+    return lines + _notes(job, framework)
 
 
 def as_json(job: Job, framework: str, conversion: Conversion) -> str:
@@ -74,7 +75,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
             "shards": dict(zip(shard_names, shard_digests, strict=True)),
         },
         "target": _target(job, framework, conversion),
-        "notes": _notes(job),
+        "notes": _notes(job, framework),
     }
     return json_text(document)
 
@@ -114,11 +115,12 @@ def known_archs() -> str:
     return joined([*aligned(rows), "", example, aliases])
 
 
-def _notes(job: Job) -> list[str]:
+def _notes(job: Job, framework: str) -> list[str]:
     notes = [
         f"{counted(count, 'tensor')} of {dtype} became {job.options.dtype or 'float32'}"
         for dtype, count in job.casts.items()
     ]
+    notes += _left_out_notes(job, framework)
     if job.source.told:
         notes.append(job.source.told)
     if job.spec.assumed:
@@ -140,6 +142,15 @@ def _notes(job: Job) -> list[str]:
         kinds = listed([shown(kind) for kind in beside])
         notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")
     return notes
+
+
+def _left_out_notes(job: Job, framework: str) -> list[str]:
+    """What becomes of tensors that PyTorch alone has, a line for each reason."""
+    dropped, rows = job.source.named.dropped, job.spec.left_out().values()
+    changed = [row for row in rows if (row.torch_name in dropped) == (framework == PADDLE)]
+    word = "dropped" if framework == PADDLE else "made anew"
+    reasons = Counter(shown(row.why) for row in changed)
+    return [f"{counted(count, 'tensor')} {word}: {why}" for why, count in reasons.items()]
 
 
 def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from convert.params import Param, Shape
+from convert.params import LeftOut, Param, Row, Shape
 
 Spec = TypeVar("Spec", bound="ArchSpec")
 Stage = tuple[int, int]  # number of blocks, channels
@@ -58,8 +58,8 @@ class ArchSpec(abc.ABC):
     assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def rows(self) -> Iterator[Param]:
-        """The parameter table's rows, in the order of the model's state dict."""
+    def rows(self) -> Iterator[Row]:
+        """The parameter table's rows, in the order of PyTorch's state dict."""
 
     @property
     @abc.abstractmethod
@@ -138,8 +138,12 @@ class ArchSpec(abc.ABC):
         return False
 
     def params(self) -> tuple[Param, ...]:
-        """The parameter table."""
-        return tuple(self.rows())
+        """The parameter table: the tensors that both frameworks have."""
+        return tuple(row for row in self.rows() if isinstance(row, Param))
+
+    def left_out(self) -> dict[str, LeftOut]:
+        """PyTorch's tensors that Paddle does not keep, by name."""
+        return {row.torch_name: row for row in self.rows() if isinstance(row, LeftOut)}
 
     def drop_path_rates(self, last: float) -> list[float]:
         """Stochastic depth's rate for each block, growing linearly from 0 to `last`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from convert.errors import CheckpointError
 from convert.key_formats import name_officially
+from convert.params import is_counter
 from convert.source.recognise import recognise_arch
 from convert.stored import StoredArray
 
@@ -50,7 +51,7 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         named = name_officially(tensors)
     except CheckpointError as error:
         return Recognised(reason=_without_advice(error))
-    shapes = {name: tensor.shape for name, tensor in named.tensors.items()}
+    shapes = {name: array.shape for name, array in named.tensors.items() if not is_counter(name, array.shape)}
     key_format, prefix = named.key_format.name, named.prefix
     try:
         spec, framework = recognise_arch(shapes, frameworks)

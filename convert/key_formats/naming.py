@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Generic, cast
 
 import numpy as np
@@ -32,6 +32,8 @@ class Named(Generic[TensorType]):
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
+        dropped: official name to the checkpoint's own key, of tensors that PyTorch alone has; they are not among
+            `tensors`.
     """
 
     key_format: KeyFormat
@@ -41,6 +43,16 @@ class Named(Generic[TensorType]):
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, names: Container[str]) -> Named[TensorType]:
+        """The same with the tensors of those official names dropped."""
+        return replace(
+            self,
+            tensors={name: tensor for name, tensor in self.tensors.items() if name not in names},
+            keys={name: key for name, key in self.keys.items() if name not in names},
+            dropped={name: key for name, key in self.keys.items() if name in names},
+        )
 
     @property
     def made(self) -> dict[str, TensorType]:
@@ -137,7 +149,7 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
     if obstacle := key_format.obstacle(spec):
         fitting = " or ".join(target for target in fellows(name) if not format_to_write(spec, target).obstacle(spec))
         raise FerryError(f"{name} has no {spec.name}: it has no {obstacle}; choose --to {fitting}")
-    rows = {param.torch_name: key_format.from_official(param.torch_name) for param in spec.params()}
+    rows = {row.torch_name: key_format.from_official(key_format.official_name(row)) for row in spec.rows()}
     return {official: (row[0], row[1].reshape) for official, row in rows.items() if row}
 
 

@@ -10,11 +10,15 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from convert.archs.spec import ArchSpec
-from convert.params import Shape
+from convert.frameworks import PADDLE
+from convert.params import Param, Row, Shape
 
 if TYPE_CHECKING:
     from convert.arrays import TensorType
 
+
+# What a place of a template that is no number may be.
+WORDS = {"p": "weight|bias", "b": "weight|bias|running_mean|running_var|num_batches_tracked"}
 
 LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
 
@@ -68,7 +72,8 @@ class Rule:
     """One correspondence between an official name and a library's.
 
     Attributes:
-        official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers and `{p}` for weight or bias.
+        official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers, `{p}` for weight or bias and
+            `{b}` for any tensor of PyTorch's batch norm.
         theirs: template of the library's name, with the same places.
         reshape: the difference of shape that the library's own files may have.
     """
@@ -172,11 +177,15 @@ class KeyFormat:
         keys = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
         return next(keys, None)
 
+    def official_name(self, row: Row) -> str:
+        """The official name of a row of the table by which the rules go: of formats for Paddle alone it is Paddle's."""
+        return row.paddle_name if self.framework == PADDLE and isinstance(row, Param) else row.torch_name
+
     def obstacle(self, spec: ArchSpec) -> str:
         """What the library lacks for the architecture, in the words of a message after "it has no"; "" if nothing."""
-        for param in spec.params():
-            if not self.from_official(param.torch_name):
-                return f"place for {param.torch_name}"
+        for row in spec.rows() if self.framework != PADDLE else spec.params():
+            if not self.from_official(self.official_name(row)):
+                return f"place for {row.torch_name}"
         return next((limit.lacks for limit in self.limits if limit.concerns(spec)), "")
 
     def without(self, reshape: Reshape) -> KeyFormat:
@@ -190,7 +199,9 @@ def _pattern(template: str) -> re.Pattern[str]:
     pattern = re.escape(template)
     for place in "ijk":
         pattern = pattern.replace(rf"\{{{place}\}}", rf"(?P<{place}>[0-9]{{1,3}})")
-    return re.compile(pattern.replace(r"\{p\}", r"(?P<p>weight|bias)"))
+    for place, names in WORDS.items():
+        pattern = pattern.replace(rf"\{{{place}\}}", f"(?P<{place}>{names})")
+    return re.compile(pattern)
 
 
 def _translate(pattern: re.Pattern[str], text: str, template: str) -> str | None:

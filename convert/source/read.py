@@ -19,7 +19,7 @@ from convert.files import ByteFile
 from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
 from convert.key_formats.rules import KeyFormat
-from convert.params import Shape
+from convert.params import Shape, is_counter
 from convert.paths import AnyPath
 from convert.source.config import heed_config
 from convert.source.recognise import distance, recognise_arch
@@ -121,17 +121,28 @@ def _recognise(
         named = _name(checkpoint, selection)
         candidates = _frameworks(container_named(checkpoint.container), named.key_format)
         shapes = {name: array.shape for name, array in named.tensors.items()}
+        carried = _without_left_out(shapes, given_spec)
         if given_spec is None:
-            spec, framework = _recognised(checkpoint, shapes, candidates, own=own)
+            spec, framework = _recognised(checkpoint, carried, candidates, own=own)
         else:
-            spec, framework = _fitted(checkpoint, shapes, candidates, given_spec)
-        fits = not distance(spec, shapes, framework)  # or the comparison with the table says what is wrong
+            spec, framework = _fitted(checkpoint, carried, candidates, given_spec)
+        carried = _without_left_out(shapes, spec)
+        named = named.without(shapes.keys() - carried.keys())
+        fits = not distance(spec, carried, framework)  # or the comparison with the table says what is wrong
         spec, told = heed_config(checkpoint.path, spec) if fits else (spec, "")
     except CheckpointError as error:
         checkpoint.check_unchanged()  # or a file that is being written would be called another model's
         path = f"{checkpoint.path}: "  # an error of reading values, as second names are compared, has it already
         raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
     return Source(checkpoint, named, framework, spec, given_spec is None, told)
+
+
+def _without_left_out(shapes: Mapping[str, Shape], spec: ArchSpec | None) -> dict[str, Shape]:
+    """The tensors but for those that the table leaves out, in the shape in which it does so; without one, counters."""
+    if spec is None:
+        return {name: shape for name, shape in shapes.items() if not is_counter(name, shape)}
+    rows = spec.left_out()
+    return {name: shape for name, shape in shapes.items() if name not in rows or rows[name].shape != shape}
 
 
 def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
