@@ -1,0 +1,107 @@
+"""The proof of a proposal: every tensor random and distinct, one float64 forward pass of noise in both models."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.arrays import Array
+from verify.gates.compare import compare
+from verify.pairing.model import PairModel
+from verify.pairing.proposals import Pairs, layout_of
+from verify.pairing.survey import Role, Survey, TensorFact
+
+SEED = 20251125
+IMAGES = 2
+PROVEN = 1e-9  # max rel of right pairs: measured 1e-15 to 1e-10; of the smallest fault, an eps, 1e-7 and more
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far the answers of two models differ.
+
+    Attributes:
+        max_rel: the largest of all answers; infinite where they differ in number or shape.
+        training: the same in training mode, statistics fixed; None where that is not deterministic.
+        eps_rounded: whether PyTorch's eps were rounded to float32.
+    """
+
+    max_rel: float
+    training: float | None = None
+    eps_rounded: bool = False
+
+    @property
+    def proven(self) -> bool:
+        return self.max_rel <= PROVEN and (self.training is None or self.training <= PROVEN)  # False for NaN
+
+
+def fill(torch: PairModel, paddle: PairModel, surveys: tuple[Survey, Survey], pairs: Pairs, seed: int = SEED) -> None:
+    """Gives both models the same random tensors, those without a counterpart theirs."""
+    theirs, ours = surveys
+    torch.set_tensors({name: values for name, values in drawn(theirs.tensors, seed)})
+    weights = dict(drawn({name: theirs.tensors[name] for name in pairs}, seed))
+    turned = {}
+    for name, other in pairs.items():
+        layout = layout_of(theirs.tensors[name], ours.tensors[other])
+        assert layout is not None
+        turned[other] = np.ascontiguousarray(layout.to_paddle(weights[name]))
+    paddle.set_tensors(turned)
+
+
+def drawn(tensors: Mapping[str, TensorFact], seed: int) -> Iterator[tuple[str, Array]]:
+    """Values for every floating-point tensor, which depend on its name and on nothing else."""
+    for name, fact in tensors.items():
+        if fact.role in (Role.COUNTER, Role.INTEGER):
+            continue
+        yield name, values(fact, np.random.default_rng([seed, zlib.crc32(name.encode())]))
+
+
+def values(fact: TensorFact, generator: np.random.Generator) -> Array:
+    """Random values that keep a network's signal at its size."""
+    noise = generator.standard_normal(fact.shape)
+    if fact.role in (Role.MATRIX, Role.KERNEL):
+        fan_in = math.prod(fact.shape[1:]) or 1
+        return noise / math.sqrt(fan_in)
+    if fact.role is Role.VARIANCE:
+        return generator.uniform(0.5, 1.5, fact.shape)
+    if fact.role is Role.SCALE:
+        return 1 + 0.1 * noise
+    if fact.role is Role.SLOPE:
+        return 0.25 + 0.05 * noise
+    return (0.5 if fact.role is Role.OTHER else 0.1) * noise
+
+
+def noise_batch(in_chans: int, size: tuple[int, int], seed: int = SEED, images: int = IMAGES) -> Array:
+    """The input, (N, C, H, W) float64."""
+    return np.random.default_rng(seed).standard_normal((images, in_chans, *size))
+
+
+def judge(torch: PairModel, paddle: PairModel, batch: Array, *, training: bool) -> Outcome:
+    """Runs both; PyTorch's eps are rounded to float32, as Paddle keeps them, where that is what parts the two."""
+    outcome = Outcome(differ(torch, paddle, batch))
+    if not outcome.proven and outcome.max_rel < 1e-5:
+        torch.round_eps()
+        rounded = Outcome(differ(torch, paddle, batch), eps_rounded=True)
+        outcome = rounded if rounded.proven else outcome
+    if not outcome.proven or not training:
+        return outcome
+    answers = torch.run(batch, training=True), paddle.run(batch, training=True)
+    if None in answers:
+        return outcome
+    return Outcome(outcome.max_rel, _largest(*answers), outcome.eps_rounded)
+
+
+def differ(torch: PairModel, paddle: PairModel, batch: Array) -> float:
+    """The largest relative difference of what the two answer."""
+    return _largest(torch.run(batch), paddle.run(batch))
+
+
+def _largest(theirs: tuple[Array, ...] | None, ours: tuple[Array, ...] | None) -> float:
+    if not theirs or not ours or [array.shape for array in theirs] != [array.shape for array in ours]:
+        return math.inf
+    worst = [compare(*both).max_rel for both in zip(theirs, ours, strict=True)]
+    return math.nan if any(map(math.isnan, worst)) else max(worst)
