@@ -40,7 +40,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("convert.stored",),
     ("convert.archs", "convert.digest", "convert.casting"),
     ("convert.key_formats",),
-    ("convert.checkpoints",),
+    ("convert.checkpoints", "convert.tables"),
     ("convert.fresh_head", "convert.conversion", "convert.state_dict", "convert.one_pass"),
     ("convert.source",),
     ("convert.job", "convert.inspect"),
