@@ -53,6 +53,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("verify.workers",),
     ("verify.pair", "verify.accuracy", "verify.layers"),
     ("verify.gates", "verify.why"),
+    ("verify.pairing",),
     ("verify.selftest", "verify.options", "verify.result", "verify.usage"),
     ("verify.report", "verify.inputs"),
     ("verify.facts",),

@@ -10,7 +10,17 @@ from pathlib import Path
 from convert.arrays import Array
 from convert.errors import FerryError
 from convert.tables.table import ModelName
-from verify.pairing.messages import BuildJob, Built, ChangeSetting, Passed, RoundEps, RunJob, SetTensor, SurveyJob, WalkJob
+from verify.pairing.messages import (
+    BuildJob,
+    Built,
+    ChangeSetting,
+    Passed,
+    RoundEps,
+    RunJob,
+    SetTensor,
+    SurveyJob,
+    WalkJob,
+)
 from verify.pairing.side import serve
 from verify.pairing.survey import Survey
 from verify.workers.child import Child

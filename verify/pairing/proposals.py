@@ -68,7 +68,8 @@ def carried(survey: Survey) -> list[TensorFact]:
 
 def layout_of(torch: TensorFact, paddle: TensorFact) -> Layout | None:
     """What changes on the way from one tensor to the other, stated from their layers' classes; None if nothing fits."""
-    for layout in (Layout.LINEAR, Layout.CONV_LINEAR) if paddle.turned else (Layout.SAME, Layout.LINEAR_CONV, Layout.SQUEEZE):
+    turning = (Layout.LINEAR, Layout.CONV_LINEAR)
+    for layout in turning if paddle.turned else (Layout.SAME, Layout.LINEAR_CONV, Layout.SQUEEZE):
         if layout.fits(torch.shape) and layout.paddle_shape(torch.shape) == paddle.shape:
             return layout
     return None
@@ -112,9 +113,7 @@ def open_tensors(survey: Survey, taken: Iterable[str]) -> list[str]:
     return [fact.name for fact in carried(survey) if fact.name not in done]
 
 
-def _candidates(
-    torch: Survey, paddle: Survey, given: Pairs, left_out: frozenset[str]
-) -> Iterator[tuple[str, Pairs]]:
+def _candidates(torch: Survey, paddle: Survey, given: Pairs, left_out: frozenset[str]) -> Iterator[tuple[str, Pairs]]:
     free_torch = set(open_tensors(torch, {*given, *left_out}))
     free_paddle = set(open_tensors(paddle, {*given.values(), *left_out}))
     named = _by_name(free_torch, free_paddle, torch, paddle)
@@ -130,7 +129,7 @@ def _candidates(
         ours = [fact for fact in order(paddle) if fact.name in free_paddle]
         if surpluses(theirs, ours):
             return
-        yield how, _in_order(theirs, ours)
+        yield how, in_order(theirs, ours)
 
 
 def _by_name(free_torch: set[str], free_paddle: set[str], torch: Survey, paddle: Survey) -> Pairs | None:
@@ -146,7 +145,7 @@ def _by_name(free_torch: set[str], free_paddle: set[str], torch: Survey, paddle:
     return pairs if len(pairs) == len(free_paddle) else None
 
 
-def _in_order(torch: Sequence[TensorFact], paddle: Sequence[TensorFact]) -> Pairs:
+def in_order(torch: Sequence[TensorFact], paddle: Sequence[TensorFact]) -> Pairs:
     """The k-th tensor of each signature with the k-th of the other model."""
     theirs, ours = _by_signature(torch), _by_signature(paddle)
     return {

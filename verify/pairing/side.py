@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +18,6 @@ import numpy as np
 
 from convert.arrays import Array
 from convert.errors import FerryError, shown
-from convert.tables.table import ModelName
 from verify.pairing.messages import (
     BuildJob,
     Built,
@@ -52,6 +52,7 @@ class Side(abc.ABC):
     def __init__(self) -> None:
         self.model: Any = None
         self.library = ""
+        self.refusal = ""
 
     @abc.abstractmethod
     def versions(self) -> dict[str, str]:
@@ -116,11 +117,11 @@ class Side(abc.ABC):
         called: dict[str, None] = {}
         layers = [(path, layer, self.fact(path, layer)) for path, layer in self.layers()]
         owning = [(path, layer) for path, layer, fact in layers if fact.tensors]
-        with self._hooked(self.before(layer, lambda path=path: called.setdefault(path)) for path, layer in owning):
+        with self._hooked(self.before(layer, partial(called.setdefault, path)) for path, layer in owning):
             noise = np.random.default_rng(SEED).standard_normal(job.shape)
             try:
                 self.call(noise)
-            except Exception as error:  # whatever a model raises at a size that it is not made for
+            except Exception as error:  # noqa: BLE001 - whatever a model raises at a size that it is not made for
                 self.refusal = f"{type(error).__name__}: {shown(error, 300)}"
                 return None
         facts = tuple(fact for _, _, fact in layers if fact.tensors)
@@ -151,9 +152,9 @@ class Side(abc.ABC):
             for part in answer:
                 yield from self.arrays(part)
 
-    def round_eps(self, _: RoundEps) -> None:
+    def round_eps(self, _job: RoundEps) -> None:
         """Rounds every eps to float32."""
-        for _, layer in self.layers():
+        for _path, layer in self.layers():
             for attribute in self.settings["eps"]:
                 if isinstance(value := getattr(layer, attribute, None), float):
                     setattr(layer, attribute, float(np.float32(value)))
@@ -197,13 +198,10 @@ class Side(abc.ABC):
         def note(kind: str) -> None:
             between.append(kind)
 
-        hooks = [
-            self.after(layers[path], lambda given, output, path=path: pass_on(path, given, output))
-            for path in job.layers
-        ]
+        hooks = [self.after(layers[path], partial(pass_on, path)) for path in job.layers]
         owners = {path for path, layer in layers.items() if self.fact(path, layer).tensors}
         hooks += [
-            self.before(layer, lambda kind=type(layer).__name__: note(kind))
+            self.before(layer, partial(note, type(layer).__name__))
             for path, layer in layers.items()
             if path not in owners and not any(other != path and is_in(other, path) for other in layers)
         ]

@@ -49,7 +49,9 @@ class TorchSide(Side):
             return importlib.import_module("timm").create_model(name, pretrained=False, **arguments)
         if library == "torchvision":
             return importlib.import_module("torchvision.models").get_model(name, weights=None, **arguments)
-        raise FerryError(f"{library}:{name} is a model of Paddle; --torch takes timm:NAME, torchvision:NAME or CODE:NAME")
+        raise FerryError(
+            f"{library}:{name} is a model of Paddle; --torch takes timm:NAME, torchvision:NAME or CODE:NAME"
+        )
 
     def settle(self) -> None:
         if not isinstance(self.model, nn.Module):
@@ -140,5 +142,3 @@ def library_version(library: str, framework: str) -> dict[str, str]:
 def make_side() -> TorchSide:
     """This process' side."""
     return TorchSide()
-
-

@@ -25,7 +25,7 @@ class OurPackages(MetaPathFinder):
     """Finds our packages in this folder, whatever stands on the interpreter's own path."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, name: str, _path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """The module's place, where it is one of ours."""
         if name not in PACKAGES:

@@ -40,7 +40,7 @@ class Interpreter:
         ours, theirs = self.ends
         variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # another version's files have no place beside ours
         try:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - the interpreter that the command line names
                 self.command, pass_fds=[theirs.fileno()], env=variables, stdin=subprocess.DEVNULL
             )
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
@@ -69,4 +69,3 @@ class Interpreter:
     def kill(self) -> None:
         if self.process:
             self.process.kill()
-
