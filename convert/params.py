@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convert.frameworks import TORCH
+
 if TYPE_CHECKING:
     from convert.arrays import TensorType
 
@@ -130,9 +132,29 @@ class LeftOut:
     why: str = "a count of training steps, which Paddle does not keep"
 
 
+@dataclass(frozen=True)
+class PaddleLeftOut:
+    """A tensor of Paddle's state dict that PyTorch's has not: read and dropped where a file has it, never written.
+
+    Attributes:
+        name: key in a Paddle state dict.
+        shape: shape there.
+        why: no counterpart is needed, for people.
+    """
+
+    name: str
+    shape: Shape
+    why: str
+
+
 Row = Param | LeftOut
 
 COUNTER = "num_batches_tracked"
+
+
+def name_in(framework: str, param: Param) -> str:
+    """Key of a tensor in that framework's state dict."""
+    return param.torch_name if framework == TORCH else param.paddle_name
 
 
 def is_counter(name: str, shape: Shape) -> bool:

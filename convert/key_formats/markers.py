@@ -7,7 +7,7 @@ order and as many as there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.arrays import Tensor
@@ -34,12 +34,32 @@ class Reading:
     left_out: tuple[str, ...] = ()
 
 
+Prefixes = Iterator[tuple[str, KeyFormat]]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """By what a network's keys are recognised.
+
+    Attributes:
+        find: what stands before each sign among some keys, and the format that it is one of.
+        whose: of what network they are: "a ConvNeXt's".
+        nothing: what is said of keys without a sign, after what the first ones are.
+    """
+
+    find: Callable[[Iterable[str]], Prefixes]
+    whose: str
+    nothing: str
+
+
 def has_marker(keys: Iterable[str]) -> bool:
     """Whether one of the keys is a format's marker, whatever stands before it."""
     return next(_marked(keys), None) is not None
 
 
-def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: str = STRIP_PREFIX) -> Reading:
+def read_keys(
+    tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: str = STRIP_PREFIX, signs: Signs | None = None
+) -> Reading:
     """The one reading of a state dict's keys.
 
     A prefix is taken off where every tensor has it. A single number (a count of averages, say) may stand without it,
@@ -49,20 +69,19 @@ def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: 
         tensors: the state dict.
         strip_prefix: what the keys begin with that are read; the others are left out. "" for what all begin with.
         option: what the user calls `strip_prefix`.
+        signs: by what the keys are recognised; the key formats' markers unless given.
 
     Raises:
         CheckpointError: the keys are of no format, or of several.
         WrongChoice: several models, or other tensors, stand there behind different prefixes.
     """
+    signs = signs or _signs()
     if strip_prefix:
-        return _read_behind(strip_prefix, tensors, option)
-    readings = dict.fromkeys(_marked(tensors))
+        return _read_behind(strip_prefix, tensors, option, signs)
+    readings = dict.fromkeys(signs.find(tensors))
     prefixes = list(dict.fromkeys(prefix for prefix, _ in readings))
     if not readings:
-        raise CheckpointError(
-            f"the keys ({_first(list(tensors))}, ...) are a ConvNeXt's in no key format known here: {_known()}; "
-            "give a ConvNeXt's own state dict"
-        )
+        raise CheckpointError(f"the keys ({_first(list(tensors))}, ...) {signs.nothing}")
     if len(prefixes) > 1:
         raise _several(prefixes, option)
     if len(readings) > 1:
@@ -72,23 +91,23 @@ def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: 
     others = [key for key in tensors if not key.startswith(prefix)]
     if strangers := [key for key in others if tensors[key].shape]:
         raise WrongChoice(
-            f"{shown(repr(prefix))} stands before a ConvNeXt's keys, but not before "
+            f"{shown(repr(prefix))} stands before {signs.whose} keys, but not before "
             f"{counted(len(strangers), 'other tensor')}: {quoted(strangers)}; "
             f"{asked(option, prefix)} takes what it stands before, and leaves the rest out"
         )
     return Reading(prefix, key_format, tuple(others))
 
 
-def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) -> Reading:
+def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str, signs: Signs) -> Reading:
     """The reading of the keys behind a prefix that the user gave, with or without its dot."""
     rests = [key.removeprefix(strip_prefix) for key in tensors if key.startswith(strip_prefix)]
     given = strip_prefix + "." * (bool(rests) and all(rest.startswith(".") for rest in rests))
     behind = {key.removeprefix(given): tensor for key, tensor in tensors.items() if key.startswith(given)}
     if not behind:
-        prefixes = list(dict.fromkeys(prefix for prefix, _ in _marked(tensors) if prefix))[:MOST]
+        prefixes = list(dict.fromkeys(prefix for prefix, _ in signs.find(tensors) if prefix))[:MOST]
         instead = either(asked(option, prefix) for prefix in prefixes) if prefixes else f"leave {option} out"
         raise WrongChoice(f"no key begins with {shown(repr(strip_prefix))}; {instead}")
-    inner = read_keys(behind, option=option)
+    inner = read_keys(behind, option=option, signs=signs)
     prefix = given + inner.prefix
     return Reading(prefix, inner.key_format, tuple(key for key in tensors if not key.startswith(prefix)))
 
@@ -101,7 +120,13 @@ def _several(prefixes: Sequence[str], option: str) -> WrongChoice:
     return WrongChoice(f"holds several models, {bare}behind {there}; choose with {either(choices)}")
 
 
-def _marked(keys: Iterable[str]) -> Iterator[tuple[str, KeyFormat]]:
+def _signs() -> Signs:
+    """Those of the key formats."""
+    nothing = f"are a ConvNeXt's in no key format known here: {_known()}; give a ConvNeXt's own state dict"
+    return Signs(_marked, "a ConvNeXt's", nothing)
+
+
+def _marked(keys: Iterable[str]) -> Prefixes:
     """Each marker's prefix and format. Of several formats that a key marks, the one with the least before it counts.
 
     The others are that format without a word of its own: transformers' `convnext.`, mmpretrain's `backbone.`.

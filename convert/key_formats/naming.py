@@ -32,7 +32,7 @@ class Named(Generic[TensorType]):
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
-        dropped: official name to the checkpoint's own key, of tensors that PyTorch alone has; they are not among
+        dropped: name to the checkpoint's own key, of tensors that its framework alone has; they are not among
             `tensors`.
     """
 
@@ -145,6 +145,8 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
         FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
             and which formats would do.
     """
+    if spec.own_names:
+        return {row.torch_name: (row.torch_name, Reshape.NONE) for row in spec.rows()}
     key_format = format_to_write(spec, name)
     if obstacle := key_format.obstacle(spec):
         fitting = " or ".join(target for target in fellows(name) if not format_to_write(spec, target).obstacle(spec))
@@ -155,5 +157,5 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
 
 def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
     """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
-    usual = format_to_write(spec, name).usual_eps
+    usual = None if spec.own_names else format_to_write(spec, name).usual_eps
     return usual if usual != spec.eps else None

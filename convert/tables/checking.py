@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from convert.errors import either, shown
-from convert.params import Layout, LeftOut, Param, Row
-from convert.tables.table import ModelName, PaddleLeftOut
+from convert.params import Layout, LeftOut, PaddleLeftOut, Param, Row
+from convert.tables.table import ModelName
 
 # Of tensors that are carried as they are; floating-point numbers are cast to the target's dtype instead.
 KEPT_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64")

@@ -80,9 +80,10 @@ class Fields:
     def __init__(self, where: str, content: object, problems: list[str]) -> None:
         self.where = where
         self.problems = problems
-        self.content: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        self.is_section = isinstance(content, Mapping)
+        self.content: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
         self.asked: list[str] = []
-        if not isinstance(content, dict):
+        if not self.is_section:
             self.tell(f"has to be a section of names and values, and is {described(content)}")
 
     def tell(self, problem: str) -> None:
@@ -94,7 +95,7 @@ class Fields:
         """The field's value, or `otherwise` where it is not there or no good."""
         self.asked.append(name)
         if name not in self.content:
-            if needed:
+            if needed and self.is_section:
                 self.tell(f"has no {name}: {words}")
             return otherwise
         value = self.content[name]

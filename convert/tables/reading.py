@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.errors import TableError, either, shown
-from convert.params import Layout, LeftOut, Param, Row
+from convert.params import Layout, LeftOut, PaddleLeftOut, Param, Row
 from convert.paths import AnyPath
 from convert.tables.checking import (
     MAX_ROWS,
@@ -20,7 +20,7 @@ from convert.tables.checking import (
 from convert.tables.fields import DATE, NO_SECTION, TEXT, Fields, described, is_argument, is_size, is_text, is_whole
 from convert.tables.naming import Namer
 from convert.tables.parsing import parse
-from convert.tables.table import ModelName, PaddleLeftOut, Proof, Table, Value
+from convert.tables.table import ModelName, Proof, Table, Value
 
 FORMAT = "paddleferry table 1"
 LAYOUTS = {layout.value: layout for layout in Layout}
@@ -144,8 +144,7 @@ def _rows(content: Mapping[str, Any], rules: Sequence[tuple[str, str]], problems
             fields.tell(f"has a name that is not {TEXT}")
         left_out = "left_out" in fields.content
         row = _left_out(name, fields) if left_out else _param(name, fields, namer)
-        if isinstance(section, dict):
-            fields.end()
+        fields.end()
         problems.extend(own)
         if not own:
             yield row
@@ -171,8 +170,7 @@ def _paddle_left_out(content: Mapping[str, Any], problems: list[str]) -> Iterato
         if not is_text(name):
             fields.tell(f"has a name that is not {TEXT}")
         row = PaddleLeftOut(name, fields.shape(), fields.text("why", needed=True))
-        if isinstance(section, dict):
-            fields.end()
+        fields.end()
         problems.extend(own)
         if not own:
             yield row

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convert.params import Row, Shape
+from convert.params import PaddleLeftOut, Row
 
 Scalar = str | int | float | bool
 Value = Scalar | tuple["Value", ...]
@@ -52,21 +52,6 @@ class Proof:
     eps_as_float32: bool
     versions: tuple[tuple[str, str], ...]
     date: str
-
-
-@dataclass(frozen=True)
-class PaddleLeftOut:
-    """A tensor of Paddle's state dict that PyTorch's has not: read and dropped where a file has it, never written.
-
-    Attributes:
-        name: key in a Paddle state dict.
-        shape: shape there.
-        why: no counterpart is needed, for people.
-    """
-
-    name: str
-    shape: Shape
-    why: str
 
 
 @dataclass(frozen=True)
