@@ -113,10 +113,10 @@ def _request(args: argparse.Namespace) -> Request:
     return Request(args.in_chans, args.size, rules, tuple(args.leave_out or ()))
 
 
-def _model(reference: str, arguments: Sequence[tuple[str, Any]] | None, setup: str) -> ModelName:
+def _model(reference: str, arguments: Sequence[tuple[str, Any]] | None, setup: str | None) -> ModelName:
     from convert.tables.table import ModelName
 
-    return ModelName(reference, tuple(arguments or ()), setup)
+    return ModelName(reference, tuple(arguments or ()), setup or "")
 
 
 def _name(reference: str) -> str:
@@ -193,7 +193,6 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         )
         parser.add_argument(
             f"--{side}-setup",
-            default="",
             type=_reference,
             metavar="CALL",
             help=f"package.module:callable that is called once before {side}'s model is built",

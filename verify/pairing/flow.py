@@ -1,6 +1,6 @@
 """Layers paired by what flows into them: Paddle's layer that gets what one of PyTorch's got is its counterpart.
 
-PyTorch's model runs once, and every layer's input and output is kept. Then Paddle's runs, and each of its layers answers
+PyTorch's model runs once, and what each layer got and gave is kept. Then Paddle's runs, and each of its layers answers
 with the output of the layer whose input it got. So neither names nor order decide, and one difference does not spread.
 """
 
