@@ -125,7 +125,7 @@ def _settings_lines(torch: PairModel, paddle: PairModel, finding: Finding, flow:
     fill(torch, paddle, finding.surveys, finding.best.proposal.pairs, temper=finding.temper)
     for difference in differences:
         paddle.change_setting(difference.paddle, difference.name, difference.theirs)
-    torch.round_eps()
+    torch.round_constants()
     after = differ(torch, paddle, finding.batch)
     for difference in differences:
         paddle.change_setting(difference.paddle, difference.name, difference.ours)

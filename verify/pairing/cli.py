@@ -139,7 +139,7 @@ def _described(survey: Survey) -> str:
 def _tried_line(tried: Tried) -> str:
     outcome = tried.outcome
     training = "" if outcome.training is None else f", {outcome.training:.1e} in training mode"
-    eps = ", every eps rounded to float32 as Paddle keeps it" if outcome.eps_rounded else ""
+    eps = ", with eps and Hardsigmoid's slope rounded as Paddle keeps them" if outcome.as_paddle_keeps else ""
     verdict = "proven" if outcome.proven else "wrong"
     return f"by {tried.proposal.how}: max rel {outcome.max_rel:.1e}{training}{eps}: {verdict}"
 

@@ -61,7 +61,7 @@ class Flow:
 
 
 def run_flow(torch: PairModel, paddle: PairModel, surveys: tuple[Survey, Survey], batch: Array) -> Flow:
-    """Walks through both. PyTorch's model holds random tensors, and Paddle's those of its layers with children."""
+    """Walks through both. PyTorch's model holds random tensors, Paddle's those of layers in which others lie."""
     theirs, ours = surveys
     waiting = list(torch.walk(batch, _leaves(theirs)))
     meetings, strangers, pairs = [], [], dict[str, str]()
@@ -126,7 +126,7 @@ def _without_ones(shape: Sequence[int]) -> list[int]:
 
 
 def _leaves(survey: Survey) -> tuple[str, ...]:
-    return tuple(path for path in survey.called if not survey.by_path[path].has_children)
+    return tuple(path for path in survey.called if path not in survey.folders)
 
 
 def _kind(layer: LayerFact) -> Counter[tuple[Role, tuple[int, ...]]]:

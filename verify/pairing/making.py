@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from convert.params import LeftOut, Param, Row, Shape
-from convert.tables.table import ModelName, PaddleLeftOut, Proof, Table
+from convert.params import LeftOut, PaddleLeftOut, Param, Row, Shape
+from convert.tables.table import ModelName, Proof, Table
 from verify.pairing.proof import SEED
 from verify.pairing.proposals import layout_of
 from verify.pairing.search import Finding, Tried
@@ -63,7 +63,7 @@ def _proof(finding: Finding, tried: Tried) -> Proof:
         in_chans=shape[1],
         max_rel=float(f"{tried.outcome.max_rel:.1e}"),
         training_max_rel=None if tried.outcome.training is None else float(f"{tried.outcome.training:.1e}"),
-        eps_as_float32=tried.outcome.eps_rounded,
+        eps_as_float32=tried.outcome.as_paddle_keeps,
         versions=tuple(sorted(_versions(*finding.surveys).items())),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     )

@@ -42,8 +42,8 @@ class SetTensor:
 
 
 @dataclass(frozen=True)
-class RoundEps:
-    """Asks that every eps be what float32 holds of it, as Paddle keeps it."""
+class RoundConstants:
+    """Asks that every constant be as Paddle keeps it: an eps in float32, the slope of Hardsigmoid with seven digits."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from verify.pairing.messages import (
     Built,
     ChangeSetting,
     Passed,
-    RoundEps,
+    RoundConstants,
     RunJob,
     SetTensor,
     SurveyJob,
@@ -69,8 +69,8 @@ class PairModel(Child):
         for name, values in tensors.items():
             self.call(SetTensor(name, values))
 
-    def round_eps(self) -> None:
-        self.call(RoundEps())
+    def round_constants(self) -> None:
+        self.call(RoundConstants())
 
     def change_setting(self, path: str, name: str, value: object) -> object:
         """Sets a layer's setting; gives the former value."""

@@ -99,8 +99,7 @@ class PaddleSide(Side):
             if prefix + leaf in persistent
         )
         kind = type(layer)
-        children = next(iter(layer.children()), None) is not None
-        return LayerFact(path, f"{kind.__module__}.{kind.__qualname__}", tensors, self.setting_values(layer), children)
+        return LayerFact(path, f"{kind.__module__}.{kind.__qualname__}", tensors, self.setting_values(layer))
 
     def tensor(self, values: Array) -> Any:
         return paddle.to_tensor(values)

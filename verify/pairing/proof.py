@@ -30,12 +30,12 @@ class Outcome:
     Attributes:
         max_rel: the largest of all answers; infinite where they differ in number or shape.
         training: the same in training mode, statistics fixed; None where that is not deterministic.
-        eps_rounded: whether PyTorch's eps were rounded to float32.
+        as_paddle_keeps: whether PyTorch's constants were rounded as Paddle keeps them: every eps, Hardsigmoid's slope.
     """
 
     max_rel: float
     training: float | None = None
-    eps_rounded: bool = False
+    as_paddle_keeps: bool = False
 
     @property
     def order(self) -> float:
@@ -116,18 +116,18 @@ def temper_for(torch: PairModel, survey: Survey, batch: Array) -> float:
 
 
 def judge(torch: PairModel, paddle: PairModel, batch: Array, *, training: bool) -> Outcome:
-    """Runs both; PyTorch's eps are rounded to float32, as Paddle keeps them, where that is what parts the two."""
+    """Runs both; PyTorch's constants are rounded as Paddle keeps them where that is what parts the two."""
     outcome = Outcome(differ(torch, paddle, batch))
     if not outcome.proven and outcome.max_rel < 1e-5:
-        torch.round_eps()
-        rounded = Outcome(differ(torch, paddle, batch), eps_rounded=True)
+        torch.round_constants()
+        rounded = Outcome(differ(torch, paddle, batch), as_paddle_keeps=True)
         outcome = rounded if rounded.proven else outcome
     if not outcome.proven or not training:
         return outcome
     answers = torch.run(batch, training=True), paddle.run(batch, training=True)
     if None in answers:
         return outcome
-    return Outcome(outcome.max_rel, _largest(*answers), outcome.eps_rounded)
+    return Outcome(outcome.max_rel, _largest(*answers), outcome.as_paddle_keeps)
 
 
 def differ(torch: PairModel, paddle: PairModel, batch: Array) -> float:

@@ -22,7 +22,7 @@ from verify.pairing.proposals import (
     propose,
     surpluses,
 )
-from verify.pairing.survey import Survey
+from verify.pairing.survey import Survey, is_in
 
 EXTRA_WIDTH = 32  # pixels by which an input is wider than high, so that exchanged axes show
 
@@ -220,7 +220,7 @@ def _uncalled(surveys: tuple[Survey, Survey], given: Pairs) -> dict[str, str]:
 
 def _is_uncalled(survey: Survey, name: str) -> bool:
     layer = survey.owners[name]
-    called = any(path == layer.path or path.startswith(f"{layer.path}.") for path in survey.called)
+    called = any(path == layer.path or is_in(path, layer.path) for path in survey.called)
     return bool(layer.path) and not called
 
 
@@ -237,9 +237,10 @@ def _tried(
 
 
 def _partial(finding: Finding) -> Pairs:
-    """Pairs of the tensors that layers with children own, by order, where they are equally many."""
+    """Pairs of the tensors that belong to layers in which others lie, by order, where they are equally many."""
     theirs, ours = (
-        [fact for fact in carried(survey) if survey.owners[fact.name].has_children] for survey in finding.surveys
+        [fact for fact in carried(survey) if survey.owners[fact.name].path in survey.folders]
+        for survey in finding.surveys
     )
     uneven = {surplus.signature for surplus in surpluses(theirs, ours)}
     theirs, ours = ([fact for fact in facts if fact.signature not in uneven] for facts in (theirs, ours))

@@ -23,13 +23,13 @@ from verify.pairing.messages import (
     Built,
     ChangeSetting,
     Passed,
-    RoundEps,
+    RoundConstants,
     RunJob,
     SetTensor,
     SurveyJob,
     WalkJob,
 )
-from verify.pairing.survey import LayerFact, Survey
+from verify.pairing.survey import LayerFact, Survey, is_in
 from verify.workers.child import answer
 from verify.workers.messages import GoOn
 from verify.workers.settings import keep_out_of_the_output
@@ -152,8 +152,8 @@ class Side(abc.ABC):
             for part in answer:
                 yield from self.arrays(part)
 
-    def round_eps(self, _job: RoundEps) -> None:
-        """Rounds every eps to float32."""
+    def round_constants(self, _job: RoundConstants) -> None:
+        """Rounds every eps to float32, as Paddle keeps it."""
         for _path, layer in self.layers():
             for attribute in self.settings["eps"]:
                 if isinstance(value := getattr(layer, attribute, None), float):
@@ -238,11 +238,6 @@ class Side(abc.ABC):
 LIBRARIES = ("timm", "torchvision", "paddle.vision")  # whose models have names
 
 
-def is_in(path: str, folder: str) -> bool:
-    """Whether a layer lies in another."""
-    return not folder or path.startswith(f"{folder}.")
-
-
 def plain(value: Any) -> object:
     """A setting's value, where it is one; None for everything else."""
     if isinstance(value, (bool, str, int, float)):
@@ -290,7 +285,7 @@ def serve(connection: Connection, framework: str, threads: int) -> None:
             BuildJob: side.build,
             SurveyJob: lambda job: side.survey(job) or side.refusal,
             SetTensor: side.set_tensor,
-            RoundEps: side.round_eps,
+            RoundConstants: side.round_constants,
             RunJob: side.run,
             ChangeSetting: side.change_setting,
             WalkJob: lambda job: side.walk(job, exchange),

@@ -26,6 +26,11 @@ class Role(enum.Enum):
     INTEGER = "integer"  # indices, masks: no number to be learned
 
 
+def is_in(path: str, folder: str) -> bool:
+    """Whether a layer lies in another; the model itself has the path ""."""
+    return not folder or path.startswith(f"{folder}.")
+
+
 @dataclass(frozen=True)
 class TensorFact:
     """One tensor of a model's state dict.
@@ -66,14 +71,12 @@ class LayerFact:
         kind: the class, "torch.nn.modules.conv.Conv2d".
         tensors: its own, in their order.
         settings: attributes that decide what it computes, by PyTorch's word for them: eps, stride, padding.
-        has_children: whether other layers lie in it.
     """
 
     path: str
     kind: str
     tensors: tuple[TensorFact, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
-    has_children: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,13 @@ class Survey:
     def by_path(self) -> dict[str, LayerFact]:
         """Every layer by its path."""
         return {layer.path: layer for layer in self.layers}
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """Paths of layers that own tensors and in which other such layers lie."""
+        return frozenset(
+            path for path in self.by_path if any(other != path and is_in(other, path) for other in self.by_path)
+        )
 
     def by_definition(self) -> list[TensorFact]:
         """The tensors in the order of their layers' definition."""

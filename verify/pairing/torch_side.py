@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from convert.arrays import Array
 from convert.errors import FerryError
-from verify.pairing.messages import SetTensor
+from verify.pairing.messages import RoundConstants, SetTensor
 from verify.pairing.side import Handle, Side
 from verify.pairing.survey import LayerFact, Role, TensorFact
 
@@ -75,8 +75,7 @@ class TorchSide(Side):
             if prefix + leaf in persistent
         )
         kind = type(layer)
-        children = next(layer.children(), None) is not None
-        return LayerFact(path, f"{kind.__module__}.{kind.__qualname__}", tensors, self.setting_values(layer), children)
+        return LayerFact(path, f"{kind.__module__}.{kind.__qualname__}", tensors, self.setting_values(layer))
 
     def tensor(self, values: Array) -> Any:
         return torch.from_numpy(values.copy())
@@ -102,11 +101,25 @@ class TorchSide(Side):
         )
         return handle
 
+    def round_constants(self, job: RoundConstants) -> None:
+        super().round_constants(job)
+        for layer in self.model.modules():
+            if type(layer).__name__ in ("Hardsigmoid", "HardSigmoid"):
+                layer.forward = paddle_hardsigmoid
+
     def set_training(self, training: bool) -> None:
         self.model.train(training)
         for layer in self.model.modules():
             if isinstance(layer, _NormBase):
                 layer.eval()
+
+
+def paddle_hardsigmoid(x: torch.Tensor) -> torch.Tensor:
+    """As paddle.nn.functional.hardsigmoid computes it, whose slope is written out with seven digits.
+
+    https://www.paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/functional/hardsigmoid_en.html
+    """
+    return torch.clamp(x * 0.1666667 + 0.5, 0, 1)
 
 
 def role_of(layer: Any, leaf: str, tensor: Any) -> Role:
