@@ -9,7 +9,7 @@ from typing import Generic, cast
 import numpy as np
 
 from convert.archs.spec import ArchSpec
-from convert.arrays import TensorType
+from convert.arrays import Tensor, TensorType
 from convert.errors import CheckpointError, FerryError
 from convert.key_formats.families import format_to_write
 from convert.key_formats.markers import STRIP_PREFIX, Reading, read_keys
@@ -32,6 +32,7 @@ class Named(Generic[TensorType]):
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
+        numbers: keys of single numbers for which the format has no place: a best accuracy, an epoch.
     """
 
     key_format: KeyFormat
@@ -41,6 +42,7 @@ class Named(Generic[TensorType]):
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
     @property
     def made(self) -> dict[str, TensorType]:
@@ -65,10 +67,14 @@ def name_officially(
     reading = read_keys(tensors, strip_prefix=strip_prefix, option=option)
     prefix, key_format = reading.prefix, reading.key_format
     own, left_out, aliases = _sort_out(tensors, reading)
+    numbers = tuple(key for key in own if _is_stray(key.removeprefix(prefix), tensors[key], key_format))
     official: dict[str, TensorType] = {}
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
+    strays = set(numbers)
     for key in own:
+        if key in strays:
+            continue
         name, rule = key_format.to_official(key.removeprefix(prefix)) or (key, None)
         if rule is None and key_format.from_official(key):
             raise CheckpointError(
@@ -83,7 +89,7 @@ def name_officially(
         if rule and official[name] is not array:
             reshaped[name] = rule.reshape
     official |= _implied_biases(key_format, official)
-    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases)
+    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases, numbers)
 
 
 def _sort_out(
@@ -91,8 +97,9 @@ def _sort_out(
 ) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
     """The keys of the network's own tensors, those of other parts of the file, and second names."""
     own, left_out, aliases = [], list(reading.left_out), []
+    unread = set(left_out)
     for key in tensors:
-        if not key.startswith(reading.prefix):
+        if key in unread:
             continue
         bare = key.removeprefix(reading.prefix)
         first = reading.key_format.first_name(bare)
@@ -104,6 +111,11 @@ def _sort_out(
         else:
             own.append(key)
     return own, tuple(left_out), tuple(aliases)
+
+
+def _is_stray(key: str, tensor: Tensor, key_format: KeyFormat) -> bool:
+    """Whether it is a single number that stands among the weights and is none: no network that is read has one."""
+    return tensor.shape == () and not key_format.to_official(key) and not key_format.from_official(key)
 
 
 def _check_alias(tensors: Mapping[str, TensorType], key: str, first: str) -> None:
