@@ -57,6 +57,8 @@ def _place_lines(places: Sequence[PlaceFacts]) -> list[str]:
 
 
 def _what(place: PlaceFacts) -> str:
+    if place.is_optimizer:
+        return "an optimizer's state"
     if not place.is_state_dict:
         return "no state dict"
     known: Recognised = place.recognised
