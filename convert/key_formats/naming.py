@@ -10,7 +10,7 @@ import numpy as np
 
 from convert.archs.spec import ArchSpec
 from convert.arrays import Tensor, TensorType
-from convert.errors import CheckpointError, FerryError
+from convert.errors import CheckpointError, FerryError, counted, listed, shown
 from convert.key_formats.families import format_to_write
 from convert.key_formats.markers import STRIP_PREFIX, Reading, read_keys
 from convert.key_formats.rules import KeyFormat, Reshape
@@ -48,6 +48,15 @@ class Named(Generic[TensorType]):
     def made(self) -> dict[str, TensorType]:
         """The tensors that are not in the checkpoint."""
         return {name: array for name, array in self.tensors.items() if name not in self.keys}
+
+    def describe_numbers(self) -> str:
+        """What is said of the single numbers; "" where there are none."""
+        if not self.numbers:
+            return ""
+        names = listed([shown(key) for key in self.numbers])
+        return (
+            f"{counted(len(self.numbers), 'single number')} among the weights left out, for no network has one: {names}"
+        )
 
 
 def name_officially(

@@ -9,7 +9,7 @@ from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
 from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
-from verify.gate import Gate, Measure
+from verify.gate import NOTE, Gate, Measure
 from verify.gates import STRUCTURE
 from verify.pair import Pair
 from verify.workers.worker import Worker
@@ -88,8 +88,15 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
         STRUCTURE.limit,
         measures=(Measure("tensors", len(files["torch"])), Measure(PARAMETERS, count)),
         problems=tuple(problems),
-        details=(("digest", digest), ("readers", readers)),
+        details=(("digest", digest), ("readers", readers), *((NOTE, note) for note in [_note(pair)] if note)),
     )
+
+
+def _note(pair: Pair) -> str:
+    """What each file has beside its tensors that bears on them; "" where neither has."""
+    files = {"source": pair.source, "target": pair.target}
+    told = {name: (file.told, file.named.describe_numbers()) for name, file in files.items()}
+    return "; ".join(f"{name}: {text}" for name, texts in told.items() for text in texts if text)
 
 
 def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
