@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from convert.casting import DEFAULT, DTYPES, widened
 from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
+from convert.key_formats.rules import Reshape
 from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
 from verify.gate import NOTE, Gate, Measure
@@ -20,10 +21,17 @@ Digests = Mapping[str, Mapping[str, str]]
 
 
 def tensor_problems(pair: Pair) -> list[str]:
-    """What keeps either file from holding the architecture's tensors; no value is compared."""
+    """What keeps either file from holding the architecture's tensors; no value is compared.
+
+    A scale of another shape, which is read, is a problem of the target: Paddle's own loader does not take it.
+    """
+    named, stored = pair.target.named, pair.target.checkpoint.tensors
+    odd = {name: stored[named.keys[name]] for name, how in named.reshaped.items() if how is Reshape.VECTOR}
     problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
     lines = [f"source  {line}" for line in problems]
-    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype])
+    problems = find_problems(
+        {**pair.target.tensors, **odd}, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype]
+    )
     return lines + [f"target  {line}" for line in problems]
 
 
