@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convert.frameworks import TORCH
+
 if TYPE_CHECKING:
     from convert.arrays import TensorType
 
@@ -23,24 +25,60 @@ class Layout(enum.Enum):
     Facts of paddle.nn.Linear (weight is (in_features, out_features)) and torch.nn.Linear (the other way round):
     https://www.paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/Linear_en.html
     https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+
+    Ports also have a convolution of 1x1 where the other framework's network has a Linear. The members' values say what
+    is done on the way to Paddle.
     """
 
     SAME = "copy"
     LINEAR = "transpose"  # nn.Linear.weight: (out, in) -> (in, out)
+    CONV_LINEAR = "1x1 convolution to Linear"  # (out, in, 1, 1) -> (in, out)
+    LINEAR_CONV = "Linear to 1x1 convolution"  # (out, in) -> (out, in, 1, 1)
+    SQUEEZE = "squeeze"  # (out, in, 1, 1) -> (out, in)
+
+    @property
+    def back(self) -> str:
+        """What is done on the way back to PyTorch."""
+        return BACK.get(self.value, self.value)
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether a tensor of that shape in PyTorch can be laid out so."""
+        if self in (Layout.CONV_LINEAR, Layout.SQUEEZE):
+            return len(shape) == 4 and shape[2:] == (1, 1)
+        return self is Layout.SAME or len(shape) == 2
 
     def to_paddle(self, array: TensorType) -> TensorType:
         """View of a tensor in PyTorch's layout as Paddle lays it out; no data is copied."""
-        turned: TensorType = array.T if self is Layout.LINEAR else array
-        return turned
+        turned: TensorType = array.T if self in TURNED else array
+        return turned if self in STRAIGHT else turned.reshape(self.paddle_shape(array.shape))
 
     def to_torch(self, array: TensorType) -> TensorType:
         """View of a tensor in Paddle's layout as PyTorch lays it out; no data is copied."""
-        turned: TensorType = array.T if self is Layout.LINEAR else array
-        return turned
+        turned: TensorType = array.T if self in TURNED else array
+        return turned if self in STRAIGHT else turned.reshape(self.torch_shape(array.shape))
 
     def paddle_shape(self, shape: Shape) -> Shape:
         """Shape in Paddle of a tensor of that shape in PyTorch."""
-        return shape[::-1] if self is Layout.LINEAR else shape
+        if self is Layout.LINEAR_CONV:
+            return (*shape, 1, 1)
+        kept = shape if self in STRAIGHT else shape[:2]
+        return kept[::-1] if self in TURNED else kept
+
+    def torch_shape(self, shape: Shape) -> Shape:
+        """Shape in PyTorch of a tensor of that shape in Paddle."""
+        if self is Layout.LINEAR_CONV:
+            return shape[:2]
+        turned = shape[::-1] if self in TURNED else shape
+        return turned if self in STRAIGHT else (*turned, 1, 1)
+
+
+TURNED = (Layout.LINEAR, Layout.CONV_LINEAR)  # have their axes the other way round in Paddle
+STRAIGHT = (Layout.SAME, Layout.LINEAR)  # have as many axes in both
+BACK = {
+    Layout.CONV_LINEAR.value: Layout.LINEAR_CONV.value,
+    Layout.LINEAR_CONV.value: Layout.CONV_LINEAR.value,
+    Layout.SQUEEZE.value: "unsqueeze",
+}
 
 
 @dataclass(frozen=True)
@@ -52,12 +90,15 @@ class Param:
         shape: shape in PyTorch's layout.
         layout: what changes on the way to Paddle.
         paddle_name: key in a Paddle state dict; the same as in PyTorch unless given.
+        dtype: of a tensor that is carried as it is, as numpy names it: a table of indices, a mask; "" for the numbers
+            that a conversion casts.
     """
 
     torch_name: str
     shape: Shape
     layout: Layout = Layout.SAME
     paddle_name: str = ""
+    dtype: str = ""
 
     def __post_init__(self) -> None:
         if not self.paddle_name:
@@ -91,9 +132,29 @@ class LeftOut:
     why: str = "a count of training steps, which Paddle does not keep"
 
 
+@dataclass(frozen=True)
+class PaddleLeftOut:
+    """A tensor of Paddle's state dict that PyTorch's has not: read and dropped where a file has it, never written.
+
+    Attributes:
+        name: key in a Paddle state dict.
+        shape: shape there.
+        why: no counterpart is needed, for people.
+    """
+
+    name: str
+    shape: Shape
+    why: str
+
+
 Row = Param | LeftOut
 
 COUNTER = "num_batches_tracked"
+
+
+def name_in(framework: str, param: Param) -> str:
+    """Key of a tensor in that framework's state dict."""
+    return param.torch_name if framework == TORCH else param.paddle_name
 
 
 def is_counter(name: str, shape: Shape) -> bool:

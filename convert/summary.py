@@ -12,7 +12,7 @@ from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
 from convert.conversion import Conversion
 from convert.errors import CheckpointMismatch, FerryError, counted, join_words, listed, shown
-from convert.frameworks import PADDLE, PROPER_NAMES
+from convert.frameworks import PADDLE, PROPER_NAMES, TORCH
 from convert.job import Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
@@ -20,7 +20,14 @@ from convert.source.pretrained import ROWS
 from convert.targets import target_named
 from convert.visible import joined
 
-WORDS = {"copy": "copied", "transpose": "transposed", "drop": "dropped", "make": "made anew"}
+WORDS = {
+    "copy": "copied",
+    "transpose": "transposed",
+    "drop": "dropped",
+    "make": "made anew",
+    "squeeze": "squeezed",
+    "unsqueeze": "unsqueezed",
+}
 SCHEMA_VERSION = 1
 
 
@@ -39,7 +46,7 @@ def text_lines(job: Job, framework: str) -> list[str]:
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{origin}, {spec.described}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return lines + _notes(job, framework)
@@ -58,8 +65,8 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
         "recognised": source.recognised,
-        "num_classes": spec.num_classes,
-        "in_chans": spec.in_chans,
+        "num_classes": None if spec.own_names else spec.num_classes,
+        "in_chans": None if spec.own_names else spec.in_chans,
         "tensors": len(spec.params()),
         "parameters": parameter_count(spec.params()),
         "operations": job.operations(framework),
@@ -148,11 +155,13 @@ def _notes(job: Job, framework: str) -> list[str]:
 
 def _left_out_notes(job: Job, framework: str) -> list[str]:
     """What becomes of tensors that PyTorch alone has, a line for each reason."""
-    dropped, rows = job.source.named.dropped, job.spec.left_out().values()
+    dropped, rows = job.source.dropped_of(TORCH), job.spec.left_out().values()
     changed = [row for row in rows if (row.torch_name in dropped) == (framework == PADDLE)]
     word = "dropped" if framework == PADDLE else "made anew"
-    reasons = Counter(shown(row.why) for row in changed)
-    return [f"{counted(count, 'tensor')} {word}: {why}" for why, count in reasons.items()]
+    reasons = Counter((word, shown(row.why)) for row in changed)
+    gone = job.source.dropped_of(PADDLE)
+    reasons.update(("dropped", shown(row.why)) for name, row in job.spec.paddle_left_out().items() if name in gone)
+    return [f"{counted(count, 'tensor')} {word}: {why}" for (word, why), count in reasons.items()]
 
 
 def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
@@ -160,7 +169,7 @@ def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
         "path": str(written.path),
         "container": WRITTEN_AS[written.path.suffix].name,
         "framework": framework,
-        "key_format": target_named(job.options.to).name,
+        "key_format": job.source.named.key_format.name if job.spec.own_names else target_named(job.options.to).name,
         "bytes": written.size,
         "sha256": written.sha256,
     }

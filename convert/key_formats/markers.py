@@ -7,7 +7,7 @@ order and as many as there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.arrays import Tensor
@@ -35,12 +35,32 @@ class Reading:
     left_out: tuple[str, ...] = ()
 
 
+Prefixes = Iterator[tuple[str, KeyFormat]]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """By what a network's keys are recognised.
+
+    Attributes:
+        find: what stands before each sign among some keys, and the format that it is one of.
+        whose: of what network they are: "a ConvNeXt's".
+        nothing: what is said of keys without a sign, after what the first ones are.
+    """
+
+    find: Callable[[Iterable[str]], Prefixes]
+    whose: str
+    nothing: str
+
+
 def has_marker(keys: Iterable[str]) -> bool:
     """Whether one of the keys is a format's marker, whatever stands before it."""
     return next(_marked(keys), None) is not None
 
 
-def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: str = STRIP_PREFIX) -> Reading:
+def read_keys(
+    tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: str = STRIP_PREFIX, signs: Signs | None = None
+) -> Reading:
     """The one reading of a state dict's keys.
 
     A prefix is taken off where every tensor has it. A single number (a count of averages, say) may stand without it,
@@ -51,23 +71,22 @@ def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: 
         strip_prefix: what the keys begin with that are read; the others are left out. "." for the model without a
             prefix, where another stands behind one; "" for what all begin with.
         option: what the user calls `strip_prefix`.
+        signs: by what the keys are recognised; the key formats' markers unless given.
 
     Raises:
         CheckpointError: the keys are of no format, or of several.
         WrongChoice: several models, or other tensors, stand there behind different prefixes.
     """
-    return _read_behind(strip_prefix, tensors, option) if strip_prefix else _read(tensors, option)
+    signs = signs or _signs()
+    return _read_behind(strip_prefix, tensors, option, signs) if strip_prefix else _read(tensors, option, signs)
 
 
-def _read(tensors: Mapping[str, Tensor], option: str, before: str = "") -> Reading:
+def _read(tensors: Mapping[str, Tensor], option: str, signs: Signs, before: str = "") -> Reading:
     """The one reading of keys before which the user has named what is `before`."""
-    readings = dict.fromkeys(_marked(tensors))
+    readings = dict.fromkeys(signs.find(tensors))
     prefixes = list(dict.fromkeys(prefix for prefix, _ in readings))
     if not readings:
-        raise CheckpointError(
-            f"the keys ({_first(list(tensors))}, ...) are a ConvNeXt's in no key format known here: {_known()}; "
-            "give a ConvNeXt's own state dict"
-        )
+        raise CheckpointError(f"the keys ({_first(list(tensors))}, ...) {signs.nothing}")
     if len(prefixes) > 1:
         raise _several([before + prefix for prefix in prefixes], option)
     if len(readings) > 1:
@@ -77,14 +96,14 @@ def _read(tensors: Mapping[str, Tensor], option: str, before: str = "") -> Readi
     others = [key for key in tensors if not key.startswith(prefix)]
     if strangers := [key for key in others if tensors[key].shape]:
         raise WrongChoice(
-            f"{shown(repr(before + prefix))} stands before a ConvNeXt's keys, but not before "
+            f"{shown(repr(before + prefix))} stands before {signs.whose} keys, but not before "
             f"{counted(len(strangers), 'other tensor')}: {quoted(strangers)}; "
             f"{asked(option, before + prefix)} takes what it stands before, and leaves the rest out"
         )
     return Reading(prefix, key_format, tuple(others))
 
 
-def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) -> Reading:
+def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str, signs: Signs) -> Reading:
     """The reading of the keys behind a prefix that the user gave, with or without its dot; or of those without one.
 
     A model right behind the prefix is meant, whatever other models stand behind more than that.
@@ -94,19 +113,19 @@ def _read_behind(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) 
     bare = strip_prefix == BARE and not rests
     given = "" if bare else given
     behind = {key.removeprefix(given): tensor for key, tensor in tensors.items() if key.startswith(given)}
-    marked = dict.fromkeys(_marked(behind))
+    marked = dict.fromkeys(signs.find(behind))
     formats = [key_format for prefix, key_format in marked if not prefix]
     if not behind or (bare and not formats):
-        raise _no_such(strip_prefix, tensors, option)
+        raise _no_such(strip_prefix, tensors, option, signs)
     others = _of_others(behind, [prefix for prefix, _ in marked if prefix], formats) if formats else set()
-    inner = _read({key: tensor for key, tensor in behind.items() if key not in others}, option, given)
+    inner = _read({key: tensor for key, tensor in behind.items() if key not in others}, option, signs, given)
     read = {given + key for key in behind.keys() - others - {*inner.left_out}}
     return Reading(given + inner.prefix, inner.key_format, tuple(key for key in tensors if key not in read))
 
 
-def _no_such(strip_prefix: str, tensors: Mapping[str, Tensor], option: str) -> WrongChoice:
+def _no_such(strip_prefix: str, tensors: Mapping[str, Tensor], option: str, signs: Signs) -> WrongChoice:
     """What to raise where no key begins with what the user gave, or no model stands bare."""
-    prefixes = list(dict.fromkeys(prefix for prefix, _ in _marked(tensors) if prefix))[:MOST]
+    prefixes = list(dict.fromkeys(prefix for prefix, _ in signs.find(tensors) if prefix))[:MOST]
     instead = either(asked(option, prefix) for prefix in prefixes) if prefixes else f"leave {option} out"
     if strip_prefix == BARE:
         return WrongChoice(f"no model stands there without a prefix; {instead}")
@@ -132,7 +151,13 @@ def _several(prefixes: Sequence[str], option: str) -> WrongChoice:
     return WrongChoice(f"holds several models, {bare}behind {there}; choose with {either(choices)}")
 
 
-def _marked(keys: Iterable[str]) -> Iterator[tuple[str, KeyFormat]]:
+def _signs() -> Signs:
+    """Those of the key formats."""
+    nothing = f"are a ConvNeXt's in no key format known here: {_known()}; give a ConvNeXt's own state dict"
+    return Signs(_marked, "a ConvNeXt's", nothing)
+
+
+def _marked(keys: Iterable[str]) -> Prefixes:
     """Each marker's prefix and format. Of several formats that a key marks, the one with the least before it counts.
 
     The others are that format without a word of its own: transformers' `convnext.`, mmpretrain's `backbone.`.

@@ -32,7 +32,7 @@ class Named(Generic[TensorType]):
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
-        dropped: official name to the checkpoint's own key, of tensors that PyTorch alone has; they are not among
+        dropped: name to the checkpoint's own key, of tensors that its framework alone has; they are not among
             `tensors`.
         numbers: keys of single numbers for which the format has no place: a best accuracy, an epoch.
     """
@@ -110,7 +110,7 @@ def name_officially(
         if rule and official[name] is not array:
             reshaped[name] = rule.reshape
     official |= _implied_biases(key_format, official)
-    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases, numbers)
+    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases, numbers=numbers)
 
 
 def _sort_out(
@@ -166,6 +166,8 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
         FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
             and which formats would do.
     """
+    if spec.own_names:
+        return {row.torch_name: (row.torch_name, Reshape.NONE) for row in spec.rows()}
     key_format = format_to_write(spec, name)
     if obstacle := key_format.obstacle(spec):
         fitting = " or ".join(target for target in fellows(name) if not format_to_write(spec, target).obstacle(spec))
@@ -176,5 +178,5 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
 
 def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
     """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
-    usual = format_to_write(spec, name).usual_eps
+    usual = None if spec.own_names else format_to_write(spec, name).usual_eps
     return usual if usual != spec.eps else None

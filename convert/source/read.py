@@ -18,9 +18,11 @@ from convert.errors import CheckpointError, WrongChoice, counted, shown
 from convert.files import ByteFile
 from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
+from convert.key_formats.own_names import is_state_dict_of, name_by_table
 from convert.key_formats.rules import KeyFormat
 from convert.params import Shape, is_counter
 from convert.paths import AnyPath
+from convert.source.by_table import framework_of, without_left_out
 from convert.source.config import heed_config
 from convert.source.recognise import distance, recognise_arch
 from convert.source.unlike import describe_keys, describe_shard, describe_tensors, describe_transposed
@@ -56,6 +58,10 @@ class Source(Generic[TensorType]):
         """Official names to arrays in the layout of `framework`."""
         return self.named.tensors
 
+    def dropped_of(self, framework: str) -> Mapping[str, str]:
+        """Name to the checkpoint's own key, of tensors that that framework alone has."""
+        return self.named.dropped if self.framework == framework else {}
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -71,13 +77,17 @@ class Selection:
     strip_prefix: str = ""
     side: str = ""
 
-    def open(self, file: ByteFile) -> OpenCheckpoint:
-        """The chosen state dict of a file, its tensors' values unread."""
-        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights")
+    def open(self, file: ByteFile, spec: ArchSpec | None = None) -> OpenCheckpoint:
+        """The chosen state dict of a file, or the one of that network; its tensors' values are unread."""
+        network = is_state_dict_of(spec) if spec and spec.own_names else None
+        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights", network=network)
 
-    def name(self, tensors: Mapping[str, TensorType]) -> Named[TensorType]:
-        """Its tensors under official names."""
-        return name_officially(tensors, strip_prefix=self.strip_prefix, option=f"--{self.side}strip-prefix")
+    def name(self, tensors: Mapping[str, TensorType], spec: ArchSpec | None = None) -> Named[TensorType]:
+        """Its tensors under official names, or under those of that network's own table."""
+        option = f"--{self.side}strip-prefix"
+        if spec and spec.own_names:
+            return name_by_table(tensors, spec, strip_prefix=self.strip_prefix, option=option)
+        return name_officially(tensors, strip_prefix=self.strip_prefix, option=option)
 
 
 WHOLE = Selection()
@@ -99,13 +109,13 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", selectio
     """
     given_spec = _given_spec(arch)
     file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
-    return _recognise(load_checkpoint(selection.open(file)), given_spec, selection, own=arch == OWN)
+    return _recognise(load_checkpoint(selection.open(file, given_spec)), given_spec, selection, own=arch == OWN)
 
 
 def open_source(path: AnyPath, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
-    return _recognise(selection.open(open_file(path)), given_spec, selection, own=arch == OWN)
+    return _recognise(selection.open(open_file(path), given_spec), given_spec, selection, own=arch == OWN)
 
 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
@@ -118,6 +128,8 @@ def _recognise(
     checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, selection: Selection, *, own: bool
 ) -> Source[TensorType]:
     try:
+        if given_spec and given_spec.own_names:
+            return _by_table(checkpoint, given_spec, selection)
         named = _name(checkpoint, selection)
         candidates = _frameworks(container_named(checkpoint.container), named.key_format)
         shapes = {name: array.shape for name, array in named.tensors.items()}
@@ -136,6 +148,14 @@ def _recognise(
         path = f"{checkpoint.path}: "  # an error of reading values, as second names are compared, has it already
         raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
     return Source(checkpoint, named, framework, spec, given_spec is None, told)
+
+
+def _by_table(checkpoint: CheckpointOf[TensorType], spec: ArchSpec, selection: Selection) -> Source[TensorType]:
+    named = selection.name(_with_bfloat16(checkpoint), spec)
+    shapes = {name: array.shape for name, array in named.tensors.items()}
+    framework = framework_of(spec, shapes, container_named(checkpoint.container))
+    carried = without_left_out(spec, shapes, framework)
+    return Source(checkpoint, named.without(shapes.keys() - carried.keys()), framework, spec, recognised=False)
 
 
 def _without_left_out(shapes: Mapping[str, Shape], spec: ArchSpec | None) -> dict[str, Shape]:
