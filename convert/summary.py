@@ -145,6 +145,8 @@ def _notes(job: Job, framework: str) -> list[str]:
         count, prefix = counted(len(left_out), "tensor"), job.source.named.prefix
         why = "of other parts of the model" if left_out[0].startswith(prefix) else "without that prefix"
         notes.append(f"{count} {why} left out, first {shown(left_out[0])}")
+    if numbers := job.source.named.describe_numbers():
+        notes.append(numbers)
     if beside := job.source.checkpoint.beside:
         kinds = listed([shown(kind) for kind in beside])
         notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")

@@ -41,6 +41,7 @@ class Container:
         offset: where in a file `magic` stands.
         other_suffixes: under which its files are found beside, but never written.
         bfloat16: numpy's dtype in which it keeps the bits of bfloat16; "" where it has bfloat16 itself.
+        float8: numpy's dtype in which it keeps the bits of float8, which nothing tells from such numbers; "" for none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Container:
     offset: int = 0
     other_suffixes: tuple[str, ...] = ()
     bfloat16: str = ""
+    float8: str = ""
 
     def recognises(self, file: str, start: bytes) -> bool:
         """Whether a file of that name, with that start, is one of these."""
@@ -127,6 +129,7 @@ PADDLE_PICKLE = Container(
     suffixes=(".pdparams",),
     magic=b"\x80",
     bfloat16="uint16",
+    float8="int8",
     reader="convert.checkpoints.pdparams:open_pdparams",
     writer="convert.checkpoints.pdparams:pdparams_chunks",
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.pickle_globals import Inert, refusal_of
+from convert.checkpoints.pickle_globals import Inert, refusal_of, refusing
 from convert.checkpoints.programs import whole_module
 from convert.errors import CheckpointError, RefusedCheckpoint, WrongChoice, asked, either, listed, quoted, shown
 from convert.key_formats.markers import has_marker
@@ -151,7 +151,7 @@ def _places(contents: Contents) -> tuple[list[Place], list[tuple[Step, ...]]]:
             if Itself(container) in seen:
                 continue
             seen.add(Itself(container))
-            if isinstance(container, dict) and _is_optimizer(container):
+            if isinstance(container, dict) and is_optimizer(container):
                 optimizers.append(steps)
                 continue
             if isinstance(container, dict):
@@ -174,7 +174,7 @@ def _is_step(key: Any) -> bool:
     return len(key) <= LONGEST_STEP if isinstance(key, str) else isinstance(key, int) and not isinstance(key, bool)
 
 
-def _is_optimizer(mapping: Mapping[Any, Any]) -> bool:
+def is_optimizer(mapping: Mapping[Any, Any]) -> bool:
     """Whether it is what an optimizer's `state_dict` gives, of PyTorch or of Paddle."""
     first = (key for key in islice(mapping, FIRST) if isinstance(key, str))
     return ("param_groups" in mapping and "state" in mapping) or any(map(PADDLE_MOMENT.fullmatch, first))
@@ -270,4 +270,4 @@ def _checked(place: Place, contents: Contents, candidates: list[Place]) -> dict[
 def _refuse_first(values: Iterable[Any]) -> None:
     """Raises RefusedCheckpoint for the first value that may not stand among the weights, with its reason."""
     if refusal := next(filter(None, map(refusal_of, values)), ""):
-        raise RefusedCheckpoint(refusal)
+        raise refusing(refusal)

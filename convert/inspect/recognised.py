@@ -26,7 +26,7 @@ class Recognised:
         framework: "torch" or "paddle", whose layout the tensors have; "" where no architecture fits.
         head: the names in the state dict of the head's weight and bias, where it has both.
         reason: why no key format, or no architecture, is known; "" otherwise.
-        left_out: names of other parts of a larger model.
+        left_out: names of other parts of a larger model, and of single numbers among the weights.
     """
 
     key_format: str = ""
@@ -53,10 +53,11 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         return Recognised(reason=_without_advice(error))
     shapes = {name: array.shape for name, array in named.tensors.items() if not is_counter(name, array.shape)}
     key_format, prefix = named.key_format.name, named.prefix
+    left_out = (*named.left_out, *named.numbers)
     try:
         spec, framework = recognise_arch(shapes, frameworks)
     except CheckpointError as error:
-        return Recognised(key_format, prefix, reason=_without_advice(error), left_out=named.left_out)
+        return Recognised(key_format, prefix, reason=_without_advice(error), left_out=left_out)
     head = tuple(named.keys[name] for name in (spec.head_key, spec.head_bias_key) if name in named.keys)
     return Recognised(
         key_format,
@@ -66,7 +67,7 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         in_chans=spec.in_chans,
         framework=framework,
         head=head if len(head) == 2 else (),
-        left_out=named.left_out,
+        left_out=left_out,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What a place of a template that is no number may be.
 WORDS = {"p": "weight|bias", "b": "weight|bias|running_mean|running_var|num_batches_tracked"}
 
+MAX_AXES = 4  # of a vector that is stored as a map's scale
 LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
 
 
@@ -29,8 +30,9 @@ class Reshape(enum.Enum):
     NONE = ""
     CONV1X1 = "1x1 convolution to Linear"  # official (out, in), theirs (out, in, 1, 1)
     CONV1X1_OF_PADDLE = "1x1 convolution to Linear of Paddle"  # official (in, out), theirs (out, in, 1, 1)
-    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,) or, in some files, (1, C)
+    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,), in some files (1, C)
     SCALE = "(C, 1, 1) to vector"  # official (C,), theirs (C, 1, 1)
+    VECTOR = "axes of one element off"  # official (C,), theirs too; in some files (C, 1, 1) or (1, C)
 
     @property
     def turns(self) -> bool:
@@ -61,10 +63,14 @@ class Reshape(enum.Enum):
             linear = theirs[1::-1] if self.turns else theirs[:2]
             return linear if len(theirs) == 4 and theirs[2:] == (1, 1) else None
         if self is Reshape.GRN:
-            return (1, 1, 1, theirs[-1]) if len(theirs) == 1 or (len(theirs) == 2 and theirs[0] == 1) else None
-        if self is Reshape.SCALE:
-            return theirs[:1] if len(theirs) == 3 and theirs[1:] == (1, 1) else None
-        return theirs
+            return (1, 1, 1, *only) if (only := _only_axis(theirs)) else None
+        return _only_axis(theirs) if self in (Reshape.SCALE, Reshape.VECTOR) else theirs
+
+
+def _only_axis(shape: Shape) -> Shape | None:
+    """The shape as a vector where it is one but for axes of one element, and so has no other order of its values."""
+    long = tuple(size for size in shape if size != 1)
+    return (long or (1,)) if shape and len(long) <= 1 and len(shape) <= MAX_AXES else None
 
 
 @dataclass(frozen=True)
@@ -188,10 +194,21 @@ class KeyFormat:
                 return f"place for {row.torch_name}"
         return next((limit.lacks for limit in self.limits if limit.concerns(spec)), "")
 
+    def tolerant(self) -> KeyFormat:
+        """The format for reading, with scales in whatever shape has but one axis of more than one element."""
+        return replace(self, rules=tuple(map(_tolerant, self.rules)))
+
     def without(self, reshape: Reshape) -> KeyFormat:
         """The format of files in which no tensor has that difference of shape."""
         rules = (replace(rule, reshape=Reshape.NONE) if rule.reshape is reshape else rule for rule in self.rules)
         return replace(self, rules=tuple(rules))
+
+
+def _tolerant(rule: Rule) -> Rule:
+    if rule.reshape is Reshape.NONE and ".grn." in rule.official:
+        return replace(rule, reshape=Reshape.GRN)
+    is_layer_scale = rule.reshape is Reshape.NONE and rule.official.endswith(".gamma")
+    return replace(rule, reshape=Reshape.VECTOR) if is_layer_scale else rule
 
 
 @cache

@@ -11,10 +11,10 @@ from typing import Any, Generic
 import numpy as np
 
 from convert.archs import OWN, ArchSpec, get_spec
-from convert.arrays import BFLOAT16, Array, TensorType
+from convert.arrays import BFLOAT16, Array, Tensor, TensorType
 from convert.checkpoints.containers import Container, container_named
 from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
-from convert.errors import CheckpointError, WrongChoice
+from convert.errors import CheckpointError, WrongChoice, counted, shown
 from convert.files import ByteFile
 from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
@@ -138,6 +138,7 @@ def _recognise(
             spec, framework = _recognised(checkpoint, carried, candidates, own=own)
         else:
             spec, framework = _fitted(checkpoint, carried, candidates, given_spec)
+        _refuse_float8(checkpoint, named.tensors)
         carried = _without_left_out(shapes, spec)
         named = named.without(shapes.keys() - carried.keys())
         fits = not distance(spec, carried, framework)  # or the comparison with the table says what is wrong
@@ -175,6 +176,18 @@ def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
             f"give {PROPER_NAMES[only]}'s own file"
         )
     return (only,)
+
+
+def _refuse_float8(checkpoint: CheckpointOf[Any], tensors: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError where the container has the dtype in which it keeps float8: no weight has it otherwise."""
+    container = container_named(checkpoint.container)
+    kept_as = container.float8
+    found = [name for name, tensor in tensors.items() if kept_as and tensor.dtype == np.dtype(kept_as)]
+    if found:
+        raise CheckpointError(
+            f"{counted(len(found), 'tensor')} in {kept_as}, which {container.maker} makes of float8, "
+            f"first {shown(found[0])}; save tensor.astype('float32')"
+        )
 
 
 def _name(checkpoint: CheckpointOf[TensorType], selection: Selection) -> Named[TensorType]:

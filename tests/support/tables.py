@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from convert import convert_state_dict, write_checkpoint
 from convert.arrays import Array
+from convert.cli import main
+from convert.frameworks import TORCH
 from convert.params import Layout, LeftOut, PaddleLeftOut, Param, batch_norm
-from convert.tables import ModelName, Proof, Table, format_table
+from convert.tables import ModelName, Proof, Table, TableSpec, format_table
 
 ROWS = (
     Param("stem.weight", (4, 3, 3, 3), paddle_name="conv0._conv.weight"),
@@ -67,3 +72,27 @@ def written(table: Table, folder: Path) -> Path:
     path = folder / f"{table.name}.toml"
     path.write_text(format_table(table), encoding="utf-8")
     return path
+
+
+def saved(path: Path, weights: Mapping[str, Array], framework: str = TORCH) -> Path:
+    """A checkpoint of those tensors."""
+    write_checkpoint(path, weights, framework=framework)
+    return path
+
+
+def paddles(**more: Array) -> dict[str, Array]:
+    """The tiny network's state dict in Paddle, and other tensors beside it."""
+    return {**convert_state_dict(TableSpec.of(TINY), weights_of(TINY)), **more}
+
+
+def run(folder: Path, command: str, capsys: pytest.CaptureFixture[str], *, table: Table = TINY, status: int = 0) -> str:
+    """What the command prints in that folder, its errors where it is to fail."""
+    path = written(table, folder)
+    words = [str(folder / word) if word.startswith(("x.", "y.", "z.")) else word for word in command.split()]
+    try:
+        ended = main(["--table", str(path), *words])
+    except SystemExit as error:
+        ended = int(error.code or 0)
+    out, err = capsys.readouterr()
+    assert ended == status, err
+    return err if status else out
