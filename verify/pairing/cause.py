@@ -7,7 +7,7 @@ function, where it gives what Paddle's next layer got.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from verify.pairing.proof import PROVEN, differ, fill, noise_batch
 from verify.pairing.search import Finding
 from verify.pairing.survey import Survey
 
+MOST = 8  # lines about settings
 COMPARED = ("eps", "stride", "padding", "dilation", "groups")
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -44,6 +45,7 @@ FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
     "Hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
     "Sigmoid": _sigmoid,
     "Hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "Hardsigmoid of slope 0.1666667": lambda x: np.clip(0.1666667 * x + 0.5, 0, 1),
     "Hardsigmoid of slope 0.2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
     "Tanh": np.tanh,
     "Mish": lambda x: x * np.tanh(np.log1p(np.exp(np.minimum(x, 700)))),
@@ -83,8 +85,8 @@ def explain(torch: PairModel, paddle: PairModel, finding: Finding) -> list[str]:
         fill(torch, paddle, finding.surveys, finding.best.proposal.pairs, temper=finding.temper)
         small = noise_batch(finding.batch.shape[1], finding.surveys[0].size, images=1)
         flow = run_flow(torch, paddle, finding.surveys, small)
-        return _first_departure(flow, finding.surveys, both=True)
-    return _first_departure(flow, finding.surveys, both=False)
+    departure = _first_departure(flow, finding.surveys, both=finding.best is not None)
+    return [*departure, *_other_settings(flow, finding.surveys)]
 
 
 def setting_differences(flow: Flow, surveys: tuple[Survey, Survey]) -> list[Difference]:
@@ -152,6 +154,17 @@ def _grouped(differences: Sequence[Difference], surveys: tuple[Survey, Survey]) 
         )
 
 
+def _other_settings(flow: Flow, surveys: tuple[Survey, Survey]) -> list[str]:
+    """Lines about settings in which counterparts differ, whether or not the first departure comes of them."""
+    groups = Counter(
+        (difference.name, difference.theirs, difference.ours) for difference in setting_differences(flow, surveys)
+    )
+    return [
+        f"{name} is {theirs} in PyTorch and {ours} in Paddle in {counted(count, 'layer')}"
+        for (name, theirs, ours), count in groups.items()
+    ][:MOST]
+
+
 def _first_departure(flow: Flow, surveys: tuple[Survey, Survey], *, both: bool) -> list[str]:
     for place, meeting in enumerate(flow.meetings):
         if not meeting.given <= SAME:
@@ -211,6 +224,10 @@ def _value_lines(before: Sequence[Meeting], form: tuple[Array], ours: Array) -> 
         if all(names):
             yield f"after {_names(meeting)} PyTorch runs {names[0]}, and Paddle {names[1]}"
             return
+    for meeting in reversed(before[-4:]):
+        if factors := _factors(meeting.torch.output, theirs, ours):
+            yield f"PyTorch multiplies by {factors[0]} of what {_names(meeting)} gives, and Paddle by {factors[1]} of it"
+            return
     for axis in range(1, ours.ndim):
         if moved := _permutation(theirs, ours, axis):
             yield f"its channels are PyTorch's in another order, {moved}: compare what is concatenated or split"
@@ -226,6 +243,21 @@ def _function(source: Array, result: Array) -> str:
         if compare(result, function(source)).max_rel <= SAME:
             return name
     return ""
+
+
+def _factors(source: Array, theirs: Array, ours: Array) -> tuple[str, str] | None:
+    """The functions of the source by which one and the same was multiplied to give both; None if none are."""
+    try:
+        shape = np.broadcast_shapes(source.shape, ours.shape)
+    except ValueError:
+        return None
+    if shape != ours.shape or source.shape == ours.shape:
+        return None
+    for name, function in FUNCTIONS.items():
+        for other, theirs_function in FUNCTIONS.items():
+            if name != other and compare(ours * theirs_function(source), theirs * function(source)).max_rel <= SAME:
+                return other, name
+    return None
 
 
 def _permutation(theirs: Array, ours: Array, axis: int) -> str:
