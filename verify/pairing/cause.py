@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,43 +16,16 @@ import numpy as np
 from convert.arrays import Array
 from convert.errors import counted
 from verify.gates.compare import compare
+from verify.pairing.activations import FUNCTIONS
 from verify.pairing.flow import SAME, Flow, Meeting, apart, arranged, run_flow
 from verify.pairing.messages import Passed
 from verify.pairing.model import PairModel
-from verify.pairing.proof import PROVEN, differ, fill, noise_batch
+from verify.pairing.proof import PROVEN, differ, fill
 from verify.pairing.search import Finding
 from verify.pairing.survey import Survey
 
 MOST = 8  # lines about settings
 COMPARED = ("eps", "stride", "padding", "dilation", "groups")
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def _sigmoid(x: Array) -> Array:
-    result: Array = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
-    return result
-
-
-FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
-    "nothing": lambda x: x,
-    "ReLU": lambda x: np.maximum(x, 0),
-    "ReLU6": lambda x: np.clip(x, 0, 6),
-    "exact GELU": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))),
-    "tanh GELU": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-    "quick GELU": lambda x: x * _sigmoid(1.702 * x),
-    "SiLU": lambda x: x * _sigmoid(x),
-    "Hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
-    "Sigmoid": _sigmoid,
-    "Hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
-    "Hardsigmoid of slope 0.1666667": lambda x: np.clip(0.1666667 * x + 0.5, 0, 1),
-    "Hardsigmoid of slope 0.2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-    "Tanh": np.tanh,
-    "Mish": lambda x: x * np.tanh(np.log1p(np.exp(np.minimum(x, 700)))),
-    "LeakyReLU of slope 0.01": lambda x: np.where(x > 0, x, 0.01 * x),
-    "LeakyReLU of slope 0.1": lambda x: np.where(x > 0, x, 0.1 * x),
-    "ELU": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-}
 
 
 @dataclass(frozen=True)
@@ -83,8 +56,8 @@ def explain(torch: PairModel, paddle: PairModel, finding: Finding) -> list[str]:
         if lines := _settings_lines(torch, paddle, finding, flow):
             return lines
         fill(torch, paddle, finding.surveys, finding.best.proposal.pairs, temper=finding.temper)
-        small = noise_batch(finding.batch.shape[1], finding.surveys[0].size, images=1)
-        flow = run_flow(torch, paddle, finding.surveys, small)
+        small = finding.batch[:1]
+        flow = run_flow(torch, paddle, finding.surveys, small, temper=finding.temper)
     departure = _first_departure(flow, finding.surveys, both=finding.best is not None)
     return [*departure, *_other_settings(flow, finding.surveys)]
 
@@ -217,16 +190,13 @@ def _aligned(theirs: Array, ours: Array) -> tuple[Array] | None:
 def _value_lines(before: Sequence[Meeting], form: tuple[Array], ours: Array) -> Iterator[str]:
     (theirs,) = form
     for meeting in reversed(before[-4:]):
-        source = arranged(meeting.torch.output, ours.shape)
-        if source is None:
-            continue
-        names = [_function(source, values) for values in (theirs, ours)]
+        names = [_function(meeting.torch.output, values) for values in (theirs, ours)]
         if all(names):
             yield f"after {_names(meeting)} PyTorch runs {names[0]}, and Paddle {names[1]}"
             return
     for meeting in reversed(before[-4:]):
         if factors := _factors(meeting.torch.output, theirs, ours):
-            yield f"PyTorch multiplies by {factors[0]} of what {_names(meeting)} gives, and Paddle by {factors[1]} of it"
+            yield f"of what {_names(meeting)} gives, PyTorch multiplies by {factors[0]}, and Paddle by {factors[1]}"
             return
     for axis in range(1, ours.ndim):
         if moved := _permutation(theirs, ours, axis):
@@ -238,11 +208,20 @@ def _value_lines(before: Sequence[Meeting], form: tuple[Array], ours: Array) -> 
 
 
 def _function(source: Array, result: Array) -> str:
-    """The function that gives the result; "" if none does."""
+    """The function of the source that gives the result, or whose mean over all positions does; "" if none does."""
     for name, function in FUNCTIONS.items():
-        if compare(result, function(source)).max_rel <= SAME:
-            return name
+        for form in _reduced(function(source), result.shape):
+            if compare(result, form).max_rel <= SAME:
+                return name
     return ""
+
+
+def _reduced(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """The array in that shape: as it is, or its mean over all positions."""
+    if (form := arranged(array, shape)) is not None:
+        yield form
+    elif array.ndim > 2 and math.prod(shape) == array.shape[0] * array.shape[1]:
+        yield array.mean(tuple(range(2, array.ndim))).reshape(shape)
 
 
 def _factors(source: Array, theirs: Array, ours: Array) -> tuple[str, str] | None:

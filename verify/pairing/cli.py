@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
         torch.build(torch_name)
         paddle.build(paddle_name)
         finding = search(torch, paddle, _request(args), say=print_message)
-        lines = [*_model_lines(args, finding), *map(_tried_line, finding.tried)]
+        lines = [*_model_lines(args, finding), *map(_tried_line, finding.tried), *filter(None, [finding.note])]
         if not finding.proven:
             return _refuse(lines, torch, paddle, finding)
     tried = finding.proven[0]

@@ -10,14 +10,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convert.arrays import Array
 from verify.gates.compare import compare
+from verify.pairing.activations import FUNCTIONS, FUSED
 from verify.pairing.messages import Passed
 from verify.pairing.model import PairModel
+from verify.pairing.proof import SEED, drawn
 from verify.pairing.proposals import layout_of
 from verify.pairing.survey import LayerFact, Role, Survey
 
@@ -60,10 +62,15 @@ class Flow:
     pairs: dict[str, str] = field(default_factory=dict)
 
 
-def run_flow(torch: PairModel, paddle: PairModel, surveys: tuple[Survey, Survey], batch: Array) -> Flow:
+def run_flow(
+    torch: PairModel, paddle: PairModel, surveys: tuple[Survey, Survey], batch: Array, *, temper: float
+) -> Flow:
     """Walks through both. PyTorch's model holds random tensors, Paddle's those of layers in which others lie."""
     theirs, ours = surveys
-    waiting = list(torch.walk(batch, _leaves(theirs)))
+    waiting = [
+        replace(record, output=_without_activation(record, theirs.by_path[record.path], temper))
+        for record in torch.walk(batch, _leaves(theirs))
+    ]
     meetings, strangers, pairs = [], [], dict[str, str]()
     with closing(paddle.walk(batch, _leaves(ours))) as walk:
         passed = next(walk, None)
@@ -73,7 +80,7 @@ def run_flow(torch: PairModel, paddle: PairModel, surveys: tuple[Survey, Survey]
                 strangers.append(passed.path)
                 replacement = None
             else:
-                waiting = [record for record in waiting if record is not meeting.torch]
+                waiting = [record for record in waiting if record.given is not meeting.torch.given]
                 meetings.append(meeting)
                 pairs |= tensor_pairs(theirs.by_path[meeting.torch.path], ours.by_path[passed.path])
                 replacement = arranged(meeting.torch.output, passed.output.shape)
@@ -147,7 +154,24 @@ def _meet(passed: Passed, waiting: Sequence[Passed], surveys: tuple[Survey, Surv
         for other, distance in zip(fitting, distances, strict=True)
         if other is not record and distance <= SAME
     )
+    if function := FUNCTIONS.get(FUSED.get(str(ours.by_path[passed.path].settings.get("act", "")), "")):
+        record = replace(record, output=function(record.output))
     return Meeting(record, passed, distances[nearest], apart(record.output, passed.output), rivals)
+
+
+def _without_activation(record: Passed, layer: LayerFact, temper: float) -> Array:
+    """What a layer gave, of a batch norm that runs an activation itself what it would give without one."""
+    facts = {fact.role: fact for fact in layer.tensors}
+    eps = layer.settings.get("eps")
+    if not {Role.MEAN, Role.VARIANCE, Role.SCALE, Role.SHIFT} <= facts.keys() or not isinstance(eps, float):
+        return record.output
+    drawn_values = dict(drawn({fact.name: fact for fact in facts.values()}, SEED, temper))
+    mean, variance, scale, shift = (
+        drawn_values[facts[role].name].reshape(-1, *[1] * (record.given.ndim - 2))
+        for role in (Role.MEAN, Role.VARIANCE, Role.SCALE, Role.SHIFT)
+    )
+    plain: Array = (record.given - mean) / np.sqrt(variance + eps) * scale + shift
+    return plain if plain.shape == record.output.shape else record.output
 
 
 def _rank(distance: float) -> float:

@@ -46,6 +46,7 @@ class PaddleSide(Side):
         "dilation": ("_dilation", "dilation"),
         "groups": ("_groups", "groups"),
         "kernel_size": ("_kernel_size", "kernel_size"),
+        "act": ("_act",),
     }
 
     def versions(self) -> dict[str, str]:
@@ -67,7 +68,7 @@ class PaddleSide(Side):
 
     def settle(self) -> None:
         if not isinstance(self.model, nn.Layer):
-            raise FerryError(f"it is a {type(self.model).__name__}, not a paddle.nn.Layer")
+            raise FerryError(f"it is of type {type(self.model).__name__}, and no paddle.nn.Layer")
         # Layer.to casts integers too, and an index of floating-point numbers is none.
         kept = [
             (layer, leaf, tensor)

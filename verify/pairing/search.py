@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +26,8 @@ from verify.pairing.proposals import (
 )
 from verify.pairing.survey import Survey, is_in
 
-EXTRA_WIDTH = 32  # pixels by which an input is wider than high, so that exchanged axes show
+# Pixels by which an input is wider than high, so that exchanged axes show; a square is the last resort.
+EXTRA_WIDTHS = (32, 64, 0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Finding:
         left_out: names that were left out, to the reason.
         temper: by which the random matrices were scaled.
         flow: the walk through both models, where it was needed.
+        note: what is to be said of the input.
     """
 
     surveys: tuple[Survey, Survey]
@@ -75,6 +79,7 @@ class Finding:
     left_out: dict[str, str] = field(default_factory=dict)
     temper: float = 1.0
     flow: Flow | None = None
+    note: str = ""
 
     @property
     def proven(self) -> tuple[Tried, ...]:
@@ -87,6 +92,7 @@ class Finding:
         return min(self.tried, key=lambda tried: tried.outcome.order, default=None)
 
 
+NEARER = 100  # times nearer, by which a difference is one of the input's size
 UNCALLED = "no forward pass in evaluation mode calls its layer"
 
 
@@ -120,19 +126,39 @@ def search(
         if tried[-1].outcome.proven:
             break
     finding = Finding(surveys, batch, tuple(tried), surplus, given, left_out, temper)
-    return finding if finding.proven else follow(torch, paddle, finding, request, say)
+    if not finding.proven:
+        finding = follow(torch, paddle, _at_another_size(torch, paddle, finding), say)
+    return finding
 
 
-def follow(
-    torch: PairModel, paddle: PairModel, finding: Finding, request: Request, say: Callable[[str], None]
-) -> Finding:
+def _at_another_size(torch: PairModel, paddle: PairModel, finding: Finding) -> Finding:
+    """The finding on an input of another width, where the two come nearer to one another by far."""
+    best = finding.best
+    if best is None or math.isnan(best.outcome.max_rel):
+        return finding
+    count, channels, height, width = finding.batch.shape
+    fill(torch, paddle, finding.surveys, best.proposal.pairs, temper=finding.temper)
+    for other in (height + extra for extra in EXTRA_WIDTHS):
+        batch = noise_batch(channels, (height, other), images=count)
+        try:
+            outcome = judge(torch, paddle, batch, training=True) if other != width else best.outcome
+        except FerryError:  # a size that one of them does not take
+            continue
+        if outcome.max_rel < best.outcome.max_rel / NEARER:
+            note = f"on inputs of {height} x {width} the two part by {best.outcome.max_rel:.1e}, whatever else is right"
+            tried = (*finding.tried, Tried(best.proposal, outcome))
+            return replace(finding, batch=batch, tried=tried, note=note)
+    return finding
+
+
+def follow(torch: PairModel, paddle: PairModel, finding: Finding, say: Callable[[str], None]) -> Finding:
     """The finding with a proposal from what flows through the layers, and the walk itself."""
     say("what flows into each layer")
     theirs, ours = finding.surveys
-    small = noise_batch(request.in_chans, theirs.size, images=1)
+    small = finding.batch[:1]
     rest = finding.best.proposal.pairs if finding.best else _partial(finding)
     fill(torch, paddle, finding.surveys, rest, temper=finding.temper)
-    flow = run_flow(torch, paddle, finding.surveys, small)
+    flow = run_flow(torch, paddle, finding.surveys, small, temper=finding.temper)
     met = {**flow.pairs, **finding.given}
     pairs = {**{one: other for one, other in rest.items() if one not in met and other not in met.values()}, **met}
     proposal = Proposal("what flows into each layer", pairs)
@@ -147,7 +173,7 @@ def follow(
 def take_down(torch: PairModel, paddle: PairModel, request: Request) -> tuple[Survey, Survey]:
     """Both surveys, on an input that is not square where both models take one."""
     refusals = []
-    for width in (request.size + EXTRA_WIDTH, request.size):
+    for width in (request.size + extra for extra in EXTRA_WIDTHS):
         shape = (2, request.in_chans, request.size, width)
         theirs, ours = torch.survey(shape), paddle.survey(shape)
         if isinstance(theirs, Survey) and isinstance(ours, Survey):
@@ -174,7 +200,9 @@ def state_pairs(request: Request, theirs: Survey, ours: Survey) -> dict[str, str
         rule, option = Rule(template, other), f"--rule '{template} = {other}'"
         stated = {name: renamed for name in theirs.tensors if (renamed := _renamed(rule, name, option)) is not None}
         if not stated:
-            hint = did_you_mean(template, theirs.tensors, otherwise="its names stand in --torch's own state dict")
+            hint = did_you_mean(
+                _example(template), theirs.tensors, otherwise="its names stand in --torch's own state dict"
+            )
             raise FerryError(f"{option}: PyTorch's model has no such tensor; {hint}")
         for name, renamed in stated.items():
             if renamed not in ours.tensors:
@@ -194,10 +222,15 @@ def state_omissions(request: Request, theirs: Survey, ours: Survey) -> dict[str,
         rule = Rule(template, template)
         names = [name for survey in (theirs, ours) for name in survey.tensors if rule.to_official(name)]
         if not names:
-            hint = did_you_mean(template, [*theirs.tensors, *ours.tensors], otherwise="give a tensor's name")
+            hint = did_you_mean(_example(template), [*theirs.tensors, *ours.tensors], otherwise="give a tensor's name")
             raise FerryError(f"--leave-out '{template} = {why}': neither model has such a tensor; {hint}")
         omissions |= dict.fromkeys(names, why)
     return omissions
+
+
+def _example(template: str) -> str:
+    """A name that the template could stand for."""
+    return re.sub(r"\{[ijk]\}", "0", re.sub(r"\{[pb]\}", "weight", template))
 
 
 def _renamed(rule: Rule, name: str, option: str) -> str | None:

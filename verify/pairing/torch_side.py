@@ -55,7 +55,7 @@ class TorchSide(Side):
 
     def settle(self) -> None:
         if not isinstance(self.model, nn.Module):
-            raise FerryError(f"it is a {type(self.model).__name__}, not a torch.nn.Module")
+            raise FerryError(f"it is of type {type(self.model).__name__}, and no torch.nn.Module")
         self.model.double().eval()
 
     def layers(self) -> list[tuple[str, Any]]:
