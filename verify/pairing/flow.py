@@ -54,6 +54,7 @@ class Flow:
         meetings: in the order in which Paddle's layers ran.
         strangers: Paddle's layers for which PyTorch's model had none left, in that order.
         unmet: PyTorch's layers that no layer of Paddle's met.
+        pairs: PyTorch's tensors to Paddle's, of the layers that met.
     """
 
     meetings: tuple[Meeting, ...]

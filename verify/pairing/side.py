@@ -6,7 +6,6 @@ import abc
 import importlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from convert.arrays import Array
-from convert.errors import FerryError, shown
+from convert.errors import shown
+from verify.pairing.code import file_module, user_errors
 from verify.pairing.messages import (
     BuildJob,
     Built,
@@ -228,7 +228,7 @@ class Side(abc.ABC):
     def _named(self, reference: str, folders: tuple[str, ...]) -> Any:
         module, _, name = reference.rpartition(":")
         sys.path += [folder for folder in folders if folder not in sys.path]
-        owner: Any = _file_module(Path(module)) if module.endswith(".py") else importlib.import_module(module)
+        owner: Any = file_module(Path(module)) if module.endswith(".py") else importlib.import_module(module)
         self.library = self.library or module.partition(".")[0]
         for part in name.split("."):
             owner = getattr(owner, part)
@@ -245,19 +245,6 @@ def plain(value: Any) -> object:
     if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
         return tuple(value)
     return None
-
-
-@contextmanager
-def user_errors(what: str) -> Iterator[None]:
-    """Turns what a user's model raises into a FerryError that says where."""
-    try:
-        yield
-    except FerryError:
-        raise
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}, line {frame.lineno}"
-        raise FerryError(f"{what}: {type(error).__name__}: {shown(error, 300)} ({place})") from error
 
 
 def serve(connection: Connection, framework: str, threads: int) -> None:
@@ -297,13 +284,3 @@ def _failed(text: str) -> Any:
     from verify.workers.messages import Failed
 
     return Failed(text)
-
-
-def _file_module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise FerryError(f"{path}: is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pair_models import FAULTS, PADDLE, TORCH
 
 from convert.cli import main as convert
 from convert.tables import read_table
-from verify.pairing.cli import main
+from verify.pairing.cli import main, make_parser
 
 
 def written(folder: Path, *, paddle_text: str = PADDLE) -> list[str]:
@@ -132,3 +133,11 @@ def test_keyword_arguments_reach_both(tmp_path: Path) -> None:
     assert main([*written(tmp_path), "--torch-arg", "num_classes=9", "--paddle-arg", "num_classes=9"]) == 0
     shapes = {row.torch_name: row.shape for row in read_table(tmp_path / "net.table.toml").rows}
     assert shapes["head.bias"] == (9,)
+
+
+def test_the_manual_explains_every_option() -> None:
+    manual = (Path(__file__).resolve().parents[3] / "verify" / "pairing" / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in manual.splitlines() if line.startswith("| `--")]
+    explained = [option for cell in rows for option in re.findall(r"--[a-z-]+", cell)]
+    own = {option for action in make_parser()._actions for option in action.option_strings if option.startswith("--")}
+    assert sorted(explained) == sorted(own - {"--help", "--version"})
