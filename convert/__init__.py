@@ -36,10 +36,15 @@ _PUBLIC = {
     "CheckpointMismatch": "convert.errors",
     "FerryError": "convert.errors",
     "RefusedCheckpoint": "convert.errors",
+    "TableError": "convert.errors",
     "TargetError": "convert.errors",
     "UnknownArch": "convert.errors",
     "Job": "convert.job",
     "Options": "convert.job",
+    "Table": "convert.tables",
+    "TableSpec": "convert.tables",
+    "format_table": "convert.tables",
+    "read_table": "convert.tables",
     "convert_state_dict": "convert.state_dict",
     "restore_state_dict": "convert.state_dict",
 }
@@ -59,12 +64,17 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors
     from convert.errors import CheckpointMismatch as CheckpointMismatch
     from convert.errors import FerryError as FerryError
     from convert.errors import RefusedCheckpoint as RefusedCheckpoint
+    from convert.errors import TableError as TableError
     from convert.errors import TargetError as TargetError
     from convert.errors import UnknownArch as UnknownArch
     from convert.job import Job as Job
     from convert.job import Options as Options
     from convert.state_dict import convert_state_dict as convert_state_dict
     from convert.state_dict import restore_state_dict as restore_state_dict
+    from convert.tables import Table as Table
+    from convert.tables import TableSpec as TableSpec
+    from convert.tables import format_table as format_table
+    from convert.tables import read_table as read_table
 else:  # a type checker that saw this would take any name for public
 
     def __getattr__(name: str) -> Any:

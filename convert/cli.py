@@ -26,6 +26,7 @@ from convert.visible import joined
 
 if TYPE_CHECKING:
     from convert.job import Job
+    from convert.tables import TableSpec
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -46,6 +47,7 @@ USAGE = Usage(
         "--sha256": Rule(READING),
         "--dst": Rule(READING),  # of a plan, for its suffix says whose keys and layout the target has
         "--arch": Rule(READING),
+        "--table": Rule(READING, excludes=("--arch", "--to")),
         "--plan": Rule((PLAN,)),
         "--list": Rule((LIST,)),
         "--force": Rule((CONVERT,)),
@@ -68,6 +70,7 @@ examples:
   %(prog)s --src x.pdparams --dst x.safetensors --to timm
   %(prog)s --src convnext_base.fb_in22k_ft_in1k --dst x.pdparams    downloaded from where it was published
   %(prog)s --src backbone.pth --num-classes 10 --dst x.pdparams
+  %(prog)s --table regnety_016.toml --src x.pth --dst x.pdparams      a network by its parameter table
   %(prog)s --list
 
 `paddleferry convert` is the same command, where ImageMagick owns the word `convert`.
@@ -147,14 +150,21 @@ def _run(args: argparse.Namespace, prog: str) -> int:
         return 0
     if args.dst and not args.plan:
         check_target(args.dst, force=args.force)  # before a large source is read
+    spec = _table_spec(args.table) if args.table else None
     options = Options(args.weights, args.to, args.dtype, args.num_classes, args.strip_prefix)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
         print_message(located.line())
     with located.forgotten_if_bad():
-        job = Job.read(args.arch or located.arch, located.path, options)
+        job = Job.read(spec or args.arch or located.arch, located.path, options)
         _carry_over(job, args, prog)
     return 0
+
+
+def _table_spec(path: Path) -> TableSpec:
+    from convert.tables import TableSpec, read_table
+
+    return TableSpec.of(read_table(path))
 
 
 def _carry_over(job: Job, args: argparse.Namespace, prog: str) -> None:
@@ -179,8 +189,8 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
 
     parser = Parser(
         prog=prog,
-        description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
-        "run, and every tensor is accounted for before anything is written.",
+        description="Carry the weights of a ConvNeXt, or of a network by its table, between PyTorch and Paddle. "
+        "Nothing that a checkpoint carries is run, and every tensor is accounted for before anything is written.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -204,6 +214,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="NAME",
         help="architecture; read off the tensors if left out (own: whatever network they are)",
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="parameter table of a network that --list does not have: .toml, .json",
     )
     parser.add_argument("--plan", action="store_true", help="print the whole mapping and write nothing")
     parser.add_argument(

@@ -6,6 +6,7 @@
         RefusedCheckpoint    a file that asks for code to be run, or for memory that it does not carry
         UnreadableSource     a file that changed while it was read, or that the disk no longer gives
       CheckpointMismatch     tensors that are not the architecture's, every problem named
+      TableError             a file that is no parameter table, every problem named
       UnknownArch            no architecture of that name
       UnknownPretrained      no published checkpoint of that name
       FetchError             a download that did not bring the file that was asked for
@@ -33,6 +34,7 @@ from typing import Any
 from convert.visible import joined, visible
 
 SHOWN_PROBLEMS = 8
+SHOWN_TABLE_PROBLEMS = 40  # no other command lists them
 
 
 class FerryError(Exception):
@@ -47,6 +49,29 @@ class FerryError(Exception):
 
 class UnknownArch(FerryError):
     """An architecture name that no table has."""
+
+
+class TableError(FerryError):
+    """A file that is no parameter table, or a table that contradicts itself.
+
+    Attributes:
+        subject: the file, or the table's name.
+        problems: every problem found, a line each; the text has the first ones.
+    """
+
+    def __init__(self, subject: object, problems: Sequence[str]) -> None:
+        self.subject = str(subject)
+        self.problems = tuple(problems)
+        super().__init__(self.subject, self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return joined([f"{self.subject}: {self.problems[0]}"])
+        lines = [f"{self.subject}: is no parameter table: {counted(len(self.problems), 'problem')}"]
+        lines += [f"  {problem}" for problem in self.problems[:SHOWN_TABLE_PROBLEMS]]
+        if (hidden := len(self.problems) - SHOWN_TABLE_PROBLEMS) > 0:
+            lines.append(f"  ... and {hidden:,} more")
+        return joined(lines)
 
 
 class CheckpointError(FerryError):

@@ -20,17 +20,18 @@ from convert.checkpoints.atomic import check_target
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.conversion import Conversion, TensorStep
 from convert.cores import on_cores
-from convert.errors import CheckpointMismatch, FerryError, TargetError
+from convert.errors import CheckpointMismatch, FerryError, TargetError, WrongUsage
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
 from convert.one_pass import OnePass
-from convert.params import Layout, Param
+from convert.params import Layout, LeftOut, name_in
 from convert.paths import AnyPath
 from convert.source.read import Selection, Source, open_source
 from convert.source.recognise import recognise_arch
-from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
+from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems, made_anew
+from convert.steps import Steps
 from convert.stored import StoredArray
 from convert.targets import target_named
 
@@ -55,6 +56,16 @@ class Options:
     strip_prefix: str = ""
 
 
+def _refuse_for_a_table(options: Options) -> None:
+    """Raises WrongUsage for what would make another network than a table describes."""
+    if options.num_classes is not None:
+        raise WrongUsage("--num-classes changes a head, and a table has one shape for each tensor: leave it out")
+    if options.to:
+        raise WrongUsage(
+            f"--to {options.to} is for the libraries' ConvNeXts, and a table has its own names: leave it out"
+        )
+
+
 @dataclass(frozen=True)
 class Job:
     """A source that is ready to be carried over.
@@ -77,20 +88,25 @@ class Job:
     head_change: HeadChange | None = None
 
     @classmethod
-    def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
+    def read(cls, arch: str | ArchSpec, src: AnyPath, options: Options | None = None) -> Job:
         """Opens a checkpoint, as that architecture or, where `arch` is "", as the one that its tensors show.
 
         Raises:
+            WrongUsage: options that a network of its own names, a table's, cannot have.
             FerryError: a name, the file or its keys are no good.
         """
         options = options or Options()
+        if isinstance(arch, ArchSpec) and arch.own_names:
+            _refuse_for_a_table(options)
         selection = Selection(options.weights, options.strip_prefix)
         source = open_source(src, arch=arch, selection=selection)
         spec = source.spec
         tensors: dict[str, Tensor] = dict(source.tensors)
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
-        expected = expected_shapes(spec, source.framework)
-        fitting = {name: array for name, array in tensors.items() if expected.get(name) == array.shape}
+        expected, kept = expected_shapes(spec, source.framework), spec.kept_dtypes(source.framework)
+        fitting = {
+            name: array for name, array in tensors.items() if expected.get(name) == array.shape and name not in kept
+        }
         try:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
@@ -144,9 +160,9 @@ class Job:
         self._judge(watched)
 
     def steps(self, framework: str) -> tuple[TensorStep, ...]:
-        """The whole mapping to a target of that framework, in the target's order."""
+        """The whole mapping to a target of that framework, in the target's order, and what is left out of it."""
         names = self._target_names(framework)
-        return tuple(self._step(param, framework, *names[param.torch_name]) for param in self.spec.params())
+        return tuple(Steps(self.source, self.spec, framework, names, self._dtype, self.head_change))
 
     def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
@@ -191,24 +207,34 @@ class Job:
     def _target_tensors(self, framework: str, watched: OnePass) -> dict[str, Tensor]:
         """The target's keys to its tensors, unread; what is learned when they are read goes to `watched`."""
         expected = expected_shapes(self.spec, self.source.framework)
-        if find_problems(self.tensors, expected, dtype=self._dtype, not_finite={}):
+        kept = self.spec.kept_dtypes(self.source.framework)
+        if find_problems(self.tensors, expected, dtype=self._dtype, kept=kept, not_finite={}):
             self._check(None)  # all values are read too, so that the error has every problem
-        params, to_paddle = self.spec.params(), framework == PADDLE
+        to_paddle = framework == PADDLE
         carried: Mapping[str, Tensor] = self.tensors
         if framework != self.source.framework:
             carried = carry_state_dict(self.spec, self.tensors, framework)
-        names = self._target_names(framework)
-        tensors: dict[str, Tensor] = {}
-        for param in params:
-            name = param.paddle_name if to_paddle else param.torch_name
-            source = param.paddle_name if self.source.framework == PADDLE else param.torch_name
-            key, reshape = names[param.torch_name]
-            tensor, layout = carried[name], param.layout if to_paddle else Layout.SAME
+        names, tensors = self._target_names(framework), dict[str, Tensor]()
+        for row in self.spec.rows():
+            if isinstance(row, LeftOut):
+                if not to_paddle:
+                    tensors[names[row.torch_name][0]] = self._kept_or_made(row)
+                continue
+            name = name_in(framework, row)
+            source = name_in(self.source.framework, row)
+            key, reshape = names[row.torch_name]
+            tensor, layout = carried[name], row.layout if to_paddle else Layout.SAME
             if reshape.turns:
                 tensor, layout = tensor.T, Layout.SAME
-            tensor = watched.watch(tensor, layout, source=source, name=param.torch_name)
+            tensor = watched.watch(tensor, layout, source=source, name=row.torch_name)
             tensors[key] = tensor.reshape(reshape.theirs(carried[name].shape))
         return tensors
+
+    def _kept_or_made(self, row: LeftOut) -> Tensor:
+        """A tensor that PyTorch alone has, for its target: the source's own where it is PyTorch's too."""
+        if key := self.source.dropped_of(TORCH).get(row.torch_name):
+            return self.source.checkpoint.tensors[key]
+        return made_anew(row, str(self.source.path))
 
     def _judge(self, watched: OnePass) -> None:
         """Raises FerryError where what was read must not be used."""
@@ -233,6 +259,8 @@ class Job:
 
     def _hint(self) -> str:
         """What to do about tensors that do not fit."""
+        if self.spec.own_names:
+            return "give a file of that network, of these sizes; or mend its table, where that is wrong"
         shapes = {name: array.shape for name, array in self.source.tensors.items()}
         try:
             recognised, _ = recognise_arch(shapes, (self.source.framework,))
@@ -249,23 +277,4 @@ class Job:
         target = target_named(self.options.to)
         if framework == TORCH or TORCH not in target.frameworks:
             return names_for(self.spec, target.name)
-        return {p.torch_name: (p.paddle_name, Reshape.NONE) for p in self.spec.params()}
-
-    def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
-        name, named = param.torch_name, self.source.named
-        target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
-        if name not in named.keys or (self.head_change and name in self.head_change.fresh):
-            return TensorStep("", (), ("new",), target, target_shape)
-        operations = []
-        came = named.reshaped.get(name, Reshape.NONE)
-        if came is not Reshape.NONE:
-            operations.append(came.value)
-        array = self.source.checkpoint.tensors[named.keys[name]]
-        if self.source.tensors[name].dtype != self._dtype:
-            operations.append("cast")
-        turned = (framework != self.source.framework) ^ came.turns ^ reshape.turns
-        if turned and param.layout is not Layout.SAME:
-            operations.append(param.layout.value)
-        if reshape is not Reshape.NONE:
-            operations.append(f"back from {reshape.value}")
-        return TensorStep(named.keys[name], array.shape, tuple(operations), target, target_shape)
+        return {param.torch_name: (param.paddle_name, Reshape.NONE) for param in self.spec.params()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from convert.archs import ARCHS
@@ -11,7 +12,7 @@ from convert.checkpoints.containers import WRITTEN_AS
 from convert.console import aligned, json_text
 from convert.conversion import Conversion
 from convert.errors import CheckpointMismatch, FerryError, counted, join_words, listed, shown
-from convert.frameworks import PROPER_NAMES
+from convert.frameworks import PADDLE, PROPER_NAMES, TORCH
 from convert.job import Job
 from convert.key_formats import eps_to_tell
 from convert.params import parameter_count
@@ -19,7 +20,14 @@ from convert.source.pretrained import ROWS
 from convert.targets import target_named
 from convert.visible import joined
 
-WORDS = {"copy": "copied", "transpose": "transposed", "cast": "cast", "new": "new"}
+WORDS = {
+    "copy": "copied",
+    "transpose": "transposed",
+    "drop": "dropped",
+    "make": "made anew",
+    "squeeze": "squeezed",
+    "unsqueeze": "unsqueezed",
+}
 SCHEMA_VERSION = 1
 
 
@@ -39,10 +47,10 @@ def text_lines(job: Job, framework: str) -> list[str]:
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{variant}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{variant}{origin}, {spec.described}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
-    return lines + _notes(job)
+    return lines + _notes(job, framework)
 
 
 def as_json(job: Job, framework: str, conversion: Conversion) -> str:
@@ -59,8 +67,8 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
         "arch": spec.name,
         "variant": spec.variant or None,
         "recognised": source.recognised,
-        "num_classes": spec.num_classes,
-        "in_chans": spec.in_chans,
+        "num_classes": None if spec.own_names else spec.num_classes,
+        "in_chans": None if spec.own_names else spec.in_chans,
         "tensors": len(spec.params()),
         "parameters": parameter_count(spec.params()),
         "operations": job.operations(framework),
@@ -76,7 +84,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
             "shards": dict(zip(shard_names, shard_digests, strict=True)),
         },
         "target": _target(job, framework, conversion),
-        "notes": _notes(job),
+        "notes": _notes(job, framework),
     }
     return json_text(document)
 
@@ -116,11 +124,12 @@ def known_archs() -> str:
     return joined([*aligned(rows), "", example, aliases])
 
 
-def _notes(job: Job) -> list[str]:
+def _notes(job: Job, framework: str) -> list[str]:
     notes = [
         f"{counted(count, 'tensor')} of {dtype} became {job.options.dtype or 'float32'}"
         for dtype, count in job.casts.items()
     ]
+    notes += _left_out_notes(job, framework)
     if job.source.told:
         notes.append(job.source.told)
     if job.spec.variant:
@@ -145,10 +154,23 @@ def _notes(job: Job) -> list[str]:
     if values := job.source.checkpoint.left_out:
         names = listed([f"{shown(name)} ({kind})" for name, kind in values.items()])
         notes.append(f"{counted(len(values), 'value')} beside the weights left out: {names}")
+    if numbers := job.source.named.describe_numbers():
+        notes.append(numbers)
     if beside := job.source.checkpoint.beside:
         kinds = listed([shown(kind) for kind in beside])
         notes.append(f"{counted(len(beside), 'kind')} of objects beside the weights not looked at: {kinds}")
     return notes
+
+
+def _left_out_notes(job: Job, framework: str) -> list[str]:
+    """What becomes of tensors that PyTorch alone has, a line for each reason."""
+    dropped, rows = job.source.dropped_of(TORCH), job.spec.left_out().values()
+    changed = [row for row in rows if (row.torch_name in dropped) == (framework == PADDLE)]
+    word = "dropped" if framework == PADDLE else "made anew"
+    reasons = Counter((word, shown(row.why)) for row in changed)
+    gone = job.source.dropped_of(PADDLE)
+    reasons.update(("dropped", shown(row.why)) for name, row in job.spec.paddle_left_out().items() if name in gone)
+    return [f"{counted(count, 'tensor')} {word}: {why}" for (word, why), count in reasons.items()]
 
 
 def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
@@ -156,7 +178,7 @@ def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
         "path": str(written.path),
         "container": WRITTEN_AS[written.path.suffix].name,
         "framework": framework,
-        "key_format": target_named(job.options.to).name,
+        "key_format": job.source.named.key_format.name if job.spec.own_names else target_named(job.options.to).name,
         "bytes": written.size,
         "sha256": written.sha256,
     }

@@ -80,6 +80,11 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "--src x.pth --dst x.pdparams",
         r"(--strip-prefix [^\s,;]+)",
     ),
+    "a bare model beside its average": (
+        saved(lambda: {**model(), **behind("ema.", other())}),
+        "--src x.pth --dst x.pdparams",
+        r"(--strip-prefix [^\s,;]+)",
+    ),
     "other tensors beside the model's": (
         saved(lambda: {**behind("net.", model()), "loss.weight": torch.ones(3, 3)}),
         "--src x.pth --dst x.pdparams",

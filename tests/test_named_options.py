@@ -12,6 +12,7 @@ import pytest
 
 from convert.cli import make_parser as make_convert_parser
 from convert.inspect.cli import make_parser as make_inspect_parser
+from verify.pairing.cli import make_parser as make_pair_parser
 from verify.program.commands import make_parser as make_program_parser
 from verify.usage import make_parser as make_verify_parser
 
@@ -23,6 +24,7 @@ OTHERS = {
     "convert/ownership.py": {"--yes", "--force-reinstall", "--no-deps"},  # pip's, in a command line of pip
     "convert/inspect/recognised.py": {"--arch"},  # convert's advice, which is taken out
     "convert/source/unlike.py": {"--list"},  # convert's, and called so
+    "verify/workers/interpreter.py": {"--python"},  # pair's, which alone has processes of other interpreters
     "verify/workers/batches.py": {"--shm-size"},  # docker's, and called so
 }
 
@@ -43,6 +45,7 @@ def options_of(make_parser: Callable[[], argparse.ArgumentParser]) -> set[str]:
 
 CONVERTS, VERIFYS = options_of(make_convert_parser), options_of(make_verify_parser)
 INSPECTS = options_of(make_inspect_parser)
+PAIRS = options_of(make_pair_parser)
 PROGRAMS = options_of(make_program_parser) | {"--for"}  # of `paddleferry completion`
 
 
@@ -60,7 +63,9 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 def known_to(module: str) -> set[str]:
     """The options that every command has which may print that module's messages."""
     if module.startswith("verify/program/"):
-        return CONVERTS | VERIFYS | INSPECTS | PROGRAMS
+        return CONVERTS | VERIFYS | INSPECTS | PAIRS | PROGRAMS
+    if module.startswith("verify/pairing/"):
+        return PAIRS | VERIFYS
     if module.startswith("convert/inspect/"):
         return INSPECTS
     if not module.startswith("convert/"):

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from convert.params import Param, Shape
+from convert.errors import counted
+from convert.frameworks import TORCH
+from convert.params import LeftOut, PaddleLeftOut, Param, Row, Shape, name_in
 
 Spec = TypeVar("Spec", bound="ArchSpec")
 Stage = tuple[int, int]  # number of blocks, channels
@@ -65,8 +67,8 @@ class ArchSpec(abc.ABC):
     assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def rows(self) -> Iterator[Param]:
-        """The parameter table's rows, in the order of the model's state dict."""
+    def rows(self) -> Iterator[Row]:
+        """The parameter table's rows, in the order of PyTorch's state dict."""
 
     @property
     @abc.abstractmethod
@@ -82,6 +84,16 @@ class ArchSpec(abc.ABC):
     def features(self) -> int:
         """Channels of what the head gets: the last stage's, unless the family says otherwise."""
         return self.stages[-1][1]
+
+    @property
+    def own_names(self) -> bool:
+        """Whether its table alone says its tensors' names: it is in no library's key format, and has one size."""
+        return False
+
+    @property
+    def described(self) -> str:
+        """What it is besides its name, for people: "10 classes, 3 input channels"."""
+        return f"{self.answer}, {counted(self.in_chans, 'input channel')}"
 
     @property
     def outputs(self) -> int:
@@ -160,8 +172,25 @@ class ArchSpec(abc.ABC):
         return False
 
     def params(self) -> tuple[Param, ...]:
-        """The parameter table."""
-        return tuple(self.rows())
+        """The parameter table: the tensors that both frameworks have."""
+        return tuple(row for row in self.rows() if isinstance(row, Param))
+
+    def left_out(self) -> dict[str, LeftOut]:
+        """PyTorch's tensors that Paddle does not keep, by name."""
+        return {row.torch_name: row for row in self.rows() if isinstance(row, LeftOut)}
+
+    def paddle_left_out(self) -> dict[str, PaddleLeftOut]:
+        """Paddle's tensors that PyTorch does not have, by name: none, unless the family says otherwise."""
+        return {}
+
+    def left_out_shapes(self, framework: str) -> dict[str, Shape]:
+        """Name to shape of the tensors that framework alone has."""
+        rows = self.left_out() if framework == TORCH else self.paddle_left_out()
+        return {name: row.shape for name, row in rows.items()}
+
+    def kept_dtypes(self, framework: str) -> dict[str, str]:
+        """Name in that framework to the dtype of every tensor that is carried as it is."""
+        return {name_in(framework, param): param.dtype for param in self.params() if param.dtype}
 
     def drop_path_rates(self, last: float) -> list[float]:
         """Stochastic depth's rate for each block, growing linearly from 0 to `last`."""

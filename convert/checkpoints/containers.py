@@ -45,6 +45,7 @@ class Container:
         has_loader: whether the loader of the framework, where it is of one alone, reads it too.
         other_suffixes: under which its files are found beside, but never written.
         bfloat16: numpy's dtype in which it keeps the bits of bfloat16; "" where it has bfloat16 itself.
+        float8: numpy's dtype in which it keeps the bits of float8, which nothing tells from such numbers; "" for none.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Container:
     has_loader: bool = True
     other_suffixes: tuple[str, ...] = ()
     bfloat16: str = ""
+    float8: str = ""
 
     def recognises(self, file: str, start: bytes) -> bool:
         """Whether a file of that name, with that start, is one of these."""
@@ -134,6 +136,7 @@ PADDLE_PICKLE = Container(
     suffixes=(".pdparams",),
     magic=b"\x80",
     bfloat16="uint16",
+    float8="int8",
     reader="convert.checkpoints.pdparams:open_pdparams",
     writer="convert.checkpoints.pdparams:pdparams_chunks",
 )

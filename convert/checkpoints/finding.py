@@ -8,14 +8,14 @@ tensors; where no mapping has one, whatever looks most like a state dict is take
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.pickle_globals import Inert, refusal_of
+from convert.checkpoints.pickle_globals import Inert, refusal_of, refusing
 from convert.checkpoints.programs import whole_module
 from convert.errors import CheckpointError, RefusedCheckpoint, WrongChoice, asked, either, listed, quoted, shown
 from convert.key_formats.markers import has_marker
@@ -36,6 +36,7 @@ ROOT = "."  # what `--weights` calls the file's own object
 WEIGHTS = "--weights"
 
 Step = str | int
+IsNetwork = Callable[[Iterable[str]], bool]  # whether the names of a mapping's tensors are a network's
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +58,14 @@ class Place:
         """What a message and `--weights` call it; "" for the file's own object."""
         return ".".join(map(str, self.steps))
 
+    def is_of(self, network: IsNetwork) -> bool:
+        """Whether it is the state dict of such a network."""
+        return network(name for name in self.tensors if isinstance(name, str))
+
     @property
-    def has_marker(self) -> bool:
+    def is_convnext(self) -> bool:
         """Whether it is the state dict of a ConvNeXt."""
-        return len(self.tensors) > FEW and has_marker(name for name in self.tensors if isinstance(name, str))
+        return len(self.tensors) > FEW and self.is_of(has_marker)
 
 
 class Itself:
@@ -91,7 +96,9 @@ def take(contents: Contents, steps: Sequence[Step]) -> tuple[Place, dict[str, An
     return chosen, _checked(chosen, contents, candidates)
 
 
-def choose(contents: Contents, path: Path, weights: str = "", *, option: str = WEIGHTS) -> tuple[Place, dict[str, Any]]:
+def choose(
+    contents: Contents, path: Path, weights: str = "", *, option: str = WEIGHTS, network: IsNetwork | None = None
+) -> tuple[Place, dict[str, Any]]:
     """The state dict that is meant, and its tensors as the container describes them.
 
     Args:
@@ -99,6 +106,7 @@ def choose(contents: Contents, path: Path, weights: str = "", *, option: str = W
         path: the file, for messages.
         weights: the path of a mapping; "" for the only state dict there is.
         option: what the user calls `weights`.
+        network: whose state dict it is; a ConvNeXt's unless given.
 
     Raises:
         WrongChoice: there are several, or none at that path; the text names those that there are.
@@ -107,7 +115,7 @@ def choose(contents: Contents, path: Path, weights: str = "", *, option: str = W
     """
     _check_root(contents, path)
     places, optimizers = _places(contents)
-    candidates = _candidates(places)
+    candidates = _candidates(places, network)
     if weights:
         chosen = _named(contents.root, places, candidates, weights, option)
         return chosen, _checked(chosen, contents, candidates)
@@ -143,7 +151,7 @@ def _places(contents: Contents) -> tuple[list[Place], list[tuple[Step, ...]]]:
             if Itself(container) in seen:
                 continue
             seen.add(Itself(container))
-            if isinstance(container, dict) and _is_optimizer(container):
+            if isinstance(container, dict) and is_optimizer(container):
                 optimizers.append(steps)
                 continue
             if isinstance(container, dict):
@@ -166,15 +174,15 @@ def _is_step(key: Any) -> bool:
     return len(key) <= LONGEST_STEP if isinstance(key, str) else isinstance(key, int) and not isinstance(key, bool)
 
 
-def _is_optimizer(mapping: Mapping[Any, Any]) -> bool:
+def is_optimizer(mapping: Mapping[Any, Any]) -> bool:
     """Whether it is what an optimizer's `state_dict` gives, of PyTorch or of Paddle."""
     first = (key for key in islice(mapping, FIRST) if isinstance(key, str))
     return ("param_groups" in mapping and "state" in mapping) or any(map(PADDLE_MOMENT.fullmatch, first))
 
 
-def _candidates(places: list[Place]) -> list[Place]:
-    """Those that may be meant: a ConvNeXt's; else what has more than a tensor or two; else whatever has one."""
-    if models := [place for place in places if place.has_marker]:
+def _candidates(places: list[Place], network: IsNetwork | None = None) -> list[Place]:
+    """Those that may be meant: the network's; else what has more than a tensor or two; else whatever has one."""
+    if models := [place for place in places if (place.is_of(network) if network else place.is_convnext)]:
         return models
     several = [place for place in places if len(place.tensors) > FEW] or places
     below = [place for place in several if place.steps]
@@ -262,4 +270,4 @@ def _checked(place: Place, contents: Contents, candidates: list[Place]) -> dict[
 def _refuse_first(values: Iterable[Any]) -> None:
     """Raises RefusedCheckpoint for the first value that may not stand among the weights, with its reason."""
     if refusal := next(filter(None, map(refusal_of, values)), ""):
-        raise RefusedCheckpoint(refusal)
+        raise refusing(refusal)

@@ -53,18 +53,19 @@ def open_pdparams(file: ByteFile) -> Contents:
     """The pickled object, every array in it a `PickledArray` over the file, the name table left out.
 
     Raises:
-        RefusedCheckpoint: anything that is not a dict of names and numbers.
+        RefusedCheckpoint: anything that is not a dict of names and numbers, or a list of such dicts.
     """
     machine = PickleMachine(whole(file), _PADDLE_GLOBALS)
     content = machine.run()
     if machine.position != file.size:
         raise RefusedCheckpoint(f"{file.size - machine.position} bytes follow the pickle's end; fetch the file again")
-    if not isinstance(content, dict):
+    if not isinstance(content, dict | list | tuple):
         raise RefusedCheckpoint(
             f"the pickle holds a {type(content).__name__}, not a dict of tensors; save model.state_dict()"
         )
-    _check_names(content)
-    content.pop(NAME_TABLE, None)
+    if isinstance(content, dict):
+        _check_names(content)
+        content.pop(NAME_TABLE, None)
     return Contents(content, _is_tensor, _arrays)
 
 

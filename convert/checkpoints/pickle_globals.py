@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convert.errors import shown
+from convert.errors import CheckpointError, RefusedCheckpoint, shown
 from convert.files import Stretch
 
 Reducer = Callable[[tuple[Any, ...]], Any]
@@ -18,12 +18,15 @@ OTHER_TENSORS = {
     "save the model once it has its weights",
     "torch._utils._rebuild_qtensor": "quantised tensors; save tensor.dequantize()",
     "torch._utils._rebuild_sparse_tensor": "sparse tensors; save tensor.to_dense()",
-    # Of torch.save's own files these are read: they are met here where a plain pickle has them.
-    "torch._utils._rebuild_tensor_v2": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
-    "torch._utils._rebuild_parameter": "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
     "torch.qint8": "quantised layers; save the model as it was before",
     "torch.quint8": "quantised layers; save the model as it was before",
 }
+
+# Of torch.save's own files these are read: they are told where a plain pickle has them.
+IN_PLAIN_PICKLES = dict.fromkeys(
+    ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"),
+    "PyTorch's tensors, but torch.save did not write it; save it with torch.save()",
+)
 
 MAX_ATTRIBUTES = 100  # of one object; they are looked at whenever they are set, and may be remembered
 
@@ -121,9 +124,17 @@ def check_attributes(attributes: Any, taken: Iterable[str]) -> None:
 
 def naming(module: Any, name: Any) -> str:
     """Why a file is refused that names a global which is not in the table."""
-    if isinstance(module, str) and isinstance(name, str) and (kind := OTHER_TENSORS.get(f"{module}.{name}")):
-        return f"the file holds {kind}"
+    if isinstance(module, str) and isinstance(name, str):
+        full_name = f"{module}.{name}"
+        if kind := OTHER_TENSORS.get(full_name) or IN_PLAIN_PICKLES.get(full_name):
+            return f"the file holds {kind}"
     return f"the file names {_word(module)}.{_word(name)}, which no state dict needs; it was not run"
+
+
+def refusing(reason: str) -> CheckpointError:
+    """What to raise for a reason; tensors of another kind ask for no code, and their reason says what to save."""
+    others = any(kind in reason for kind in OTHER_TENSORS.values())
+    return CheckpointError(reason) if others else RefusedCheckpoint(reason)
 
 
 def _word(name: Any) -> str:

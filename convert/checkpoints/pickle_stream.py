@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any, NoReturn
 
-from convert.errors import RefusedCheckpoint
+from convert.checkpoints.pickle_globals import refusing
 from convert.files import Stretch, held
 
 LOOKED_AT = 16 * 1024  # bytes read at once; the opcodes between two tensors of a `.pdparams` are a few hundred
@@ -38,7 +38,7 @@ class PickleStream:
         return f"{reason} (byte {self.opcode_at} of the pickle)"
 
     def refuse(self, reason: str) -> NoReturn:
-        raise RefusedCheckpoint(self.located(reason))
+        raise refusing(self.located(reason))
 
     def take(self, count: int) -> memoryview:
         """So many bytes."""

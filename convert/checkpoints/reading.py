@@ -11,7 +11,7 @@ from typing import Any, Generic
 from convert.arrays import Array, TensorType
 from convert.checkpoints.containers import CONTAINERS, START, Container, recognise_container, what_is
 from convert.checkpoints.contents import Contents
-from convert.checkpoints.finding import WEIGHTS, Place, Step, choose, take
+from convert.checkpoints.finding import WEIGHTS, IsNetwork, Place, Step, choose, take
 from convert.checkpoints.folders import file_of
 from convert.checkpoints.programs import DISTRIBUTED, distributed
 from convert.errors import CheckpointError, FerryError, UnreadableSource, WrongChoice
@@ -97,15 +97,18 @@ def open_file(path: AnyPath) -> SourceFile:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def open_checkpoint(file: ByteFile, *, weights: str = "", option: str = WEIGHTS) -> OpenCheckpoint:
+def open_checkpoint(
+    file: ByteFile, *, weights: str = "", option: str = WEIGHTS, network: IsNetwork | None = None
+) -> OpenCheckpoint:
     """What an open file holds, the tensors' values unread; errors are those of `read_checkpoint`.
 
     Args:
         file: the file.
         weights: which state dict to take, where it holds several.
         option: what the user calls `weights`.
+        network: whose state dict it is; a ConvNeXt's unless given.
     """
-    return _open(file, lambda contents: choose(contents, file.path, weights, option=option))
+    return _open(file, lambda contents: choose(contents, file.path, weights, option=option, network=network))
 
 
 def reopen_checkpoint(file: ByteFile, steps: Sequence[Step]) -> OpenCheckpoint:

@@ -12,7 +12,7 @@ from typing import Any
 
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.numpy_pickles import PickledArray
-from convert.checkpoints.pickle_globals import OTHER_TENSORS
+from convert.checkpoints.pickle_globals import OTHER_TENSORS, refusing
 from convert.checkpoints.pickle_objects import ObjectMachine
 from convert.checkpoints.torch_pickles import (
     BIG_ENDIAN,
@@ -79,7 +79,7 @@ class TorchLegacy:
         for key in keys:
             ref = self._named.refs.get(key)
             if ref is None and (kind := next(filter(None, map(OTHER_TENSORS.get, self.beside)), "")):
-                raise RefusedCheckpoint(f"the file holds {kind}")
+                raise refusing(f"the file holds {kind}")
             if ref is None or key in storages:
                 raise RefusedCheckpoint(f"storage {shown(key)} is listed, but no tensor uses it or it is listed twice")
             start = position + COUNT.size

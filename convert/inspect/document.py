@@ -39,6 +39,7 @@ def _place(place: PlaceFacts, *, tensors: bool) -> dict[str, Any]:
     return {
         "path": place.path,
         "is_state_dict": place.is_state_dict,
+        "is_optimizer": place.is_optimizer,
         "tensor_count": len(place.tensors),
         "parameters": place.parameters,
         "bytes": place.nbytes,

@@ -53,6 +53,7 @@ class PlaceFacts:
     Attributes:
         path: the keys that lead to it, with dots between them; empty for the file's own object.
         is_state_dict: whether it may be a model's.
+        is_optimizer: whether it is an optimizer's state, or a part of one.
         parameters: how many values its tensors have.
         nbytes: of its tensors' values.
         dtypes: names to how many tensors have them.
@@ -62,6 +63,7 @@ class PlaceFacts:
 
     path: str
     is_state_dict: bool
+    is_optimizer: bool
     parameters: int
     nbytes: int
     dtypes: Mapping[str, int]
@@ -168,6 +170,7 @@ def _facts_of(place: OpenPlace, opened: Opened, measures: Mapping[object, Measur
     return PlaceFacts(
         place.path,
         place.is_state_dict,
+        place.is_optimizer,
         parameters=sum(tensor.size for tensor in place.tensors.values()),
         nbytes=sum(tensor.nbytes for tensor in tensors),
         dtypes=Counter(tensor.dtype for tensor in tensors),

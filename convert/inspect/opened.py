@@ -11,6 +11,7 @@ from convert.arrays import BFLOAT16
 from convert.checkpoints.containers import Container
 from convert.checkpoints.contents import Contents
 from convert.checkpoints.finding import MAX_TENSORS
+from convert.checkpoints.pickle_globals import refusing
 from convert.checkpoints.reading import READERS, container_of, named_errors, open_checkpoint, open_file
 from convert.errors import CheckpointError, FerryError, RefusedCheckpoint, UnreadableSource, shown
 from convert.files import ByteFile
@@ -28,11 +29,13 @@ class OpenPlace:
     Attributes:
         path: as a `Place` has it.
         is_state_dict: likewise.
+        is_optimizer: likewise.
         tensors: names in it to tensors whose values are still in the file.
     """
 
     path: str
     is_state_dict: bool
+    is_optimizer: bool
     tensors: Mapping[str, StoredArray]
 
 
@@ -101,7 +104,7 @@ def view_key(tensor: StoredArray) -> object:
 def _check_places(places: Sequence[Place]) -> None:
     refusals = [refusal for place in places if place.is_large for refusal in place.refusals]
     if refusals:
-        raise RefusedCheckpoint(refusals[0])
+        raise refusing(refusals[0])
     count = sum(len(place.tensors) for place in places)
     if count > MAX_TENSORS:
         raise RefusedCheckpoint(f"{count:,} tensors, where {MAX_TENSORS:,} are the limit")
@@ -120,7 +123,9 @@ def _open_places(
             unread += [
                 Beside(join_path(place.path, name), f"an unreadable tensor: {why}") for name, why in reasons.items()
             ]
-        opened.append(OpenPlace(place.path, place.is_state_dict, _with_bfloat16(tensors, container)))
+        opened.append(
+            OpenPlace(place.path, place.is_state_dict, place.is_optimizer, _with_bfloat16(tensors, container))
+        )
     return tuple(opened), unread
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convert.checkpoints.contents import Contents
+from convert.checkpoints.finding import is_optimizer
 from convert.checkpoints.pickle_globals import Global, Inert, refusal_of
 from convert.errors import counted, listed, shown
 from convert.files import Stretch
@@ -26,6 +27,7 @@ class Place:
         tensors: names in it to what the container makes of a tensor.
         is_state_dict: whether it may be a model's: its keys are texts, it is no optimizer's, and no other one lies in
             it.
+        is_optimizer: whether it is the state of an optimizer, of PyTorch or of Paddle, or a part of one.
         is_large: whether it has half as many tensors as the file's largest state dict, or more, and is one itself.
         refusals: why the file is refused if these are the weights.
     """
@@ -33,6 +35,7 @@ class Place:
     path: str
     tensors: dict[str, Any] = field(default_factory=dict)
     is_state_dict: bool = False
+    is_optimizer: bool = False
     is_large: bool = False
     refusals: tuple[str, ...] = ()
 
@@ -49,7 +52,7 @@ def find_places(contents: Contents) -> tuple[tuple[Place, ...], tuple[Beside, ..
     """Every place that has tensors, and what stands beside them, in the file's order."""
     walk = _Walk(contents)
     walk.visit((), contents.root)
-    places = [place for place in walk.places.values() if place.tensors]
+    places = [walk.told(place) for place in walk.places.values() if place.tensors]
     named = [place.path for place in places if place.is_state_dict]
     outer = {path for path in named if any(_is_within(other, path) for other in named)}
     most = max((len(place.tensors) for place in places if place.path in {*named} - outer), default=0)
@@ -76,6 +79,7 @@ class _Walk:
     def __init__(self, contents: Contents) -> None:
         self.places: dict[str, Place] = {}
         self.beside: list[Beside] = []
+        self.optimizers: list[str] = []
         self._is_tensor = contents.is_tensor
         self._seen: dict[int, str] = {}
         self._holding: dict[int, bool] = {}
@@ -91,10 +95,18 @@ class _Walk:
             self.beside.append(Beside(join_path(*path), f"the same object as {shown(where)}"))
         else:
             self._seen[id(value)] = join_path(*path)
+            if isinstance(value, dict) and is_optimizer(value):
+                self.optimizers.append(join_path(*path))
             for key, item in _items(value):
                 self.visit((*path, key), item)
             if isinstance(value, dict):
                 self._note_state_dict(path, value)
+
+    def told(self, place: Place) -> Place:
+        """The place, and whether it is an optimizer's."""
+        if not any(place.path == path or _is_within(place.path, path) for path in self.optimizers):
+            return place
+        return dataclasses.replace(place, is_state_dict=False, is_optimizer=True)
 
     def _holds_tensors(self, value: Any, depth: int) -> bool:
         """Whether tensors lie in a container, at most so deep."""

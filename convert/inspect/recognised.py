@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from convert.errors import CheckpointError
 from convert.key_formats import name_officially
+from convert.params import is_counter
 from convert.source.recognise import recognise_arch
 from convert.stored import StoredArray
 
@@ -26,7 +27,7 @@ class Recognised:
         head: the names in the state dict of the head's weight and bias, where it has both.
         variant: what the library's networks compute otherwise than the authors'; "" where nothing.
         reason: why no key format, or no architecture, is known; "" otherwise.
-        left_out: names of other parts of a larger model.
+        left_out: names of other parts of a larger model, and of single numbers among the weights.
     """
 
     key_format: str = ""
@@ -52,12 +53,13 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         named = name_officially(tensors)
     except CheckpointError as error:
         return Recognised(reason=_without_advice(error))
-    shapes = {name: tensor.shape for name, tensor in named.tensors.items()}
+    shapes = {name: array.shape for name, array in named.tensors.items() if not is_counter(name, array.shape)}
     key_format, prefix = named.key_format.name, named.prefix
+    left_out = (*named.left_out, *named.numbers)
     try:
         spec, framework = recognise_arch(shapes, frameworks)
     except CheckpointError as error:
-        return Recognised(key_format, prefix, reason=_without_advice(error), left_out=named.left_out)
+        return Recognised(key_format, prefix, reason=_without_advice(error), left_out=left_out)
     head = tuple(named.keys[name] for name in (spec.head_key, spec.head_bias_key) if name in named.keys)
     return Recognised(
         key_format,
@@ -68,7 +70,7 @@ def recognise(tensors: Mapping[str, StoredArray], frameworks: Sequence[str]) -> 
         framework=framework,
         variant=named.key_format.as_computed(spec).variant,
         head=head if len(head) == 2 else (),
-        left_out=named.left_out,
+        left_out=left_out,
     )
 
 

@@ -57,20 +57,20 @@ def _place_lines(places: Sequence[PlaceFacts]) -> list[str]:
 
 
 def _what(place: PlaceFacts) -> str:
+    if place.is_optimizer:
+        return "an optimizer's state"
     if not place.is_state_dict:
         return "no state dict"
     known: Recognised = place.recognised
     keys = f"{known.key_format} keys" if known.key_format else "unknown keys"
     prefix = f", prefix {known.prefix!r}" if known.prefix else ""
-    others = f", {counted(len(known.left_out), 'tensor')} of other parts" if known.left_out else ""
+    left_out = f", {counted(len(known.left_out), 'tensor')} left out" if known.left_out else ""
     if not known.arch:
         return f"{keys}{prefix}"
     classes = f"{known.num_classes} classes" if known.num_classes else "no head"
     layout = ", Paddle's layout" if known.framework == "paddle" else ""
     variant = f" ({known.variant})" if known.variant else ""
-    return (
-        f"{known.arch}{variant}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{others}"
-    )
+    return f"{known.arch}{variant}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{left_out}"
 
 
 def _beside_lines(inspection: Inspection) -> list[str]:

@@ -12,7 +12,9 @@ from convert.key_formats import convnext, convnext_isotropic, mindspore
 from convert.key_formats.rules import KeyFormat
 
 # That a checkpoint is recognised by; several may be of one library.
-KEY_FORMATS: tuple[KeyFormat, ...] = (*convnext.KEY_FORMATS, *convnext_isotropic.KEY_FORMATS, *mindspore.KEY_FORMATS)
+KEY_FORMATS: tuple[KeyFormat, ...] = tuple(
+    row.tolerant() for row in (*convnext.KEY_FORMATS, *convnext_isotropic.KEY_FORMATS, *mindspore.KEY_FORMATS)
+)
 
 FORMATS_TO_WRITE: Mapping[type[ArchSpec], Callable[[Any], dict[str, KeyFormat]]] = {
     ConvNeXtSpec: convnext.formats_to_write,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Generic, cast
 
 import numpy as np
 
 from convert.archs.spec import ArchSpec
-from convert.arrays import TensorType
-from convert.errors import CheckpointError, FerryError
+from convert.arrays import Tensor, TensorType
+from convert.errors import CheckpointError, FerryError, counted, listed, shown
 from convert.key_formats.families import format_to_write
 from convert.key_formats.markers import STRIP_PREFIX, Reading, read_keys
 from convert.key_formats.rules import KeyFormat, Reshape
@@ -32,6 +32,9 @@ class Named(Generic[TensorType]):
         reshaped: official name to the operation, for tensors of another shape.
         left_out: keys of other parts of a larger model, and those without the prefix.
         aliases: keys that are second names of tensors, with the same values.
+        dropped: name to the checkpoint's own key, of tensors that its framework alone has; they are not among
+            `tensors`.
+        numbers: keys of single numbers for which the format has no place: a best accuracy, an epoch.
     """
 
     key_format: KeyFormat
@@ -41,11 +44,31 @@ class Named(Generic[TensorType]):
     reshaped: Mapping[str, Reshape]
     left_out: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+
+    def without(self, names: Container[str]) -> Named[TensorType]:
+        """The same with the tensors of those official names dropped."""
+        return replace(
+            self,
+            tensors={name: tensor for name, tensor in self.tensors.items() if name not in names},
+            keys={name: key for name, key in self.keys.items() if name not in names},
+            dropped={name: key for name, key in self.keys.items() if name in names},
+        )
 
     @property
     def made(self) -> dict[str, TensorType]:
         """The tensors that are not in the checkpoint."""
         return {name: array for name, array in self.tensors.items() if name not in self.keys}
+
+    def describe_numbers(self) -> str:
+        """What is said of the single numbers; "" where there are none."""
+        if not self.numbers:
+            return ""
+        names = listed([shown(key) for key in self.numbers])
+        return (
+            f"{counted(len(self.numbers), 'single number')} among the weights left out, for no network has one: {names}"
+        )
 
 
 def name_officially(
@@ -65,10 +88,14 @@ def name_officially(
     reading = read_keys(tensors, strip_prefix=strip_prefix, option=option)
     prefix, key_format = reading.prefix, reading.key_format
     own, left_out, aliases = _sort_out(tensors, reading)
+    numbers = tuple(key for key in own if _is_stray(key.removeprefix(prefix), tensors[key], key_format))
     official: dict[str, TensorType] = {}
     keys: dict[str, str] = {}
     reshaped: dict[str, Reshape] = {}
+    strays = set(numbers)
     for key in own:
+        if key in strays:
+            continue
         name, rule = key_format.to_official(key.removeprefix(prefix)) or (key, None)
         if rule is None and key_format.from_official(key):
             raise CheckpointError(
@@ -83,7 +110,7 @@ def name_officially(
         if rule and official[name] is not array:
             reshaped[name] = rule.reshape
     official |= _implied_biases(key_format, official)
-    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases)
+    return Named(key_format, prefix, official, keys, reshaped, left_out, aliases, numbers=numbers)
 
 
 def _sort_out(
@@ -91,8 +118,9 @@ def _sort_out(
 ) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
     """The keys of the network's own tensors, those of other parts of the file, and second names."""
     own, left_out, aliases = [], list(reading.left_out), []
+    unread = set(left_out)
     for key in tensors:
-        if not key.startswith(reading.prefix):
+        if key in unread:
             continue
         bare = key.removeprefix(reading.prefix)
         first = reading.key_format.first_name(bare)
@@ -104,6 +132,11 @@ def _sort_out(
         else:
             own.append(key)
     return own, tuple(left_out), tuple(aliases)
+
+
+def _is_stray(key: str, tensor: Tensor, key_format: KeyFormat) -> bool:
+    """Whether it is a single number that stands among the weights and is none: no network that is read has one."""
+    return tensor.shape == () and not key_format.to_official(key) and not key_format.from_official(key)
 
 
 def _check_alias(tensors: Mapping[str, TensorType], key: str, first: str) -> None:
@@ -133,15 +166,17 @@ def names_for(spec: ArchSpec, name: str) -> dict[str, tuple[str, Reshape]]:
         FerryError: no format of that name, or the library cannot build the architecture; the text says what it lacks
             and which formats would do.
     """
+    if spec.own_names:
+        return {row.torch_name: (row.torch_name, Reshape.NONE) for row in spec.rows()}
     key_format = format_to_write(spec, name)
     if obstacle := key_format.obstacle(spec):
         fitting = " or ".join(target for target in fellows(name) if not format_to_write(spec, target).obstacle(spec))
         raise FerryError(f"{name} has no {spec.name}: it has no {obstacle}; choose --to {fitting}")
-    rows = {param.torch_name: key_format.from_official(param.torch_name) for param in spec.params()}
+    rows = {row.torch_name: key_format.from_official(key_format.official_name(row)) for row in spec.rows()}
     return {official: (row[0], row[1].reshape) for official, row in rows.items() if row}
 
 
 def eps_to_tell(spec: ArchSpec, name: str) -> float | None:
     """The eps of the norms that a library builds, where it has to be told the architecture's own; None elsewhere."""
-    usual = format_to_write(spec, name).usual_eps
+    usual = None if spec.own_names else format_to_write(spec, name).usual_eps
     return usual if usual != spec.eps else None

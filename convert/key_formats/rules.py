@@ -10,13 +10,19 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from convert.archs.spec import EPS_ASSUMED, GELU_ASSUMED, ArchSpec, Spec
-from convert.params import Shape
+from convert.frameworks import PADDLE
+from convert.params import Param, Row, Shape
 
 if TYPE_CHECKING:
     from convert.arrays import TensorType
 
 
 TOLD = (EPS_ASSUMED, GELU_ASSUMED)  # by the library whose names the tensors have
+
+# What a place of a template that is no number may be.
+WORDS = {"p": "weight|bias", "b": "weight|bias|running_mean|running_var|num_batches_tracked"}
+
+MAX_AXES = 4  # of a vector that is stored as a map's scale
 LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
 
 
@@ -26,8 +32,9 @@ class Reshape(enum.Enum):
     NONE = ""
     CONV1X1 = "1x1 convolution to Linear"  # official (out, in), theirs (out, in, 1, 1)
     CONV1X1_OF_PADDLE = "1x1 convolution to Linear of Paddle"  # official (in, out), theirs (out, in, 1, 1)
-    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,) or, in some files, (1, C)
+    GRN = "vector to (1, 1, 1, C)"  # official (1, 1, 1, C), theirs (C,), in some files (1, C)
     SCALE = "(C, 1, 1) to vector"  # official (C,), theirs (C, 1, 1)
+    VECTOR = "axes of one element off"  # official (C,), theirs too; in some files (C, 1, 1) or (1, C)
 
     @property
     def turns(self) -> bool:
@@ -58,10 +65,14 @@ class Reshape(enum.Enum):
             linear = theirs[1::-1] if self.turns else theirs[:2]
             return linear if len(theirs) == 4 and theirs[2:] == (1, 1) else None
         if self is Reshape.GRN:
-            return (1, 1, 1, theirs[-1]) if len(theirs) == 1 or (len(theirs) == 2 and theirs[0] == 1) else None
-        if self is Reshape.SCALE:
-            return theirs[:1] if len(theirs) == 3 and theirs[1:] == (1, 1) else None
-        return theirs
+            return (1, 1, 1, *only) if (only := _only_axis(theirs)) else None
+        return _only_axis(theirs) if self in (Reshape.SCALE, Reshape.VECTOR) else theirs
+
+
+def _only_axis(shape: Shape) -> Shape | None:
+    """The shape as a vector where it is one but for axes of one element, and so has no other order of its values."""
+    long = tuple(size for size in shape if size != 1)
+    return (long or (1,)) if shape and len(long) <= 1 and len(shape) <= MAX_AXES else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,8 @@ class Rule:
     """One correspondence between an official name and a library's.
 
     Attributes:
-        official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers and `{p}` for weight or bias.
+        official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers, `{p}` for weight or bias and
+            `{b}` for any tensor of PyTorch's batch norm.
         theirs: template of the library's name, with the same places.
         reshape: the difference of shape that the library's own files may have.
     """
@@ -216,12 +228,20 @@ class KeyFormat:
         keys = ((key, rule) for rule in self.rules if (key := rule.from_official(name)) is not None)
         return next(keys, None)
 
+    def official_name(self, row: Row) -> str:
+        """The official name of a row of the table by which the rules go: of formats for Paddle alone it is Paddle's."""
+        return row.paddle_name if self.framework == PADDLE and isinstance(row, Param) else row.torch_name
+
     def obstacle(self, spec: ArchSpec) -> str:
         """What the library lacks for the architecture, in the words of a message after "it has no"; "" if nothing."""
-        for param in spec.params():
-            if not self.from_official(param.torch_name):
-                return f"place for {param.torch_name}"
+        for row in spec.rows() if self.framework != PADDLE else spec.params():
+            if not self.from_official(self.official_name(row)):
+                return f"place for {row.torch_name}"
         return next((limit.lacks for limit in self.limits if limit.concerns(spec)), "")
+
+    def tolerant(self) -> KeyFormat:
+        """The format for reading, with scales in whatever shape has but one axis of more than one element."""
+        return replace(self, rules=tuple(map(_tolerant, self.rules)))
 
     def without(self, reshape: Reshape) -> KeyFormat:
         """The format of files in which no tensor has that difference of shape."""
@@ -229,12 +249,21 @@ class KeyFormat:
         return replace(self, rules=tuple(rules))
 
 
+def _tolerant(rule: Rule) -> Rule:
+    if rule.reshape is Reshape.NONE and ".grn." in rule.official:
+        return replace(rule, reshape=Reshape.GRN)
+    is_layer_scale = rule.reshape is Reshape.NONE and rule.official.endswith(".gamma")
+    return replace(rule, reshape=Reshape.VECTOR) if is_layer_scale else rule
+
+
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     pattern = re.escape(template)
     for place in "ijk":
         pattern = pattern.replace(rf"\{{{place}\}}", rf"(?P<{place}>[0-9]{{1,3}})")
-    return re.compile(pattern.replace(r"\{p\}", r"(?P<p>weight|bias)"))
+    for place, names in WORDS.items():
+        pattern = pattern.replace(rf"\{{{place}\}}", f"(?P<{place}>{names})")
+    return re.compile(pattern)
 
 
 def _translate(pattern: re.Pattern[str], text: str, template: str) -> str | None:

@@ -11,16 +11,18 @@ from typing import Any, Generic
 import numpy as np
 
 from convert.archs import ARCHS, OWN, ArchSpec, get_spec
-from convert.arrays import BFLOAT16, Array, TensorType
+from convert.arrays import BFLOAT16, Array, Tensor, TensorType
 from convert.checkpoints.containers import Container, container_named
 from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
-from convert.errors import CheckpointError, WrongChoice
+from convert.errors import CheckpointError, WrongChoice, counted, shown
 from convert.files import ByteFile
 from convert.frameworks import PROPER_NAMES
 from convert.key_formats import Named, name_officially
+from convert.key_formats.own_names import is_state_dict_of, name_by_table
 from convert.key_formats.rules import KeyFormat
-from convert.params import Shape
+from convert.params import Shape, is_counter
 from convert.paths import AnyPath
+from convert.source.by_table import framework_of, without_left_out
 from convert.source.config import heed_config
 from convert.source.recognise import distance, recognise_arch
 from convert.source.unlike import describe_keys, describe_shard, describe_tensors, describe_transposed
@@ -56,6 +58,10 @@ class Source(Generic[TensorType]):
         """Official names to arrays in the layout of `framework`."""
         return self.named.tensors
 
+    def dropped_of(self, framework: str) -> Mapping[str, str]:
+        """Name to the checkpoint's own key, of tensors that that framework alone has."""
+        return self.named.dropped if self.framework == framework else {}
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -71,13 +77,17 @@ class Selection:
     strip_prefix: str = ""
     side: str = ""
 
-    def open(self, file: ByteFile) -> OpenCheckpoint:
-        """The chosen state dict of a file, its tensors' values unread."""
-        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights")
+    def open(self, file: ByteFile, spec: ArchSpec | None = None) -> OpenCheckpoint:
+        """The chosen state dict of a file, or the one of that network; its tensors' values are unread."""
+        network = is_state_dict_of(spec) if spec and spec.own_names else None
+        return open_checkpoint(file, weights=self.weights, option=f"--{self.side}weights", network=network)
 
-    def name(self, tensors: Mapping[str, TensorType]) -> Named[TensorType]:
-        """Its tensors under official names."""
-        return name_officially(tensors, strip_prefix=self.strip_prefix, option=f"--{self.side}strip-prefix")
+    def name(self, tensors: Mapping[str, TensorType], spec: ArchSpec | None = None) -> Named[TensorType]:
+        """Its tensors under official names, or under those of that network's own table."""
+        option = f"--{self.side}strip-prefix"
+        if spec and spec.own_names:
+            return name_by_table(tensors, spec, strip_prefix=self.strip_prefix, option=option)
+        return name_officially(tensors, strip_prefix=self.strip_prefix, option=option)
 
 
 WHOLE = Selection()
@@ -99,13 +109,13 @@ def read_source(path: AnyPath | ByteFile, *, arch: str | ArchSpec = "", selectio
     """
     given_spec = _given_spec(arch)
     file = open_file(path) if isinstance(path, (str, os.PathLike)) else path
-    return _recognise(load_checkpoint(selection.open(file)), given_spec, selection, own=arch == OWN)
+    return _recognise(load_checkpoint(selection.open(file, given_spec)), given_spec, selection, own=arch == OWN)
 
 
 def open_source(path: AnyPath, *, arch: str | ArchSpec = "", selection: Selection = WHOLE) -> Source[StoredArray]:
     """The same with the tensors' values unread."""
     given_spec = _given_spec(arch)
-    return _recognise(selection.open(open_file(path)), given_spec, selection, own=arch == OWN)
+    return _recognise(selection.open(open_file(path), given_spec), given_spec, selection, own=arch == OWN)
 
 
 def _given_spec(arch: str | ArchSpec) -> ArchSpec | None:
@@ -118,14 +128,20 @@ def _recognise(
     checkpoint: CheckpointOf[TensorType], given_spec: ArchSpec | None, selection: Selection, *, own: bool
 ) -> Source[TensorType]:
     try:
+        if given_spec and given_spec.own_names:
+            return _by_table(checkpoint, given_spec, selection)
         named = _name(checkpoint, selection)
         candidates = _frameworks(container_named(checkpoint.container), named.key_format)
         shapes = {name: array.shape for name, array in named.tensors.items()}
+        carried = _without_left_out(shapes, given_spec)
         if given_spec is None:
-            spec, framework = _recognised(checkpoint, shapes, candidates, own=own)
+            spec, framework = _recognised(checkpoint, carried, candidates, own=own)
         else:
-            spec, framework = _fitted(checkpoint, shapes, candidates, given_spec)
-        fits = not distance(spec, shapes, framework)  # or the comparison with the table says what is wrong
+            spec, framework = _fitted(checkpoint, carried, candidates, given_spec)
+        _refuse_float8(checkpoint, named.tensors)
+        carried = _without_left_out(shapes, spec)
+        named = named.without(shapes.keys() - carried.keys())
+        fits = not distance(spec, carried, framework)  # or the comparison with the table says what is wrong
         spec = named.key_format.as_computed(spec) if fits else spec
         spec, told = heed_config(checkpoint.path, spec) if fits else (spec, "")
     except CheckpointError as error:
@@ -133,6 +149,22 @@ def _recognise(
         path = f"{checkpoint.path}: "  # an error of reading values, as second names are compared, has it already
         raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
     return Source(checkpoint, named, framework, spec, given_spec is None, told)
+
+
+def _by_table(checkpoint: CheckpointOf[TensorType], spec: ArchSpec, selection: Selection) -> Source[TensorType]:
+    named = selection.name(_with_bfloat16(checkpoint), spec)
+    shapes = {name: array.shape for name, array in named.tensors.items()}
+    framework = framework_of(spec, shapes, container_named(checkpoint.container))
+    carried = without_left_out(spec, shapes, framework)
+    return Source(checkpoint, named.without(shapes.keys() - carried.keys()), framework, spec, recognised=False)
+
+
+def _without_left_out(shapes: Mapping[str, Shape], spec: ArchSpec | None) -> dict[str, Shape]:
+    """The tensors but for those that the table leaves out, in the shape in which it does so; without one, counters."""
+    if spec is None:
+        return {name: shape for name, shape in shapes.items() if not is_counter(name, shape)}
+    rows = spec.left_out()
+    return {name: shape for name, shape in shapes.items() if name not in rows or rows[name].shape != shape}
 
 
 def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
@@ -145,6 +177,18 @@ def _frameworks(container: Container, key_format: KeyFormat) -> tuple[str, ...]:
             f"give {PROPER_NAMES[only]}'s own file"
         )
     return (only,)
+
+
+def _refuse_float8(checkpoint: CheckpointOf[Any], tensors: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError where the container has the dtype in which it keeps float8: no weight has it otherwise."""
+    container = container_named(checkpoint.container)
+    kept_as = container.float8
+    found = [name for name, tensor in tensors.items() if kept_as and tensor.dtype == np.dtype(kept_as)]
+    if found:
+        raise CheckpointError(
+            f"{counted(len(found), 'tensor')} in {kept_as}, which {container.maker} makes of float8, "
+            f"first {shown(found[0])}; save tensor.astype('float32')"
+        )
 
 
 def _name(checkpoint: CheckpointOf[TensorType], selection: Selection) -> Named[TensorType]:

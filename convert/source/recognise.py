@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -10,6 +11,8 @@ from convert.errors import CheckpointError, WrongChoice, counted, shown
 from convert.frameworks import TORCH
 from convert.params import Shape
 from convert.state_dict import expected_shapes
+
+EARLY = re.compile(r"(^|\.)stages[._]0\.downsample\.[0-9]\.(weight|bias)$")  # timm's
 
 
 def recognise_arch(
@@ -49,6 +52,11 @@ def recognise_arch(
 
 
 def _no_fit(closest: ArchSpec, framework: str, shapes: Mapping[str, Shape], count: int) -> CheckpointError:
+    if early := next((name for name in shapes if EARLY.search(name)), ""):
+        return CheckpointError(
+            f"{shown(early)} is a downsampling in the first stage, as timm builds it with patch_size=2, and no model "
+            "here has one; give a checkpoint of patch_size=4"
+        )
     if closest.assumed:
         odd = min(name for name, _ in expected_shapes(closest, framework).items() ^ shapes.items())
         return CheckpointError(
@@ -72,7 +80,7 @@ def _refuse_part(own: ArchSpec, shapes: Mapping[str, Shape], framework: str) -> 
         for spec in (arch.fitted_to(shapes) for arch in ARCHS.values())
         if (expected := expected_shapes(spec, framework)).items() >= _trunk(own, shapes).items()
     }
-    if missing:
+    if missing and all(missing.values()):  # of one whose every tensor is there, with more, it is no part
         name = min(missing, key=lambda name: len(missing[name]))
         raise WrongChoice(
             f"the tensors are those of {name} without {counted(len(missing[name]), 'tensor')}, first "

@@ -14,9 +14,13 @@ from convert.params import Layout, Param, conv, linear, norm
 
 
 def test_the_layouts_are_their_own_inverses() -> None:
-    array = np.arange(6).reshape(2, 3)
+    arrays = [np.arange(6).reshape(shape) for shape in ((2, 3), (2, 3, 1, 1))]
 
-    assert all(np.array_equal(layout.to_torch(layout.to_paddle(array)), array) for layout in Layout)
+    for layout in Layout:
+        fitting = [array for array in arrays if layout.fits(array.shape)]
+        assert fitting
+        assert all(np.array_equal(layout.to_torch(layout.to_paddle(array)), array) for array in fitting)
+        assert all(layout.to_paddle(array).shape == layout.paddle_shape(array.shape) for array in fitting)
 
 
 def test_a_row_may_have_another_name_in_paddle() -> None:

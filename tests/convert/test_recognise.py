@@ -222,7 +222,7 @@ def test_as_many_names_are_apart_as_the_architecture_lists(tmp_path: Path) -> No
     """Whoever follows the message's advice sees as many problems as it has told."""
     weights = {name: np.zeros(shape, "float32") for name, shape in expected_shapes(DIGITS, "torch").items()}
     for name in ("stages.0.0.gamma", "stages.1.0.gamma"):
-        weights[name] = weights[name].reshape(-1, 1, 1)
+        weights[name] = weights[name].reshape(2, -1)
     write_checkpoint(tmp_path / "x.safetensors", weights, framework="torch")
 
     with pytest.raises(CheckpointError, match="closest is convnext_digits, 2 names or shapes apart: --arch convnext_"):

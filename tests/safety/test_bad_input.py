@@ -95,7 +95,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "a list of tensors": ("holds a list, not a state dict", SAVE),
     "a tensor in a legacy file": ("holds one tensor, not a state dict", SAVE),
     "a whole number in a pickle": ("the pickle holds a int, not a dict of tensors", SAVE),
-    "a list in a pickle": ("the pickle holds a list, not a dict of tensors", SAVE),
+    "a list in a pickle": ("holds a list, not a state dict", SAVE),
     "an empty state dict": (f"{NO_TENSORS}nothing", SAVE),
     "an optimizer's state only": (
         "holds an optimizer's state under 'optimizer', and no weights",
@@ -151,7 +151,6 @@ REFUSED = (
     "a Paddle file with a byte more",
     "a safetensors file with a byte more",
     "a whole number in a pickle",
-    "a list in a pickle",
 )
 AFTER_REFUSAL = (
     "convert: where a fresh copy of the file is refused too, ask its author for tensors alone: a .safetensors\n"

@@ -123,6 +123,15 @@ FOUND: dict[str, Wrapped] = {
     "averaged weights": Wrapped(
         lambda: {"n_averaged": torch.tensor(5), **behind("module.", model())}, "", "module.", left_out=1
     ),
+    "a best accuracy among the weights": Wrapped(
+        lambda: {"best_acc1": torch.tensor(70.0), **model(), "epoch": torch.tensor(3)}, left_out=2
+    ),
+    "a number among those behind a prefix": Wrapped(
+        lambda: {"model": {**behind("net.", model()), "net.logit_scale": torch.tensor(4.6)}},
+        "model",
+        "net.",
+        left_out=1,
+    ),
     "small mappings beside": Wrapped(
         lambda: {
             "model": model(),
@@ -161,6 +170,21 @@ CHOSEN: dict[str, Wrapped] = {
         strip_prefix="backbone.",
         left_out=1,
     ),
+    "one without a prefix": Wrapped(
+        lambda: {**model(), **behind("ema.", other()), "ema.decay": torch.tensor(0.9), "ema.queue": torch.ones(2)},
+        strip_prefix=".",
+        left_out=76,
+    ),
+    "one beside its twin in parallel": Wrapped(
+        lambda: behind("module.", other()) | model(), strip_prefix=".", left_out=74
+    ),
+    "one with a word that begins the other's": Wrapped(
+        lambda: behind("module.", model()) | behind("module.ema.", other()),
+        "",
+        "module.",
+        strip_prefix="module.",
+        left_out=74,
+    ),
     "those behind more than was named": Wrapped(
         lambda: behind("student.backbone.", model()) | behind("teacher.backbone.", other()),
         "",
@@ -195,6 +219,16 @@ ASKED: dict[str, tuple[Callable[[], Any], str]] = {
         of_contrast,
         "holds several models, behind 'module.encoder_q.', 'module.encoder_k.'; "
         "choose with --strip-prefix module.encoder_q. or --strip-prefix module.encoder_k.",
+    ),
+    "a bare one and its average": (
+        lambda: {**model(), **behind("ema.", other())},
+        "holds several models, one without a prefix and behind 'ema.'; "
+        "choose with --strip-prefix . or --strip-prefix ema.",
+    ),
+    "a parallel one and its average in it": (
+        lambda: {**behind("module.", model()), **behind("module.ema.", other())},
+        "holds several models, behind 'module.', 'module.ema.'; "
+        "choose with --strip-prefix module. or --strip-prefix module.ema.",
     ),
     "the weights of a loss": (
         lambda: {"state_dict": {**behind("model.", model()), "criterion.weight": torch.ones(10)}},

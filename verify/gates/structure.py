@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from convert.casting import DEFAULT, DTYPES, widened
 from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
+from convert.key_formats.rules import Reshape
 from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
-from verify.gate import Gate, Measure
+from verify.gate import NOTE, Gate, Measure
 from verify.gates import STRUCTURE
 from verify.pair import Pair
 from verify.workers.worker import Worker
@@ -20,10 +21,17 @@ Digests = Mapping[str, Mapping[str, str]]
 
 
 def tensor_problems(pair: Pair) -> list[str]:
-    """What keeps either file from holding the architecture's tensors; no value is compared."""
+    """What keeps either file from holding the architecture's tensors; no value is compared.
+
+    A scale of another shape, which is read, is a problem of the target: Paddle's own loader does not take it.
+    """
+    named, stored = pair.target.named, pair.target.checkpoint.tensors
+    odd = {name: stored[named.keys[name]] for name, how in named.reshaped.items() if how is Reshape.VECTOR}
     problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
     lines = [f"source  {line}" for line in problems]
-    problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype])
+    problems = find_problems(
+        {**pair.target.tensors, **odd}, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype]
+    )
     return lines + [f"target  {line}" for line in problems]
 
 
@@ -88,8 +96,15 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
         STRUCTURE.limit,
         measures=(Measure("tensors", len(files["torch"])), Measure(PARAMETERS, count)),
         problems=tuple(problems),
-        details=(("digest", digest), ("readers", readers)),
+        details=(("digest", digest), ("readers", readers), *((NOTE, note) for note in [_note(pair)] if note)),
     )
+
+
+def _note(pair: Pair) -> str:
+    """What each file has beside its tensors that bears on them; "" where neither has."""
+    files = {"source": pair.source, "target": pair.target}
+    told = {name: (file.told, file.named.describe_numbers()) for name, file in files.items()}
+    return "; ".join(f"{name}: {text}" for name, texts in told.items() for text in texts if text)
 
 
 def _different(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

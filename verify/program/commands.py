@@ -48,6 +48,12 @@ COMMANDS = (
         parser="convert.inspect.cli:make_parser",
     ),
     Command(
+        "pair",
+        help="map any PyTorch model to a Paddle one, prove it, and write the table",
+        main="verify.pairing.cli:main",
+        parser="verify.pairing.cli:make_parser",
+    ),
+    Command(
         "env",
         help="print versions, machine and devices, for a bug report",
         main="verify.program.env:main",
@@ -66,6 +72,7 @@ examples:
   paddleferry convert --src x.pth --dst x.pdparams
   paddleferry verify --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --report out
   paddleferry inspect x.pth --tensors
+  paddleferry pair --torch timm:resnet18 --paddle paddle.vision:resnet18 --table resnet18.table.toml
   paddleferry verify --help                                  a command's own options and examples
   paddleferry env                                            for a bug report; names no path and no host
   paddleferry completion bash > ~/.local/share/bash-completion/completions/paddleferry

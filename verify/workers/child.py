@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from convert.endings import TERMINATIONS, shortages
 from convert.errors import FerryError
 from verify.workers.held import HeldFile, send_files
+from verify.workers.interpreter import Interpreter
 from verify.workers.messages import Failed
 
 Handlers = Mapping[type, Callable[[Any], Any]]
@@ -35,14 +37,21 @@ class Child:
         target: what it runs, `target(connection, *arguments)`; importable by its name.
         arguments: that can be pickled.
         hint: what may help where the system ended it.
+        python: the interpreter that runs it; "" for the parent's.
     """
 
-    def __init__(self, name: str, target: Callable[..., None], *arguments: Any, hint: str = "") -> None:
+    def __init__(
+        self, name: str, target: Callable[..., None], *arguments: Any, hint: str = "", python: str = ""
+    ) -> None:
         self.name = name
         self.hint = hint
         context = multiprocessing.get_context("spawn")  # a fork would carry the parent's threads' locks along
         self.connection, child_end = context.Pipe()
-        self.process = context.Process(target=target, args=(child_end, *arguments), daemon=True)
+        self.process: BaseProcess | Interpreter = (
+            Interpreter(python, target, arguments, (self.connection, child_end))
+            if python
+            else context.Process(target=target, args=(child_end, *arguments), daemon=True)
+        )
         _limit_waiting(self.connection, PATIENCE)
         try:
             with _hold_signals():

@@ -124,7 +124,7 @@ def test_a_file_that_ends_between_any_two_entries_is_refused(tmp_path: Path) -> 
 def test_a_file_without_a_head_is_taken_where_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.ckpt").write_bytes(WHOLE[: ENDS[-3]])
 
-    with pytest.raises(CheckpointError, match="has no head, as has a file that was cut .* choose --arch own"):
+    with pytest.raises(CheckpointError, match=r"has no head, as has a file that was cut .* choose --arch own"):
         Job.read("", tmp_path / "x.ckpt")
     assert Job.read("own", tmp_path / "x.ckpt").spec.num_classes == 0
 

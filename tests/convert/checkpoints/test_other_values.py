@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 import torch
 from safetensors.torch import save_file
+from wrapped_files import DIGITS, WEIGHTS
 
 from convert import CheckpointError, read_checkpoint
 from convert.casting import cast_state_dict
+from convert.checkpoints import write_checkpoint
+from convert.cli import main
 from convert.inspect.opened import open_everything
+from convert.state_dict import convert_state_dict
+from verify.program.commands import main as ferry
 
 WEIGHT = torch.arange(12.0).reshape(3, 4)
 
@@ -62,6 +68,47 @@ def test_tensors_without_values_are_named(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match="tensors of the device meta, which have no values; save the model once"):
         read_checkpoint(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("kind", ["float8", "sparse"])
+def test_who_is_told_what_to_save_is_not_sent_to_the_author(
+    kind: str, is_zip: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"w": KINDS[kind][0]}, tmp_path / "x.pth", _use_new_zipfile_serialization=is_zip)
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--plan"]) == 1
+
+    first, *others = capsys.readouterr().err.splitlines()
+    assert "; save tensor." in first
+    assert others == ["convert: nothing was written"]
+
+
+@pytest.mark.parametrize("command", [["convert"], ["convert", "--arch", "convnext_digits"], ["verify"]])
+@pytest.mark.parametrize("dtype", [paddle.float8_e4m3fn, paddle.float8_e5m2])
+def test_float8_of_paddle_is_told_though_the_file_calls_it_int8(
+    command: list[str], dtype: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_checkpoint(tmp_path / "x.pth", WEIGHTS, framework="torch")
+    state_dict = {name: paddle.to_tensor(values) for name, values in convert_state_dict(DIGITS, WEIGHTS).items()}
+    state_dict["norm.bias"] = state_dict["norm.bias"].astype(dtype)
+    paddle.save(state_dict, str(tmp_path / "x.pdparams"))
+    source, target = ("x.pth", "x.pdparams") if command == ["verify"] else ("x.pdparams", "y.pth")
+
+    assert ferry([*command, "--src", f"{tmp_path}/{source}", "--dst", f"{tmp_path}/{target}"]) == 1
+
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"paddleferry {command[0]}: {tmp_path}/x.pdparams: 1 tensor in int8, which paddle.save makes of float8, "
+        "first norm.bias; save tensor.astype('float32')"
+    )
+
+
+def test_float8_of_paddle_can_be_saved_as_is_advised(tmp_path: Path) -> None:
+    paddle.save(
+        {"w": paddle.to_tensor(WEIGHT.numpy()).astype("float8_e4m3fn").astype("float32")}, f"{tmp_path}/x.pdparams"
+    )
+
+    assert np.array_equal(read_checkpoint(tmp_path / "x.pdparams").tensors["w"], WEIGHT.numpy())
 
 
 def test_float8_of_safetensors_is_no_reason_to_ask_for_safetensors(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -86,12 +88,12 @@ def test_bytes_after_the_pickles_end_are_refused(tmp_path: Path) -> None:
 
 def test_an_object_other_than_a_dict_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.pdparams"
-    path.write_bytes(pickle.dumps([1, 2], protocol=4))
+    path.write_bytes(pickle.dumps(7, protocol=4))
 
     with pytest.raises(RefusedCheckpoint) as caught:
         read_checkpoint(path)
 
-    assert str(caught.value) == f"{path}: the pickle holds a list, not a dict of tensors; save model.state_dict()"
+    assert str(caught.value) == f"{path}: the pickle holds a int, not a dict of tensors; save model.state_dict()"
 
 
 def test_an_entry_that_is_no_tensor_is_named(tmp_path: Path) -> None:
@@ -104,3 +106,30 @@ def test_an_entry_that_is_no_tensor_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: the state dict holds 2 entries that are no tensors: 'epoch', 'lr'; save model.state_dict()"
     )
+
+
+@pytest.mark.parametrize(
+    ("wrap", "where"),
+    [
+        (lambda sd: [sd], "0"),
+        (lambda sd: (sd, 1), "0"),
+        (lambda sd: [{"epoch": 1}, {"net": sd}], "1.net"),
+        (lambda sd: {"models": [sd]}, "models.0"),
+    ],
+    ids=["list", "tuple", "nested", "in a dict"],
+)
+def test_the_state_dict_in_a_list_is_found(wrap: Callable[[Any], Any], where: str, tmp_path: Path) -> None:
+    values = np.arange(6, dtype="float32").reshape(2, 3)
+    paddle.save(wrap({name: paddle.to_tensor(values) for name in "abc"}), f"{tmp_path}/x.pdparams")
+
+    read = read_checkpoint(tmp_path / "x.pdparams")
+
+    assert read.wrapper == where
+    assert [np.array_equal(read.tensors[name], values) for name in "abc"] == [True] * 3
+
+
+def test_a_list_without_tensors_is_no_state_dict(tmp_path: Path) -> None:
+    paddle.save([1, 2], f"{tmp_path}/x.pdparams")
+
+    with pytest.raises(CheckpointError, match=r"holds a list, not a state dict; save model\.state_dict\(\)$"):
+        read_checkpoint(tmp_path / "x.pdparams")

@@ -19,11 +19,12 @@ from bad_files import SHARD, good_shards
 from checkpoint_files import as_tensors, run_python
 from library_keys import stored
 
-from convert import ARCHS, convert_state_dict, write_checkpoint
+from convert import ARCHS, CheckpointError, convert_state_dict, read_checkpoint, write_checkpoint
 from convert.checkpoints.containers import INDEX_SUFFIX
 from convert.digest import sha256_of, tensor_digest
 from convert.inspect.inspection import DIGESTED, PlaceFacts, inspect_file
 from convert.inspect.published import find_published, published_files
+from convert.inspect.text import as_text
 from verify.recipes.recipe import RECIPES
 from verify.selftest.weights import distinct_weights
 
@@ -255,3 +256,31 @@ def test_a_file_is_looked_at_without_a_framework(tmp_path: Path) -> None:
     child = run_python(code, tmp_path / "x.pth")
 
     assert (child.stdout.splitlines()[-1], child.stderr) == ("", "")
+
+
+def stepped_adam(framework: Any) -> dict[str, Any]:
+    """The state of Adam after one step."""
+    layer = framework.nn.Linear(3, 4)
+    adam = (
+        paddle.optimizer.Adam(parameters=layer.parameters())
+        if framework is paddle
+        else torch.optim.Adam(layer.parameters())
+    )
+    layer(framework.ones([2, 3])).sum().backward()
+    adam.step()
+    state: dict[str, Any] = adam.state_dict()
+    return state
+
+
+@pytest.mark.parametrize("framework", [paddle, torch])
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"opt": state}], ids=["bare", "in a dict"])
+def test_an_optimizers_state_is_told_as_convert_tells_it(framework: Any, wrap: Any, tmp_path: Path) -> None:
+    path = tmp_path / ("x.pdopt" if framework is paddle else "x.pth")
+    framework.save(wrap(stepped_adam(framework)), str(path))
+
+    (place,) = inspect_file(path).places
+
+    assert (place.is_optimizer, place.is_state_dict, place.recognised.reason) == (True, False, "")
+    assert "an optimizer's state" in as_text(inspect_file(path), tensors=False)
+    with pytest.raises(CheckpointError, match="holds an optimizer's state"):
+        read_checkpoint(path)

@@ -262,18 +262,6 @@ def test_detection_does_not_depend_on_the_order_of_keys(name: str, seed: int) ->
     assert {key: named.tensors[key].tobytes() for key in WEIGHTS} == {k: a.tobytes() for k, a in WEIGHTS.items()}
 
 
-def test_a_bare_model_beside_another_is_told_as_one() -> None:
-    theirs = stored(SMALL["plain"], "timm", WEIGHTS)
-
-    with pytest.raises(WrongChoice) as caught:
-        name_officially({**theirs, **{f"ema.{key}": array for key, array in theirs.items()}})
-
-    assert str(caught.value) == (
-        "holds several models, one without a prefix (to take it, save it alone) and behind 'ema.'; "
-        "choose with --strip-prefix ema."
-    )
-
-
 def test_of_very_many_models_a_few_are_named() -> None:
     keys = [f"m{n}.stages.0.0.dwconv.weight" for n in range(20)]
 

@@ -10,10 +10,17 @@ import pytest
 from pairs import MISFITS, WRONG_VALUES, Weights, write_pair
 from twins import TINY
 
+from convert.archs import ARCHS
+from convert.checkpoints import write_checkpoint, write_pdparams
 from convert.digest import combined_digest
+from convert.state_dict import convert_state_dict
 from verify.gate import Gate, Measure, Verdict
 from verify.gates import STRUCTURE
 from verify.gates.structure import file_digests, mismatch_gate, structure_gate, tensor_problems
+from verify.pair import read_pair
+from verify.selftest.weights import distinct_weights
+
+SPEC = ARCHS["convnext_digits"]
 
 # What is wrong, of which tensor, and how.
 PROBLEMS = {
@@ -121,3 +128,19 @@ def test_the_digests_of_both_files_are_in_one_layout(tmp_path: Path) -> None:
 
     assert not np.array_equal(pair.source.tensors["head.weight"], pair.target.tensors["head.weight"])
     assert files["torch"] == files["paddle"]
+
+
+def test_what_stands_beside_the_tensors_of_either_file_is_told(tmp_path: Path) -> None:
+    weights = distinct_weights(SPEC.params(), dtype="float32")
+    write_checkpoint(tmp_path / "x.safetensors", weights | {"best_acc1": np.array(70, "float32")}, framework="torch")
+    write_pdparams(tmp_path / "x.pdparams", convert_state_dict(SPEC, weights) | {"epoch": np.array(3)})
+    (tmp_path / "config.json").write_text('{"model_type": "convnext", "hidden_act": "gelu", "layer_norm_eps": 1e-6}')
+    pair = read_pair("", tmp_path / "x.safetensors", tmp_path / "x.pdparams")
+    files = file_digests(pair)
+
+    gate = structure_gate(pair, files, files, "")
+
+    left_out = "1 single number among the weights left out, for no network has one"
+    told = "config.json beside it, of transformers: hidden_act gelu, layer_norm_eps 1e-06"
+    assert gate.verdict is Verdict.PASSED
+    assert gate.note == f"source: {told}; source: {left_out}: best_acc1; target: {told}; target: {left_out}: epoch"

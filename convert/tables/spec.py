@@ -1,0 +1,92 @@
+"""A table in the place of an architecture: what converts by an architecture converts by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from convert.archs.spec import ArchSpec, Stage
+from convert.params import LeftOut, PaddleLeftOut, Param, Row, Shape
+from convert.tables.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec(ArchSpec):
+    """A network as its table has it: of one size, with one shape for each tensor.
+
+    What no table says, its blocks and its head, it has none of.
+
+    Attributes:
+        table: the network's.
+        num_classes: 0, for a table does not say which tensor is a head's.
+    """
+
+    stem_key: ClassVar[str] = ""
+    head_key: ClassVar[str] = ""
+    head_bias_key: ClassVar[str] = ""
+
+    table: Table
+    num_classes: int = 0
+
+    @classmethod
+    def of(cls, table: Table) -> TableSpec:
+        """The network of a table, by the table's name."""
+        return cls(name=table.name, table=table)
+
+    def rows(self) -> Iterator[Row]:
+        return iter(self.table.rows)
+
+    def params(self) -> tuple[Param, ...]:
+        return self._params
+
+    def left_out(self) -> dict[str, LeftOut]:
+        return self._left_out
+
+    def paddle_left_out(self) -> dict[str, PaddleLeftOut]:
+        return self._paddle_left_out
+
+    @cached_property
+    def _params(self) -> tuple[Param, ...]:
+        return super().params()
+
+    @cached_property
+    def _left_out(self) -> dict[str, LeftOut]:
+        return super().left_out()
+
+    @cached_property
+    def _paddle_left_out(self) -> dict[str, PaddleLeftOut]:
+        return {row.name: row for row in self.table.paddle_left_out}
+
+    @property
+    def own_names(self) -> bool:
+        return True
+
+    @property
+    def described(self) -> str:
+        return f"{self.table.torch.reference} in PyTorch, {self.table.paddle.reference} in Paddle"
+
+    @property
+    def answer(self) -> str:
+        return "as its model answers"
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return ()
+
+    @property
+    def features(self) -> int:
+        return 0
+
+    def resized(self, stages: Sequence[Stage]) -> TableSpec:  # noqa: ARG002 - as every specification is asked
+        """Itself: a table has one size."""
+        return self
+
+    def fitted_to(self, shapes: Mapping[str, Shape]) -> TableSpec:  # noqa: ARG002 - likewise
+        """Itself: a table has one shape for each tensor."""
+        return self

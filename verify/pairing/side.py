@@ -1,0 +1,286 @@
+"""The process that holds one model of a pair: what both frameworks' sides have in common."""
+
+from __future__ import annotations
+
+import abc
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from convert.arrays import Array
+from convert.errors import shown
+from verify.pairing.code import file_module, user_errors
+from verify.pairing.messages import (
+    BuildJob,
+    Built,
+    ChangeSetting,
+    Passed,
+    RoundConstants,
+    RunJob,
+    SetTensor,
+    SurveyJob,
+    WalkJob,
+)
+from verify.pairing.survey import LayerFact, Survey, is_in
+from verify.workers.child import answer
+from verify.workers.messages import GoOn
+from verify.workers.settings import keep_out_of_the_output
+
+SEED = 7  # of the noise by which a model's calls are taken down; no value of it is compared
+
+
+class Handle(Protocol):
+    """What a hook is taken away by."""
+
+    def remove(self) -> None: ...
+
+
+class Side(abc.ABC):
+    """Holds one model. Every method that names a layer means its path in the model, "" for the model itself."""
+
+    framework: str
+    settings: dict[str, tuple[str, ...]]  # PyTorch's word for a setting to the attributes that hold it here
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.library = ""
+        self.refusal = ""
+
+    @abc.abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Of the framework and of what the model came from."""
+
+    @abc.abstractmethod
+    def library_model(self, library: str, name: str, arguments: dict[str, Any]) -> Any:
+        """A model that a library knows by name. Raises FerryError where the library is not this framework's."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Has the model in evaluation mode and its floating-point tensors in float64."""
+
+    @abc.abstractmethod
+    def layers(self) -> list[tuple[str, Any]]:
+        """Every layer by its path, in the order of definition, the model itself among them."""
+
+    @abc.abstractmethod
+    def fact(self, path: str, layer: Any) -> LayerFact:
+        """What is taken down of a layer."""
+
+    @abc.abstractmethod
+    def tensor(self, values: Array) -> Any:
+        """The framework's own tensor of those values."""
+
+    @abc.abstractmethod
+    def is_tensor(self, value: Any) -> bool:
+        """Whether it is the framework's tensor."""
+
+    @abc.abstractmethod
+    def call(self, batch: Array) -> Any:
+        """What the model answers, no gradient kept."""
+
+    @abc.abstractmethod
+    def set_tensor(self, job: SetTensor) -> None:
+        """Copies values into a tensor of the state dict."""
+
+    @abc.abstractmethod
+    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
+        """Has that called before each of the layer's calls."""
+
+    @abc.abstractmethod
+    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
+        """Has that called with the first input and the output of each call; what it returns goes on."""
+
+    @abc.abstractmethod
+    def set_training(self, training: bool) -> None:
+        """Evaluation mode, or training mode but for norms that keep statistics."""
+
+    def build(self, job: BuildJob) -> Built:
+        """The model, settled."""
+        with user_errors(f"{job.model.reference} cannot be built"):
+            if job.model.setup:
+                self._named(job.model.setup, job.folders)()
+            self.model = self._built(job)
+            self.settle()
+        kind = type(self.model)
+        return Built(f"{kind.__module__}.{kind.__qualname__}", self.versions())
+
+    def survey(self, job: SurveyJob) -> Survey | None:
+        """What the model is made of, and what it calls for an input of that shape."""
+        called: dict[str, None] = {}
+        layers = [(path, layer, self.fact(path, layer)) for path, layer in self.layers()]
+        owning = [(path, layer) for path, layer, fact in layers if fact.tensors]
+        with self._hooked(self.before(layer, partial(called.setdefault, path)) for path, layer in owning):
+            noise = np.random.default_rng(SEED).standard_normal(job.shape)
+            try:
+                self.call(noise)
+            except Exception as error:  # noqa: BLE001 - whatever a model raises at a size that it is not made for
+                self.refusal = f"{type(error).__name__}: {shown(error, 300)}"
+                return None
+        facts = tuple(fact for _, _, fact in layers if fact.tensors)
+        return Survey(self.framework, facts, tuple(called), job.shape[2:], self.versions())
+
+    def run(self, job: RunJob) -> tuple[Array, ...] | None:
+        """The model's answers; None in a training mode that is not the same twice."""
+        self.set_training(job.training)
+        try:
+            with user_errors("the model cannot be run"):
+                answers = tuple(self.arrays(self.call(job.batch)))
+                if job.training:
+                    again = self.arrays(self.call(job.batch))
+                    if not all(np.array_equal(*both) for both in zip(answers, again, strict=True)):
+                        return None
+        finally:
+            self.set_training(False)
+        return answers
+
+    def arrays(self, answer: Any) -> Iterator[Array]:
+        """Every tensor of an answer, in the order of its parts."""
+        if self.is_tensor(answer):
+            yield np.array(answer.detach().numpy())
+        elif isinstance(answer, dict):
+            for key in answer:
+                yield from self.arrays(answer[key])
+        elif isinstance(answer, (list, tuple)):
+            for part in answer:
+                yield from self.arrays(part)
+
+    def round_constants(self, _job: RoundConstants) -> None:
+        """Rounds every eps to float32, as Paddle keeps it."""
+        for _path, layer in self.layers():
+            for attribute in self.settings["eps"]:
+                if isinstance(value := getattr(layer, attribute, None), float):
+                    setattr(layer, attribute, float(np.float32(value)))
+
+    def change_setting(self, job: ChangeSetting) -> object:
+        """Sets a layer's setting; gives the former value."""
+        layer = dict(self.layers())[job.path]
+        attribute = next(name for name in self.settings[job.name] if hasattr(layer, name))
+        former = getattr(layer, attribute)
+        setattr(layer, attribute, job.value)
+        return former
+
+    def setting_values(self, layer: Any) -> dict[str, object]:
+        """A layer's settings, in plain values."""
+        found = {}
+        for name, attributes in self.settings.items():
+            for attribute in attributes:
+                if (value := plain(getattr(layer, attribute, None))) is not None:
+                    found[name] = value
+                    break
+        return found
+
+    def walk(self, job: WalkJob, exchange: Callable[[Passed], Array | None]) -> None:
+        """One forward pass; what each layer got and gave goes through `exchange`, whose array goes on in its place."""
+        layers = dict(self.layers())
+        between: list[str] = []
+
+        def pass_on(path: str, given: Any, output: Any) -> Any:
+            first = output[0] if isinstance(output, tuple) else output
+            if not (self.is_tensor(first) and self.is_tensor(given)):
+                return output
+            kinds = tuple(between)
+            between.clear()
+            passed = Passed(path, given.detach().numpy(), first.detach().numpy(), kinds)
+            replacement = exchange(passed)
+            if replacement is None:
+                return output
+            tensor = self.tensor(replacement)
+            return (tensor, *output[1:]) if isinstance(output, tuple) else tensor
+
+        def note(kind: str) -> None:
+            between.append(kind)
+
+        hooks = [self.after(layers[path], partial(pass_on, path)) for path in job.layers]
+        owners = {path for path, layer in layers.items() if self.fact(path, layer).tensors}
+        hooks += [
+            self.before(layer, partial(note, type(layer).__name__))
+            for path, layer in layers.items()
+            if path not in owners and not any(other != path and is_in(other, path) for other in layers)
+        ]
+        with self._hooked(hooks), user_errors("the model cannot be run"):
+            self.call(job.batch)
+
+    @contextmanager
+    def _hooked(self, hooks: Iterable[Handle]) -> Iterator[None]:
+        handles = list(hooks)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _built(self, job: BuildJob) -> Any:
+        library, _, name = job.model.reference.partition(":")
+        arguments = dict(job.model.arguments)
+        if library in LIBRARIES:
+            self.library = library.partition(".")[0]
+            return self.library_model(library, name, arguments)
+        return self._named(job.model.reference, job.folders)(**arguments)
+
+    def _named(self, reference: str, folders: tuple[str, ...]) -> Any:
+        module, _, name = reference.rpartition(":")
+        sys.path += [folder for folder in folders if folder not in sys.path]
+        owner: Any = file_module(Path(module)) if module.endswith(".py") else importlib.import_module(module)
+        self.library = self.library or module.partition(".")[0]
+        for part in name.split("."):
+            owner = getattr(owner, part)
+        return owner
+
+
+LIBRARIES = ("timm", "torchvision", "paddle.vision")  # whose models have names
+
+
+def plain(value: Any) -> object:
+    """A setting's value, where it is one; None for everything else."""
+    if isinstance(value, (bool, str, int, float)):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
+        return tuple(value)
+    return None
+
+
+def serve(connection: Connection, framework: str, threads: int) -> None:
+    """Answers a parent's messages about one framework's model until it is done."""
+    from verify.workers.settings import settle_process
+
+    keep_out_of_the_output()
+    settle_process(framework, threads)
+    try:
+        module = importlib.import_module(f"verify.pairing.{framework}_side")
+        side: Side = module.make_side()
+    except ModuleNotFoundError as error:
+        connection.send(_failed(f"{error.name} is not installed for {sys.executable}"))
+        return
+    connection.send(side.framework)
+
+    def exchange(passed: Passed) -> Array | None:
+        connection.send(passed)
+        reply: GoOn = connection.recv()
+        return reply.replacement
+
+    answer(
+        connection,
+        {
+            BuildJob: side.build,
+            SurveyJob: lambda job: side.survey(job) or side.refusal,
+            SetTensor: side.set_tensor,
+            RoundConstants: side.round_constants,
+            RunJob: side.run,
+            ChangeSetting: side.change_setting,
+            WalkJob: lambda job: side.walk(job, exchange),
+        },
+    )
+
+
+def _failed(text: str) -> Any:
+    from verify.workers.messages import Failed
+
+    return Failed(text)

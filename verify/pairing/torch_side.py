@@ -1,0 +1,157 @@
+"""PyTorch's side of a pair. Loaded in its own process only."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from convert.arrays import Array
+from convert.errors import FerryError
+from verify.pairing.messages import RoundConstants, SetTensor
+from verify.pairing.side import Handle, Side
+from verify.pairing.survey import LayerFact, Role, TensorFact
+
+NORM_ROLES = {
+    "weight": Role.SCALE,
+    "bias": Role.SHIFT,
+    "running_mean": Role.MEAN,
+    "running_var": Role.VARIANCE,
+    "num_batches_tracked": Role.COUNTER,
+}
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+class TorchSide(Side):
+    """Holds one PyTorch model."""
+
+    framework = "torch"
+    settings = {  # noqa: RUF012 - one table for all
+        "eps": ("eps",),
+        "stride": ("stride",),
+        "padding": ("padding",),
+        "dilation": ("dilation",),
+        "groups": ("groups",),
+        "kernel_size": ("kernel_size",),
+    }
+
+    def versions(self) -> dict[str, str]:
+        return {"torch": str(torch.__version__), **library_version(self.library, "torch")}
+
+    def library_model(self, library: str, name: str, arguments: dict[str, Any]) -> Any:
+        if library == "timm":
+            return importlib.import_module("timm").create_model(name, pretrained=False, **arguments)
+        if library == "torchvision":
+            return importlib.import_module("torchvision.models").get_model(name, weights=None, **arguments)
+        raise FerryError(
+            f"{library}:{name} is a model of Paddle; --torch takes timm:NAME, torchvision:NAME or CODE:NAME"
+        )
+
+    def settle(self) -> None:
+        if not isinstance(self.model, nn.Module):
+            raise FerryError(f"it is of type {type(self.model).__name__}, and no torch.nn.Module")
+        self.model.double().eval()
+
+    def layers(self) -> list[tuple[str, Any]]:
+        return list(self.model.named_modules())
+
+    def fact(self, path: str, layer: Any) -> LayerFact:
+        prefix, persistent = f"{path}." if path else "", self.model.state_dict().keys()
+        own = {**dict(layer.named_parameters(recurse=False)), **dict(layer.named_buffers(recurse=False))}
+        tensors = tuple(
+            TensorFact(
+                prefix + leaf,
+                tuple(tensor.shape),
+                str(tensor.dtype).removeprefix("torch."),
+                role_of(layer, leaf, tensor),
+            )
+            for leaf, tensor in own.items()
+            if prefix + leaf in persistent
+        )
+        kind = type(layer)
+        return LayerFact(path, f"{kind.__module__}.{kind.__qualname__}", tensors, self.setting_values(layer))
+
+    def tensor(self, values: Array) -> Any:
+        return torch.from_numpy(values.copy())
+
+    def is_tensor(self, value: Any) -> bool:
+        return isinstance(value, torch.Tensor)
+
+    def call(self, batch: Array) -> Any:
+        with torch.no_grad():
+            return self.model(torch.from_numpy(batch.copy()))
+
+    def set_tensor(self, job: SetTensor) -> None:
+        with torch.no_grad():
+            self.model.state_dict()[job.name].copy_(torch.from_numpy(job.values.copy()))
+
+    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
+        handle: Handle = layer.register_forward_pre_hook(lambda *_: note())
+        return handle
+
+    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
+        handle: Handle = layer.register_forward_hook(
+            lambda _, given, output: exchange(given[0] if given else None, output)
+        )
+        return handle
+
+    def round_constants(self, job: RoundConstants) -> None:
+        super().round_constants(job)
+        for layer in self.model.modules():
+            if type(layer).__name__ in ("Hardsigmoid", "HardSigmoid"):
+                layer.forward = paddle_hardsigmoid
+
+    def set_training(self, training: bool) -> None:
+        self.model.train(training)
+        for layer in self.model.modules():
+            if isinstance(layer, _NormBase):
+                layer.eval()
+
+
+def paddle_hardsigmoid(x: torch.Tensor) -> torch.Tensor:
+    """As paddle.nn.functional.hardsigmoid computes it, whose slope is written out with seven digits.
+
+    https://www.paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/functional/hardsigmoid_en.html
+    """
+    return torch.clamp(x * 0.1666667 + 0.5, 0, 1)
+
+
+def role_of(layer: Any, leaf: str, tensor: Any) -> Role:
+    """What a tensor does in its layer."""
+    if leaf == "num_batches_tracked":
+        return Role.COUNTER
+    if not tensor.is_floating_point():
+        return Role.INTEGER
+    if isinstance(layer, NORMS) or "Norm" in type(layer).__name__:
+        return NORM_ROLES.get(leaf, Role.OTHER)
+    if isinstance(layer, nn.Linear):
+        return {"weight": Role.MATRIX, "bias": Role.BIAS}.get(leaf, Role.OTHER)
+    if isinstance(layer, _ConvNd):
+        pointwise = set(layer.kernel_size) == {1} and layer.groups == 1 and not isinstance(layer, _ConvTransposeNd)
+        return {"weight": Role.MATRIX if pointwise else Role.KERNEL, "bias": Role.BIAS}.get(leaf, Role.OTHER)
+    if isinstance(layer, nn.PReLU):
+        return Role.SLOPE
+    if isinstance(layer, nn.MultiheadAttention):
+        return {"in_proj_weight": Role.MATRIX, "in_proj_bias": Role.BIAS}.get(leaf, Role.OTHER)
+    return Role.OTHER
+
+
+def library_version(library: str, framework: str) -> dict[str, str]:
+    """The version of the package that a model came from, where it has one."""
+    if library in ("", framework):
+        return {}
+    try:
+        return {library: version(library)}
+    except PackageNotFoundError:
+        return {}
+
+
+def make_side() -> TorchSide:
+    """This process' side."""
+    return TorchSide()
