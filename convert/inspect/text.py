@@ -69,8 +69,8 @@ def _what(place: PlaceFacts) -> str:
         return f"{keys}{prefix}"
     classes = f"{known.num_classes} classes" if known.num_classes else "no head"
     layout = ", Paddle's layout" if known.framework == "paddle" else ""
-    variant = f" ({known.variant})" if known.variant else ""
-    return f"{known.arch}{variant}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{left_out}"
+    arch = f"{known.arch} ({known.variant})" if known.variant else known.arch
+    return f"{arch}, {classes}, {counted(known.in_chans, 'input channel')}, {keys}{prefix}{layout}{left_out}"
 
 
 def _beside_lines(inspection: Inspection) -> list[str]:
