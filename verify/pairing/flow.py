@@ -116,14 +116,14 @@ def apart(one: Array, other: Array) -> float:
 
 
 def _forms(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
-    yield array
+    if array.shape == shape:
+        yield array
     if array.size != math.prod(shape):
         return
     if array.ndim >= 3:
-        first, last = np.moveaxis(array, 1, -1), np.moveaxis(array, -1, 1)
-        for form in (first, last):
-            yield form
-            if len(shape) != array.ndim:
+        for form in (array, np.moveaxis(array, 1, -1), np.moveaxis(array, -1, 1)):
+            channels_stay = form.shape[-1] == shape[-1] or form.shape[1] == shape[1]
+            if form.shape == shape or (form.shape[0] == shape[0] and channels_stay):
                 yield form.reshape(shape)
     if _without_ones(array.shape) == _without_ones(shape):
         yield array.reshape(shape)

@@ -71,7 +71,7 @@ class PaddleSide(Side):
             raise FerryError(f"it is of type {type(self.model).__name__}, and no paddle.nn.Layer")
         # Layer.to casts integers too, and an index of floating-point numbers is none.
         kept = [
-            (layer, leaf, tensor)
+            (layer, leaf, tensor.clone())
             for layer in self.model.sublayers(include_self=True)
             for leaf, tensor in {**layer._buffers, **layer._parameters}.items()
             if tensor is not None and not is_floating(tensor)
