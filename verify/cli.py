@@ -16,6 +16,7 @@ from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, TargetError, WrongUsage
 from convert.regular import scratch_folder
 from verify import sample
+from verify.pairing.model_options import model_named
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
 from verify.recipes.protocol import Protocol
@@ -87,7 +88,8 @@ def _selftest(args: argparse.Namespace) -> int:
     from verify.workers.compute import Compute
 
     # Networks this small are no work for two threads, which would only wait for each other.
-    result = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
+    compute = Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32, pythons=args.python or ())
+    result = selftest(compute)
     print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
 
@@ -139,6 +141,9 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
         arch=arch,
         src=src,
         dst=dst,
+        table=args.table,
+        torch_model=model_named(args.torch, args.torch_arg, args.torch_setup),
+        paddle_model=model_named(args.paddle, args.paddle_arg, args.paddle_setup),
         weights=args.weights,
         strip_prefix=args.strip_prefix,
         dst_weights=args.dst_weights,
@@ -154,7 +159,13 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
         batch_size=args.batch_size,
         shard=args.shard,
         decoders=args.workers or CORES,
-        compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32, engine=args.engine),
+        compute=Compute(
+            device=args.device,
+            threads=args.threads or CORES,
+            tf32=args.tf32,
+            engine=args.engine,
+            pythons=args.python or (),
+        ),
         layers=args.layers,
         gradients=args.gradients,
         why=args.why,

@@ -63,7 +63,7 @@ def verify(options: Options) -> Result:
     """
     inputs = _read_inputs(options)
     pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
-    facts = facts_of(options, pair, chosen)
+    facts = facts_of(options, pair, chosen, inputs.strangers)
     if problems := tensor_problems(pair):
         gates = _completed([mismatch_gate(problems)], options, chosen, "the tensors do not fit the models")
         return Result(facts, gates, recipe=chosen.recipe)

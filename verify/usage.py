@@ -13,6 +13,7 @@ from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
 from verify.gates import order_in_words
+from verify.pairing.model_options import add_model_options
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
 from verify.store.facts import EAGER, ENGINES
 from verify.store.shard import Shard, parse_shard
@@ -29,6 +30,8 @@ examples:
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
+  %(prog)s --table resnet18.table.toml --src x.pth --dst x.pdparams --data imagenet/val --layers
+  %(prog)s --arch convnext_tiny --paddle my/convnext.py:build --src x.pth --dst x.pdparams
   %(prog)s --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   %(prog)s --merge out/*.sqlite --report out
 
@@ -55,7 +58,15 @@ USAGE = Usage(
         "--selftest": Rule((SELFTEST,)),
         "--merge": Rule((MERGE,)),
         "--sample": Rule((SAMPLE,)),
-        "--arch": Rule((PAIR,)),
+        "--arch": Rule((PAIR,), excludes=("--table",)),
+        "--table": Rule((PAIR,), excludes=("--recipe", "--engine")),
+        "--torch": Rule((PAIR,)),
+        "--torch-arg": Rule((PAIR,), needs=("--torch",)),
+        "--torch-setup": Rule((PAIR,), needs=("--torch",)),
+        "--paddle": Rule((PAIR,), excludes=("--engine",)),
+        "--paddle-arg": Rule((PAIR,), needs=("--paddle",)),
+        "--paddle-setup": Rule((PAIR,), needs=("--paddle",)),
+        "--python": Rule((SELFTEST, *RUNS)),
         "--src": Rule((PAIR,)),
         "--dst": Rule((PAIR,)),
         "--weights": Rule((PAIR,)),
@@ -110,6 +121,7 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
         "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
     )
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    _add_models(parser)
     _add_parts(parser)
     _add_data(parser)
     _add_protocol(parser)
@@ -117,6 +129,17 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     _add_run(parser)
     USAGE.add_needs(parser)
     return parser
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    models = parser.add_argument_group(
+        "models of somebody else's",
+        "A table states the pair and its tensors. Its models are built where timm, torchvision or paddle.vision knows\n"
+        "them by name; others are code, and run only where they are named here. Without a table, a model stands in\n"
+        "the place of ours, its tensors named as ours or as a library names them.",
+    )
+    models.add_argument("--table", type=Path, metavar="FILE", help="parameter table of the pair: .toml, .json")
+    add_model_options(models)
 
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:

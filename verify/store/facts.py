@@ -105,6 +105,23 @@ class DataFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableFacts:
+    """The parameter table that states the pair.
+
+    Attributes:
+        file: its name, without its folder.
+        sha256: of the file.
+        proof: on what both models were seen to answer alike, for people; empty where nobody compared them.
+        said_by: where the protocol comes from, for people; empty where no library has one.
+    """
+
+    file: str
+    sha256: str
+    proof: str
+    said_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What makes two runs the same one.
 
@@ -116,6 +133,8 @@ class Identity:
         recipe: the published evaluation that the protocol is, or departs from; None if there is none.
         versions: package to its version.
         data: what was run over; None where the checkpoints alone were compared.
+        models: framework to what its model is built by, where that is not one of ours.
+        table: that states the pair; None where its architecture is a known one.
     """
 
     arch: Architecture
@@ -125,6 +144,8 @@ class Identity:
     recipe: Recipe | None
     versions: Mapping[str, str]
     data: DataFacts | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    table: TableFacts | None = None
 
 
 EAGER, INFERENCE = "eager", "inference"

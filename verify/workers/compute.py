@@ -20,17 +20,23 @@ class Compute:
         threads: of each framework's math; on a CPU and on one GPU the two never compute at the same time.
         tf32: whether a GPU may round float32 to 10 bits of mantissa.
         engine: what computes Paddle's float32 logits, one of `facts.ENGINES`.
+        pythons: framework and the interpreter that has it, of those that this one has not.
     """
 
     device: str = "cpu"
     threads: int = CORES
     tf32: bool = False
     engine: str = EAGER
+    pythons: tuple[tuple[str, str], ...] = ()
 
     def device_of(self, framework: str) -> str:
         """That framework's device: "cpu" or "gpu:N"."""
         device = self.device.split(",")[0 if framework == "torch" else -1]
         return "gpu:0" if device == "gpu" else device
+
+    def python_of(self, framework: str) -> str:
+        """The interpreter that has that framework; "" for this one."""
+        return dict(self.pythons).get(framework, "")
 
     @property
     def has_two_devices(self) -> bool:

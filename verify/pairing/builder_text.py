@@ -1,0 +1,46 @@
+"""How a worker is told to build a model that is not of our model packages: a function of `builders`, and its text."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from convert.tables.table import ModelName
+
+MODULE = "verify.pairing.builders"
+NAMES, VERSIONS = f"{MODULE}:own_names", f"{MODULE}:own_versions"  # functions of it that a worker may be asked for
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A model as somebody defines it.
+
+    Attributes:
+        model: what is called.
+        folders: appended to where modules are looked for, because the command line named a module.
+        by_table: whether its tensors have a table's names; else those of a known architecture, ours or a library's.
+        fault: what is planted in it, "NAME@LAYER"; "" for nothing.
+    """
+
+    model: ModelName
+    folders: tuple[str, ...] = ()
+    by_table: bool = True
+    fault: str = ""
+
+    def builder(self, framework: str) -> str:
+        """What a `LoadJob` calls for it."""
+        model = self.model
+        values = (model.reference, model.arguments, model.setup, self.folders, self.by_table, self.fault)
+        return f"{MODULE}:build_{framework}:{values!r}"
+
+    @classmethod
+    def read(cls, text: str) -> Definition:
+        """The definition of a builder's text."""
+        reference, arguments, setup, folders, by_table, fault = ast.literal_eval(text)
+        return cls(ModelName(reference, arguments, setup), folders, by_table, fault)
+
+    @property
+    def words(self) -> str:
+        """What is called, for people: `timm:resnet18(num_classes=10)`."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.model.arguments)
+        return f"{self.model.reference}({arguments})" if arguments else self.model.reference
