@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from convert.tables.table import ModelName
 
 MODULE = "verify.pairing.builders"
-NAMES, VERSIONS = f"{MODULE}:own_names", f"{MODULE}:own_versions"  # functions of it that a worker may be asked for
+# Functions of it that a worker may be asked for.
+NAMES, VERSIONS, SETTINGS = f"{MODULE}:own_names", f"{MODULE}:own_versions", f"{MODULE}:layer_settings"
 
 
 @dataclass(frozen=True)
