@@ -36,8 +36,8 @@ from verify.store.facts import (
     Notes,
     RunFacts,
     Settings,
-    TableFacts,
 )
+from verify.store.table_facts import TableFacts
 from verify.workers.compute import Compute
 from verify.workers.worker import Worker
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import textwrap
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
 from verify.gates import order_in_words
-from verify.pairing.model_options import add_model_options
+from verify.pairing.model_options import add_model_group
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
 from verify.store.facts import EAGER, ENGINES
 from verify.store.shard import Shard, parse_shard
+from verify.workers.compute import device_named
 
 WIDTH = 118  # characters of a line of the epilog
 EPILOG = """\
@@ -59,13 +59,13 @@ USAGE = Usage(
         "--merge": Rule((MERGE,)),
         "--sample": Rule((SAMPLE,)),
         "--arch": Rule((PAIR,), excludes=("--table",)),
-        "--table": Rule((PAIR,), excludes=("--recipe", "--engine")),
-        "--torch": Rule((PAIR,)),
-        "--torch-arg": Rule((PAIR,), needs=("--torch",)),
-        "--torch-setup": Rule((PAIR,), needs=("--torch",)),
-        "--paddle": Rule((PAIR,), excludes=("--engine",)),
-        "--paddle-arg": Rule((PAIR,), needs=("--paddle",)),
-        "--paddle-setup": Rule((PAIR,), needs=("--paddle",)),
+        "--table": Rule((SELFTEST, PAIR), excludes=("--recipe", "--engine")),
+        "--torch": Rule((SELFTEST, PAIR)),
+        "--torch-arg": Rule((SELFTEST, PAIR), needs=("--torch",)),
+        "--torch-setup": Rule((SELFTEST, PAIR), needs=("--torch",)),
+        "--paddle": Rule((SELFTEST, PAIR), excludes=("--engine",)),
+        "--paddle-arg": Rule((SELFTEST, PAIR), needs=("--paddle",)),
+        "--paddle-setup": Rule((SELFTEST, PAIR), needs=("--paddle",)),
         "--python": Rule((SELFTEST, *RUNS)),
         "--src": Rule((PAIR,)),
         "--dst": Rule((PAIR,)),
@@ -121,7 +121,7 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
         "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
     )
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
-    _add_models(parser)
+    add_model_group(parser)
     _add_parts(parser)
     _add_data(parser)
     _add_protocol(parser)
@@ -129,17 +129,6 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
     _add_run(parser)
     USAGE.add_needs(parser)
     return parser
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    models = parser.add_argument_group(
-        "models of somebody else's",
-        "A table states the pair and its tensors. Its models are built where timm, torchvision or paddle.vision knows\n"
-        "them by name; others are code, and run only where they are named here. Without a table, a model stands in\n"
-        "the place of ours, its tensors named as ours or as a library names them.",
-    )
-    models.add_argument("--table", type=Path, metavar="FILE", help="parameter table of the pair: .toml, .json")
-    add_model_options(models)
 
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:
@@ -261,7 +250,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--threads", type=positive, metavar="N", help="of each framework's math (default: all cores)")
     run.add_argument(
         "--device",
-        type=_device,
+        type=device_named,
         default="cpu",
         metavar="DEVICE",
         help="cpu, gpu, gpu:N, or gpu:N,gpu:M for PyTorch's and Paddle's (default cpu)",
@@ -288,12 +277,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "programs and junit.xml for CI",
     )
     run.add_argument("--json", action="store_true", help="print the result, or the recipes, as JSON")
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
-    return text
 
 
 def _top1(text: str) -> float:

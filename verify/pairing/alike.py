@@ -1,4 +1,4 @@
-"""Whether two layers' outputs are the same, whatever their layout, and whichever of the two has its activation inside."""
+"""Whether two layers' outputs are the same, whatever their layout, and where one has its activation inside."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Likeness:
 def liken(expected: Array, actual: Array, limit: float) -> Likeness:
     """Compares PyTorch's output with Paddle's.
 
-    One may be the other's after an activation, which timm's norms and Paddle's old ones can have inside; then nothing is
-    said against the layer, for what follows gets the same or departs itself.
+    One may be the other's after an activation, which timm's norms and Paddle's old ones can have inside; then nothing
+    is said against the layer, for what follows gets the same or departs itself.
     """
     forms = list(_forms(expected, actual.shape))
     if not forms or not actual.size:

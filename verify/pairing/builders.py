@@ -58,6 +58,13 @@ def own_versions(model: Any) -> dict[str, str]:
     return versions
 
 
+def state_arrays(model: Any, framework: str) -> dict[str, Array]:
+    """Every tensor of a model's state dict."""
+    side = _side(framework)
+    side.model = model
+    return side.state_arrays()
+
+
 def layer_settings(model: Any, framework: str, path: str) -> dict[str, object]:
     """What a layer computes with besides its tensors, in values that are comparable between the frameworks."""
     side = _side(framework)

@@ -6,6 +6,7 @@ import argparse
 import ast
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert.errors import did_you_mean
@@ -19,20 +20,41 @@ KINDS = {
 }
 
 
-def add_model_options(parser: argparse._ActionsContainer, *, required: bool = False, instead: str = "") -> None:
+class Collect(argparse.Action):
+    """Keeps every value of an option that is given several times, whatever stood for none before the first."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, __: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, [*(before if isinstance(before, list) else []), values])
+
+
+def add_model_group(parser: argparse.ArgumentParser) -> None:
+    """Adds `--table` and the options of models to a command that verifies."""
+    group = parser.add_argument_group(
+        "models of somebody else's",
+        "A table states the pair and its tensors. Its models are built where timm, torchvision or paddle.vision knows\n"
+        "them by name; others are code, and run only where they are named here. Without a table, a model stands in\n"
+        "the place of ours, its tensors named as ours or as a library names them.",
+    )
+    group.add_argument("--table", type=Path, metavar="FILE", help="parameter table of the pair: .toml, .json")
+    add_model_options(group)
+
+
+def add_model_options(parser: argparse._ActionsContainer, *, required: bool = False) -> None:
     """Adds `--torch`, `--paddle`, what goes with them, and `--python`.
 
     Args:
         parser: of the command, or a group of it.
         required: whether the command can do without none of the models.
-        instead: what help says that they stand in place of.
     """
     for side, kinds in KINDS.items():
-        parser.add_argument(f"--{side}", required=required, metavar="MODEL", type=reference, help=f"{instead}{kinds}")
+        parser.add_argument(f"--{side}", required=required, metavar="MODEL", type=reference, help=kinds)
     for side in KINDS:
         parser.add_argument(
             f"--{side}-arg",
-            action="append",
+            action=Collect,
             type=argument,
             metavar="NAME=VALUE",
             help=f"keyword argument for {side}'s model, as often as needed: num_classes=10",

@@ -11,6 +11,7 @@ from verify.recipes.choose import How
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import Recipe
 from verify.store.shard import Shard
+from verify.store.table_facts import TableFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,23 +103,6 @@ class DataFacts:
     fingerprint: str
     class_map_sha256: str
     batch_size: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableFacts:
-    """The parameter table that states the pair.
-
-    Attributes:
-        file: its name, without its folder.
-        sha256: of the file.
-        proof: on what both models were seen to answer alike, for people; empty where nobody compared them.
-        said_by: where the protocol comes from, for people; empty where no library has one.
-    """
-
-    file: str
-    sha256: str
-    proof: str
-    said_by: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from verify.store.facts import (
     RunFacts,
     Setup,
     Speed,
-    TableFacts,
 )
+from verify.store.table_facts import TableFacts
 
 # How a recipe was chosen, after its name where there is one.
 HOW: dict[How, str] = {

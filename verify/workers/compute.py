@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 from dataclasses import dataclass
 
 from convert.frameworks import FRAMEWORKS
 from verify.store.facts import EAGER
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device_named(text: str) -> str:
+    """A device as `Compute` takes it; argparse says what is wrong with another text."""
+    if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,8 @@ FORGED = {
     ),
     "a way of choosing that there is not": (
         change("notes", "how", "guessed"),
-        "notes.how is 'guessed', not one of 'named', 'recognised', 'own values', 'neither', 'given'",
+        "notes.how is 'guessed', not one of 'named', 'recognised', 'own values', 'neither', 'given', "
+        "'library', 'table'",
     ),
     "more images than are listed": (
         change("identity", "data.images", 10**12),
