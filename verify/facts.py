@@ -60,7 +60,7 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe, strangers: Stra
         protocol=chosen.protocol,
         recipe=chosen.recipe,
         versions={"paddleferry": __version__, "numpy": np.__version__, "pillow": PIL.__version__},
-        models={framework: definition.words for framework, definition in strangers.definitions.items()},
+        models={framework: definition.facts for framework, definition in strangers.definitions.items()},
         table=_table(strangers),
     )
     notes = Notes(how=chosen.how, system=f"{platform.system()} {platform.machine()}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from pathlib import Path
 
+from convert.digest import sha256_of
 from convert.tables.table import ModelName
 
 MODULE = "verify.pairing.builders"
@@ -42,6 +44,15 @@ class Definition:
 
     @property
     def words(self) -> str:
-        """What is called, for people: `timm:resnet18(num_classes=10)`."""
+        """What is called, for people: `timm:resnet18(num_classes=10)`; of a file its name, without its folder."""
+        module, _, name = self.model.reference.rpartition(":")
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.model.arguments)
-        return f"{self.model.reference}({arguments})" if arguments else self.model.reference
+        called = f"{Path(module).name if module.endswith('.py') else module}:{name}"
+        return f"{called}({arguments})" if arguments else called
+
+    @property
+    def facts(self) -> str:
+        """What is called, and the SHA-256 of a file that it is in."""
+        file = Path(self.model.reference.rpartition(":")[0])
+        known = file.suffix == ".py" and file.is_file()
+        return f"{self.words}, sha256 {sha256_of(file)}" if known else self.words
