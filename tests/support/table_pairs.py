@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +126,9 @@ def weights_of_net(seed: int = 0) -> dict[str, Array]:
     weights = {}
     for row in ROWS:
         if isinstance(row, Param):
-            values = random.uniform(0.5, 1.5, row.shape) * (1 if "var" in row.torch_name else random.choice([-1, 1]))
-            weights[row.torch_name] = (values if len(row.shape) == 1 else random.normal(0, 0.4, row.shape)).astype("f4")
+            positive = row.torch_name in ("norm.weight", "norm.running_var")
+            values = random.uniform(0.5, 1.5, row.shape) if positive else random.normal(0, 0.4, row.shape)
+            weights[row.torch_name] = values.astype("f4")
     return weights
 
 
@@ -150,6 +151,5 @@ def write_pair(folder: Path, *, paddle: Mapping[str, str] | None = None, torch: 
     path.write_text(format_table(table), encoding="utf-8")
     src, dst = folder / "x.pth", folder / "x.pdparams"
     write_checkpoint(src, weights, framework="torch", force=True)
-    spec = replace(TableSpec.of(table))
-    write_checkpoint(dst, convert_state_dict(spec, weights), framework="paddle", force=True)
+    write_checkpoint(dst, convert_state_dict(TableSpec.of(table), weights), framework="paddle", force=True)
     return TablePair(path, table.torch.reference, table.paddle.reference, src, dst)

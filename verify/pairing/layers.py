@@ -74,7 +74,7 @@ def run_paired_layers(
 def _note(others: list[str]) -> str:
     if not others:
         return ""
-    return f"{counted(len(others), 'layer')} without a counterpart of its own, first {others[0] or 'the model itself'}"
+    return f"not compared by themselves: {counted(len(others), 'layer')}, first {others[0] or 'the model itself'}"
 
 
 def _compare_units(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from verify.pairing.side import Side
@@ -23,9 +24,16 @@ def plant(side: Side, fault: str) -> None:
     FAULTS[name](side, dict(side.layers())[path])
 
 
-def layers_of(model: Any) -> dict[str, tuple[str, ...]]:
-    """Name of each fault to the layers of a model that can have it."""
+def layers_of(model: Any, shape: Sequence[int]) -> dict[str, tuple[str, ...]]:
+    """Name of each fault to the layers that can have it, of those that the model runs for an image (N, C, H, W)."""
+    called: set[int] = set()
     layers = {path: layer for path, layer in model.named_sublayers(include_self=True) if path}
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: called.add(id(layer))) for layer in layers.values()]
+    with paddle.no_grad():
+        model(paddle.zeros(shape, "float64"))
+    for hook in hooks:
+        hook.remove()
+    layers = {path: layer for path, layer in layers.items() if id(layer) in called}
     return {name: tuple(path for path, layer in layers.items() if fits(layer)) for name, fits in FITS.items()}
 
 

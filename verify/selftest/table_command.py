@@ -61,7 +61,7 @@ def selftest_table(strangers: Strangers, compute: Compute) -> Selftest:
         )
         faults = [
             *tensor_faults(strangers.spec, target),
-            *layer_faults(_layers(strangers, compute), strangers.definitions[PADDLE]),
+            *layer_faults(_layers(strangers, strangers.spec, compute), strangers.definitions[PADDLE]),
         ]
         with start_workers(compute) as workers:
             bench = Bench(workers=workers, compute=compute, scratch=folder)
@@ -98,10 +98,10 @@ def _check(survey: Survey, spec: TableSpec) -> None:
         raise FerryError(f"PyTorch's model has no {missing[0]}, which the table has")
 
 
-def _layers(strangers: Strangers, compute: Compute) -> dict[str, tuple[str, ...]]:
+def _layers(strangers: Strangers, spec: TableSpec, compute: Compute) -> dict[str, tuple[str, ...]]:
     """Name of each fault to the layers of Paddle's model that can have it."""
     definition = strangers.definitions[PADDLE]
     with PairModel("paddle", compute.threads, compute.python_of("paddle")) as model:
         model.build(definition.model, definition.folders)
-        layers: dict[str, tuple[str, ...]] = model.ask(LAYERS)
+        layers: dict[str, tuple[str, ...]] = model.ask(LAYERS, (1, spec.in_chans, *_size(strangers)))
         return layers

@@ -70,10 +70,9 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TablePair:
     return write_pair(tmp_path)
 
 
+@pytest.mark.usefixtures("pair")
 @pytest.mark.parametrize(("framework", "kind"), CASES)
-def test_what_a_table_names_is_refused_before_anything_is_imported(
-    framework: str, kind: str, tmp_path: Path, pair: TablePair
-) -> None:
+def test_what_a_table_names_is_refused_before_anything_is_imported(framework: str, kind: str, tmp_path: Path) -> None:
     table = hostile(framework, kind, tmp_path)
     before = set(sys.modules)
 
@@ -108,14 +107,14 @@ def test_the_command_refuses_it_and_runs_nothing(
     assert not (tmp_path / MARK).exists()
 
 
-def test_the_selftest_refuses_it_too(tmp_path: Path, pair: TablePair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_selftest_refuses_it_too(pair: TablePair, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["--selftest", "--table", str(pair.table)])
 
     assert status == 1
     assert "a table is only data" in capsys.readouterr().err
 
 
-def test_a_model_on_the_command_line_stands_in_place_of_the_table_s(tmp_path: Path, pair: TablePair) -> None:
+def test_a_model_on_the_command_line_stands_in_place_of_the_table_s(pair: TablePair) -> None:
     models = {"torch": ModelName("mine:build"), "paddle": ModelName("mine_paddle:build")}
 
     strangers = Strangers.read(pair.table, models)
