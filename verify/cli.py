@@ -21,6 +21,7 @@ from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import get_recipe
+from verify.store.facts import EAGER
 from verify.usage import USAGE, make_parser
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
     from verify.why.question import SAMPLE
     from verify.workers.compute import CORES, Compute
 
+    if args.engine != EAGER and (args.table or args.paddle):
+        raise WrongUsage(f"--engine {args.engine} is for our own networks: leave it out, or --table and --paddle")
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
     models = _models(args)
     if scratch:  # --sample
