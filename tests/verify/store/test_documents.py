@@ -114,8 +114,8 @@ FORGED = {
         "notes.speed.seconds is nan, not a finite number",
     ),
     "a way of choosing that there is not": (
-        change("notes", "how", "guessed"),
-        "notes.how is 'guessed', not one of 'named', 'recognised', 'own values', 'neither', 'given', 'library', 'table'",
+        change("notes", "how", "?"),
+        "notes.how is '?', not one of 'named', 'recognised', 'own values', 'neither', 'given', 'library', 'table'",
     ),
     "more images than are listed": (
         change("identity", "data.images", 10**12),

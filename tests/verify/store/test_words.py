@@ -33,7 +33,8 @@ def test_a_full_run_has_every_fact_in_its_order() -> None:
 
     assert fact_words(full_facts()) == {
         "arch": "convnext_tiny, 1000 classes, 3 input channels, recognised",
-        "table": f"net.table.toml sha256 {digests['7d']}, proven: max rel 1.2e-12 on 224 x 256, protocol timm's for net",
+        "table": f"net.table.toml sha256 {digests['7d']}, proven: max rel 1.2e-12 on 224 x 256, "
+        "protocol timm's for net",
         "models": "torch by timm:net, paddle by net_paddle.py:build",
         "source": f"x.safetensors.index.json sha256 {digests['1f']}, a.safetensors sha256 {digests['5a']}, "
         f"b.safetensors sha256 {digests['5b']}, state dict 'model_ema', prefix 'module.'",
