@@ -24,7 +24,6 @@ OTHERS = {
     "convert/ownership.py": {"--yes", "--force-reinstall", "--no-deps"},  # pip's, in a command line of pip
     "convert/inspect/recognised.py": {"--arch"},  # convert's advice, which is taken out
     "convert/source/unlike.py": {"--list"},  # convert's, and called so
-    "verify/workers/interpreter.py": {"--python"},  # pair's, which alone has processes of other interpreters
     "verify/workers/batches.py": {"--shm-size"},  # docker's, and called so
 }
 

@@ -16,15 +16,20 @@ from convert.endings import shortages, status_of, terminable, word_of
 from convert.errors import FerryError, TargetError, WrongUsage
 from convert.regular import scratch_folder
 from verify import sample
+from verify.pairing.model_options import model_named
 from verify.recipes.choose import Overrides, named_protocol, own_protocol
 from verify.recipes.listing import recipe_table, recipes_as_json
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import get_recipe
+from verify.store.facts import EAGER
 from verify.usage import USAGE, make_parser
 
 if TYPE_CHECKING:
+    from convert.tables.table import ModelName
     from verify.options import Options
     from verify.result import Result
+    from verify.selftest.command import Selftest
+    from verify.workers.compute import Compute
 
 
 def main(argv: list[str] | None = None, *, prog: str = "verify") -> int:
@@ -87,9 +92,28 @@ def _selftest(args: argparse.Namespace) -> int:
     from verify.workers.compute import Compute
 
     # Networks this small are no work for two threads, which would only wait for each other.
-    result = selftest(Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32))
+    compute = Compute(device=args.device, threads=args.threads or 1, tf32=args.tf32, pythons=args.python or ())
+    strange = args.table or args.torch or args.paddle
+    result = _selftest_of_table(args, compute) if strange else selftest(compute)
     print_result(as_json(result) if args.json else as_text(result))
     return 0 if result.ok else 1
+
+
+def _selftest_of_table(args: argparse.Namespace, compute: Compute) -> Selftest:
+    from verify.pairing.stranger import Strangers
+    from verify.selftest.table_command import selftest_table
+
+    if not args.table:
+        raise WrongUsage("--selftest needs --table where --torch or --paddle is given: give it, or leave them out")
+    return selftest_table(Strangers.read(args.table, _models(args)), compute)
+
+
+def _models(args: argparse.Namespace) -> dict[str, ModelName | None]:
+    """Framework to the model that its options name."""
+    return {
+        "torch": model_named(args.torch, args.torch_arg, args.torch_setup),
+        "paddle": model_named(args.paddle, args.paddle_arg, args.paddle_setup),
+    }
 
 
 def _hand_over(result: Result, args: argparse.Namespace) -> int:
@@ -132,13 +156,19 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
     from verify.why.question import SAMPLE
     from verify.workers.compute import CORES, Compute
 
+    if args.engine != EAGER and (args.table or args.paddle):
+        raise WrongUsage(f"--engine {args.engine} is for our own networks: leave it out, or --table and --paddle")
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
+    models = _models(args)
     if scratch:  # --sample
         arch, src, dst, data = sample.ARCH, sample.CHECKPOINT, convert_sample(scratch), sample.IMAGES
     return Options(
         arch=arch,
         src=src,
         dst=dst,
+        table=args.table,
+        torch_model=models["torch"],
+        paddle_model=models["paddle"],
         weights=args.weights,
         strip_prefix=args.strip_prefix,
         dst_weights=args.dst_weights,
@@ -154,7 +184,13 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
         batch_size=args.batch_size,
         shard=args.shard,
         decoders=args.workers or CORES,
-        compute=Compute(device=args.device, threads=args.threads or CORES, tf32=args.tf32, engine=args.engine),
+        compute=Compute(
+            device=args.device,
+            threads=args.threads or CORES,
+            tf32=args.tf32,
+            engine=args.engine,
+            pythons=args.python or (),
+        ),
         layers=args.layers,
         gradients=args.gradients,
         why=args.why,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,17 @@ import PIL
 
 from convert.arrays import Array
 from convert.digest import sha256_of
+from convert.errors import shown
 from convert.source.read import Source
+from convert.tables.table import Proof
 from convert.version import __version__
 from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Dataset
 from verify.gates import kept_gates
 from verify.options import Options
 from verify.pair import Pair
+from verify.pairing.builder_text import VERSIONS
+from verify.pairing.stranger import NO_STRANGERS, Strangers
 from verify.recipes.choose import ChosenRecipe
 from verify.store.coverage import listing
 from verify.store.facts import (
@@ -33,12 +37,13 @@ from verify.store.facts import (
     RunFacts,
     Settings,
 )
+from verify.store.table_facts import TableFacts
 from verify.workers.compute import Compute
 from verify.workers.worker import Worker
 
 
-def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
-    """What is known before a framework is loaded."""
+def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe, strangers: Strangers = NO_STRANGERS) -> RunFacts:
+    """What is known before the workers are started."""
     spec = pair.spec
     arch = Architecture(
         name=spec.name,
@@ -56,6 +61,8 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
         protocol=chosen.protocol,
         recipe=chosen.recipe,
         versions={"paddleferry": __version__, "numpy": np.__version__, "pillow": PIL.__version__},
+        models={framework: definition.facts for framework, definition in strangers.definitions.items()},
+        table=_table(strangers),
     )
     notes = Notes(how=chosen.how, system=f"{platform.system()} {platform.machine()}")
     machine = Machine(device=options.compute.device)
@@ -65,7 +72,8 @@ def facts_of(options: Options, pair: Pair, chosen: ChosenRecipe) -> RunFacts:
 def add_workers(facts: RunFacts, compute: Compute, workers: Mapping[str, Worker]) -> RunFacts:
     """Those facts, and the frameworks' versions and what they compute with; waits until both are loaded."""
     frameworks = {name: worker.version for name, worker in workers.items()}
-    versions = {**facts.identity.versions, **frameworks}
+    libraries = {name: version for built in facts.identity.models for name, version in _libraries(workers[built])}
+    versions = {**facts.identity.versions, **frameworks, **libraries}
     setups = {name: worker.setup for name, worker in workers.items()}
     return replace(
         facts,
@@ -101,6 +109,31 @@ def add_data(facts: RunFacts, dataset: Dataset, options: Options, plan: RunPlan)
             files=dataset.state(),
         ),
     )
+
+
+def _libraries(worker: Worker) -> Iterable[tuple[str, str]]:
+    """The packages that a model which is not ours came from, and their versions."""
+    versions: Mapping[str, str] = worker.ask(VERSIONS)
+    return versions.items()
+
+
+def _table(strangers: Strangers) -> TableFacts | None:
+    if strangers.table is None or strangers.path is None:
+        return None
+    proof, asked = strangers.table.proof, strangers.asked
+    return TableFacts(
+        file=strangers.path.name,
+        sha256=strangers.sha256,
+        proof=_proof(proof) if proof else "",
+        said_by=asked.said_by if asked else "",
+    )
+
+
+def _proof(proof: Proof) -> str:
+    height, width = proof.size
+    versions = ", ".join(f"{shown(name)} {shown(version)}" for name, version in proof.versions)
+    eps = ", every eps rounded to float32" if proof.eps_as_float32 else ""
+    return f"max rel {proof.max_rel:.1e} on {height} x {width}{eps}, {versions}, {proof.date}"
 
 
 def _file(source: Source[Array]) -> CheckpointFile:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convert.archs import ArchSpec
 from convert.arrays import Array
 from convert.errors import FerryError, either
+from convert.frameworks import PADDLE, TORCH
 from convert.source.read import Selection
+from convert.tables.spec import TableSpec
 from verify.datasets import Dataset, read_dataset
 from verify.datasets.class_map import read_class_map
+from verify.gates.structure import tensor_problems
 from verify.options import Options
 from verify.pair import Pair, read_pair
-from verify.recipes.choose import MIN_SIZE, ChosenRecipe, WrongProtocol, choose_recipe
+from verify.pairing.stranger import NO_STRANGERS, Strangers
+from verify.recipes.choose import MIN_SIZE, ChosenRecipe, How, WrongProtocol, choose_recipe, protocol_of_model
 from verify.recipes.protocol import Protocol
 
 
@@ -26,12 +30,14 @@ class Inputs:
         class_indices: (classes,) int64, the model's outputs that are the data set's classes; None
             where all are.
         dataset: the validation set; None if there is none.
+        strangers: the models that are not ours, and the table that states them.
     """
 
     pair: Pair
     chosen: ChosenRecipe
     class_indices: Array | None
     dataset: Dataset | None
+    strangers: Strangers = NO_STRANGERS
 
     @classmethod
     def read(cls, options: Options) -> Inputs:
@@ -40,26 +46,36 @@ class Inputs:
         Raises:
             FerryError: one of them is no good, or does not go with another.
         """
+        given = {TORCH: options.torch_model, PADDLE: options.paddle_model}
+        strangers = Strangers.read(options.table, given)
         pair = read_pair(
-            options.arch,
+            strangers.spec or options.arch,
             options.src,
             options.dst,
             source_part=Selection(options.weights, options.strip_prefix),
             target_part=Selection(options.dst_weights, options.dst_strip_prefix, side="dst-"),
         )
+        pair = replace(pair, builders=strangers.builders)
+        if isinstance(pair.spec, TableSpec) and not tensor_problems(pair):
+            size = options.overrides.size if options.overrides else options.protocol.size
+            strangers = strangers.ask(pair.spec, file=options.src.name, size=size, compute=options.compute)
+            pair = replace(pair, spec=strangers.spec or pair.spec)
         if options.data is not None and not pair.spec.num_classes:
             raise FerryError(
                 f"--data: {options.dst} has no head, so there is no class to score or to compare, with or without "
                 "labels; leave --data out, for the gates on its features need none"
             )
-        chosen = _choose(options, pair)
+        chosen = _choose(options, pair, strangers)
         _check_size(pair.spec, chosen.protocol)
         class_indices = _read_class_indices(options, pair)
         dataset = _read_dataset(options, pair, class_indices)
-        return cls(pair=pair, chosen=chosen, class_indices=class_indices, dataset=dataset)
+        return cls(pair=pair, chosen=chosen, class_indices=class_indices, dataset=dataset, strangers=strangers)
 
 
-def _choose(options: Options, pair: Pair) -> ChosenRecipe:
+def _choose(options: Options, pair: Pair, strangers: Strangers) -> ChosenRecipe:
+    if options.overrides is not None and strangers.asked:
+        how: How = "library" if strangers.asked.said_by else "table"
+        return protocol_of_model(strangers.asked.protocol, options.overrides, how)
     if options.overrides is None:
         return ChosenRecipe(protocol=options.protocol, recipe=None, overridden=(), how="given")
     return choose_recipe(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from convert.arrays import Array
 from convert.paths import OptionalPathField, PathField
+from convert.tables.table import ModelName
 from verify.accuracy.evaluate import RunPlan
 from verify.datasets import Choice
 from verify.recipes.choose import Overrides
@@ -23,6 +24,9 @@ class Options:
         src: PyTorch's checkpoint.
         dst: Paddle's.
         arch: the architecture's name; "" to recognise it.
+        table: file of the pair's parameter table, in place of an architecture; None for a known one.
+        torch_model: what builds PyTorch's model, in place of ours or of the table's; None for that one.
+        paddle_model: what builds Paddle's, likewise.
         weights: which state dict of the source, by its path, where it holds several.
         strip_prefix: what the source's keys begin with that are verified; "" for what all begin with.
         dst_weights: which state dict of the target, likewise.
@@ -49,6 +53,9 @@ class Options:
     src: PathField = PathField()
     dst: PathField = PathField()
     arch: str = ""
+    table: OptionalPathField = OptionalPathField()
+    torch_model: ModelName | None = None
+    paddle_model: ModelName | None = None
     weights: str = ""
     strip_prefix: str = ""
     dst_weights: str = ""

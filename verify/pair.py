@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Pair:
         head_change: what became of the source's head on the way to the target; None where it stayed.
         dtype: that the target's tensors have, of those that `convert --dtype` makes; float32 where they have several,
             or another.
+        builders: framework to what builds its model, "module:function:text", where the model packages' own do not.
     """
 
     spec: ArchSpec
@@ -40,6 +41,7 @@ class Pair:
     expected: Mapping[str, Array]
     head_change: HeadChange | None = None
     dtype: str = DEFAULT
+    builders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rounds(self) -> bool:
@@ -72,7 +74,7 @@ class Pair:
             side.named.reshaped,
             dtype,
             digest,
-            builder,
+            builder or self.builders.get(framework, ""),
             self.dtype if rounding else "",
         )
 

@@ -24,6 +24,7 @@ from verify.gates.structure import file_digests, mismatch_gate, run_structure, t
 from verify.inputs import Inputs
 from verify.options import Options
 from verify.pair import Pair
+from verify.pairing.layers import run_paired_layers
 from verify.recipes.choose import ChosenRecipe
 from verify.report import check_folder, make_folder
 from verify.result import Result, conclude_run
@@ -63,7 +64,7 @@ def verify(options: Options) -> Result:
     """
     inputs = _read_inputs(options)
     pair, chosen, dataset = inputs.pair, inputs.chosen, inputs.dataset
-    facts = facts_of(options, pair, chosen)
+    facts = facts_of(options, pair, chosen, inputs.strangers)
     if problems := tensor_problems(pair):
         gates = _completed([mismatch_gate(problems)], options, chosen, "the tensors do not fit the models")
         return Result(facts, gates, recipe=chosen.recipe)
@@ -112,7 +113,8 @@ def _completed(gates: Sequence[Gate], options: Options, chosen: ChosenRecipe, re
 def _diagnose(
     options: Options, pair: Pair, workers: Mapping[str, Worker], inputs: ParityInputs
 ) -> tuple[tuple[Gate, ...], UnitReport | None]:
-    report = run_layers(pair, workers, inputs) if options.layers else None
+    compare = run_paired_layers if pair.builders else run_layers
+    report = compare(pair, workers, inputs) if options.layers else None
     gates = (layers_gate(report),) if report else ()
     if options.gradients:
         gates = (*gates, gradients_gate(run_gradients(pair, workers, inputs)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import textwrap
 from pathlib import Path
 
@@ -13,9 +12,11 @@ from convert.usage import Mode, Rule, Usage
 from convert.version import __version__
 from verify.datasets.layouts.names import LAYOUTS
 from verify.gates import order_in_words
+from verify.pairing.model_options import add_model_group
 from verify.recipes.protocol import INTERPOLATIONS, SQUASH
 from verify.store.facts import EAGER, ENGINES
 from verify.store.shard import Shard, parse_shard
+from verify.workers.compute import device_named
 
 WIDTH = 118  # characters of a line of the epilog
 EPILOG = """\
@@ -29,6 +30,8 @@ examples:
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data photos --unlabelled --json
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --layers --gradients
   %(prog)s --arch convnext_tiny --src x.pth --dst x.pdparams --data imagenet/val --why --expect 82.07
+  %(prog)s --table resnet18.table.toml --src x.pth --dst x.pdparams --data imagenet/val --layers
+  %(prog)s --arch convnext_tiny --paddle my/convnext.py:build --src x.pth --dst x.pdparams
   %(prog)s --src x.pth --dst x.pdparams --data imagenet/val --shard 2/8 --report out
   %(prog)s --merge out/*.sqlite --report out
 
@@ -55,7 +58,15 @@ USAGE = Usage(
         "--selftest": Rule((SELFTEST,)),
         "--merge": Rule((MERGE,)),
         "--sample": Rule((SAMPLE,)),
-        "--arch": Rule((PAIR,)),
+        "--arch": Rule((PAIR,), excludes=("--table",)),
+        "--table": Rule((SELFTEST, PAIR)),
+        "--torch": Rule((SELFTEST, PAIR)),
+        "--torch-arg": Rule((SELFTEST, PAIR), needs=("--torch",)),
+        "--torch-setup": Rule((SELFTEST, PAIR), needs=("--torch",)),
+        "--paddle": Rule((SELFTEST, PAIR)),
+        "--paddle-arg": Rule((SELFTEST, PAIR), needs=("--paddle",)),
+        "--paddle-setup": Rule((SELFTEST, PAIR), needs=("--paddle",)),
+        "--python": Rule((SELFTEST, *RUNS)),
         "--src": Rule((PAIR,)),
         "--dst": Rule((PAIR,)),
         "--weights": Rule((PAIR,)),
@@ -68,7 +79,7 @@ USAGE = Usage(
         "--classes": Rule((PAIR,), needs=("--data",), excludes=("--unlabelled",)),
         "--class-map": Rule((PAIR,), needs=("--data",)),
         "--unlabelled": Rule(RUNS, needs=("--data",)),
-        "--recipe": Rule((PAIR,)),
+        "--recipe": Rule((PAIR,), excludes=("--table",)),
         "--size": Rule(RUNS),
         "--resize": Rule(RUNS),
         "--crop-pct": Rule(RUNS),
@@ -110,6 +121,7 @@ def make_parser(prog: str = "verify") -> argparse.ArgumentParser:
         "--selftest", action="store_true", help="plant faults in known good pairs, and show which gate sees each"
     )
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
+    add_model_group(parser)
     _add_parts(parser)
     _add_data(parser)
     _add_protocol(parser)
@@ -238,7 +250,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--threads", type=positive, metavar="N", help="of each framework's math (default: all cores)")
     run.add_argument(
         "--device",
-        type=_device,
+        type=device_named,
         default="cpu",
         metavar="DEVICE",
         help="cpu, gpu, gpu:N, or gpu:N,gpu:M for PyTorch's and Paddle's (default cpu)",
@@ -265,12 +277,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "programs and junit.xml for CI",
     )
     run.add_argument("--json", action="store_true", help="print the result, or the recipes, as JSON")
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|gpu(:\d{1,3})?(,gpu:\d{1,3})?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected cpu, gpu, gpu:N or gpu:N,gpu:M")
-    return text
 
 
 def _top1(text: str) -> float:

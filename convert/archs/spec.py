@@ -91,6 +91,11 @@ class ArchSpec(abc.ABC):
         return False
 
     @property
+    def wide(self) -> bool:
+        """Whether its model takes an image wider than high: it does, unless the family says otherwise."""
+        return True
+
+    @property
     def described(self) -> str:
         """What it is besides its name, for people: "10 classes, 3 input channels"."""
         return f"{self.answer}, {counted(self.in_chans, 'input channel')}"

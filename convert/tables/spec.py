@@ -20,7 +20,9 @@ class TableSpec(ArchSpec):
 
     Attributes:
         table: the network's.
-        num_classes: 0, for a table does not say which tensor is a head's.
+        num_classes: 0, for a table does not say which tensor is a head's; whoever has run the model states it.
+        numbers: that the model answers with for an image, as whoever has run it states them.
+        takes_wide: whether the model takes an image wider than high.
     """
 
     stem_key: ClassVar[str] = ""
@@ -29,11 +31,17 @@ class TableSpec(ArchSpec):
 
     table: Table
     num_classes: int = 0
+    numbers: int = 0
+    takes_wide: bool = True
 
     @classmethod
     def of(cls, table: Table) -> TableSpec:
-        """The network of a table, by the table's name."""
-        return cls(name=table.name, table=table)
+        """The network of a table, by the table's name; its proof says which images it takes."""
+        proof = table.proof
+        if proof is None:
+            return cls(name=table.name, table=table)
+        height, width = proof.size
+        return cls(name=table.name, table=table, in_chans=proof.in_chans, takes_wide=height != width)
 
     def rows(self) -> Iterator[Row]:
         return iter(self.table.rows)
@@ -64,6 +72,10 @@ class TableSpec(ArchSpec):
         return True
 
     @property
+    def wide(self) -> bool:
+        return self.takes_wide
+
+    @property
     def described(self) -> str:
         return f"{self.table.torch.reference} in PyTorch, {self.table.paddle.reference} in Paddle"
 
@@ -81,7 +93,11 @@ class TableSpec(ArchSpec):
 
     @property
     def features(self) -> int:
-        return 0
+        return self.numbers
+
+    @property
+    def outputs(self) -> int:
+        return self.numbers
 
     def resized(self, stages: Sequence[Stage]) -> TableSpec:  # noqa: ARG002 - as every specification is asked
         """Itself: a table has one size."""

@@ -10,7 +10,17 @@ import pytest
 
 from convert.usage import Mode, Usage
 
-VALUES = {"--shard": "1/1", "--device": "gpu"}  # any other option that takes a value takes ANY, or one of its choices
+VALUES = {
+    "--shard": "1/1",
+    "--device": "gpu",
+    "--torch": "timm:a",
+    "--torch-arg": "a=1",
+    "--torch-setup": "a:b",
+    "--paddle": "a:b",
+    "--paddle-arg": "a=1",
+    "--paddle-setup": "a:b",
+    "--python": "torch=a",
+}  # any other option that takes a value takes ANY, or one of its choices
 ANY = "64"
 
 

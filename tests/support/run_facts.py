@@ -26,6 +26,7 @@ from verify.store.facts import (
 )
 from verify.store.rows import ImageRow
 from verify.store.shard import Shard
+from verify.store.table_facts import TableFacts
 
 RECIPE = Recipe(
     name="convnext_tiny.fb_in1k",
@@ -122,11 +123,20 @@ def full_facts() -> RunFacts:
         shards=shards,
     )
     data = replace(data_facts(7), class_map_sha256="6c" * 32)
+    table = TableFacts(
+        file="net.table.toml", sha256="7d" * 32, proof="max rel 1.2e-12 on 224 x 256", said_by="timm's for net"
+    )
+    models = {"torch": "timm:net", "paddle": "net_paddle.py:build"}
     another = AnotherRun(kept_as="run.0123abcd.sqlite", differs=("protocol", "device"))
     return replace(
         facts,
         identity=replace(
-            facts.identity, arch=replace(ARCH, recognised=True, variant="X's: tanh GELU"), source=source, data=data
+            facts.identity,
+            arch=replace(ARCH, recognised=True, variant="X's: tanh GELU"),
+            source=source,
+            data=data,
+            models=models,
+            table=table,
         ),
         machines=(cpu_machine(3),),
         notes=replace(

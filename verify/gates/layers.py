@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.errors import counted
 from convert.frameworks import FRAMEWORKS
-from verify.gate import Gate, Measure
+from verify.gate import NOTE, Gate, Measure
 from verify.gates import LAYERS
 from verify.gates.compare import Comparison, compare, size_of
 from verify.gates.parity import ParityInputs
@@ -55,10 +55,12 @@ class UnitReport:
     Attributes:
         units: the differences of each.
         hint: what the first unit that departs in float64 does otherwise; empty if none does.
+        note: what could not be compared, for people; empty if everything could.
     """
 
     units: tuple[UnitDifference, ...]
     hint: str = ""
+    note: str = ""
 
     @property
     def first(self) -> UnitDifference | None:
@@ -112,7 +114,11 @@ def layers_gate(report: UnitReport) -> Gate:
             *(Measure(f"max rel in {dtype}", value, UNIT_MAX_REL[dtype]) for dtype, value in largest.items()),
         ),
         problems=(*_hint_lines(report), *map(_problem, departing)),
-        details=(("first", report.first.name if report.first else ""), ("hint", report.hint)),
+        details=(
+            ("first", report.first.name if report.first else ""),
+            ("hint", report.hint),
+            *([(NOTE, report.note)] if report.note else []),
+        ),
     )
 
 

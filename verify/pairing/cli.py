@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert.console import OutputError, Parser, print_message, print_result, settle_streams
 from convert.endings import shortages, status_of, terminable, word_of
-from convert.errors import FerryError, counted, did_you_mean
+from convert.errors import FerryError, counted
 from convert.visible import joined
+from verify.pairing.model_options import add_model_options, model_named
 
 if TYPE_CHECKING:
-    from convert.tables.table import ModelName
     from verify.pairing.search import Finding, Request, Tried
     from verify.pairing.survey import Survey
 
@@ -61,10 +59,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.table:
         check_target(args.table, force=args.force)
     pythons = dict(args.python or ())
-    torch_name, paddle_name = (
-        _model(args.torch, args.torch_arg, args.torch_setup),
-        _model(args.paddle, args.paddle_arg, args.paddle_setup),
-    )
+    torch_name = model_named(args.torch, args.torch_arg, args.torch_setup)
+    paddle_name = model_named(args.paddle, args.paddle_arg, args.paddle_setup)
+    assert torch_name is not None
+    assert paddle_name is not None  # both are required
     threads = args.threads or CORES
     with (
         PairModel("torch", threads, pythons.get("torch", "")) as torch,
@@ -113,12 +111,6 @@ def _request(args: argparse.Namespace) -> Request:
     return Request(args.in_chans, args.size, rules, tuple(args.leave_out or ()))
 
 
-def _model(reference: str, arguments: Sequence[tuple[str, Any]] | None, setup: str | None) -> ModelName:
-    from convert.tables.table import ModelName
-
-    return ModelName(reference, tuple(arguments or ()), setup or "")
-
-
 def _name(reference: str) -> str:
     return reference.rpartition(":")[2]
 
@@ -162,47 +154,10 @@ def make_parser(prog: str = "paddleferry pair") -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_models(parser)
+    add_model_options(parser, required=True)
     _add_search(parser)
     parser.add_argument("--version", action="version", version=f"paddleferry {__version__}")
     return parser
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--torch",
-        required=True,
-        metavar="MODEL",
-        type=_reference,
-        help="timm:NAME, torchvision:NAME, package.module:callable or file.py:callable",
-    )
-    parser.add_argument(
-        "--paddle",
-        required=True,
-        metavar="MODEL",
-        type=_reference,
-        help="paddle.vision:NAME, package.module:callable or file.py:callable",
-    )
-    for side in ("torch", "paddle"):
-        parser.add_argument(
-            f"--{side}-arg",
-            action="append",
-            type=_argument,
-            metavar="NAME=VALUE",
-            help=f"keyword argument for {side}'s model, as often as needed: num_classes=10",
-        )
-        parser.add_argument(
-            f"--{side}-setup",
-            type=_reference,
-            metavar="CALL",
-            help=f"package.module:callable that is called once before {side}'s model is built",
-        )
-    parser.add_argument(
-        "--python",
-        type=_pythons,
-        metavar="torch=P,paddle=P",
-        help="the Python interpreters that have them, where one environment cannot have both",
-    )
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
@@ -228,35 +183,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of each framework; all cores without it")
 
 
-def _reference(text: str) -> str:
-    if not re.fullmatch(r"[^:]+:[A-Za-z_][\w.]*", text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no model; say what it is in, a colon, and its name: timm:resnet18"
-        )
-    return text
-
-
-def _argument(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
-    try:
-        return name, ast.literal_eval(value)
-    except (SyntaxError, ValueError):
-        return name, value
-
-
 def _statement(text: str) -> tuple[str, str]:
     one, equals, other = (part.strip() for part in text.partition("="))
     if not equals or not one or not other:
         raise argparse.ArgumentTypeError(f"{text!r} has no ' = ' between two sides")
     return one, other
-
-
-def _pythons(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [part.partition("=") for part in text.split(",")]
-    for name, equals, path in pairs:
-        if name not in ("torch", "paddle") or not equals or not path:
-            hint = did_you_mean(name, ("torch", "paddle"), otherwise="say torch=PATH, paddle=PATH or both")
-            raise argparse.ArgumentTypeError(f"{text!r}: {hint}")
-    return tuple((name, path) for name, _, path in pairs)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 from convert.arrays import Array
 from convert.errors import FerryError
@@ -24,7 +25,7 @@ from verify.pairing.messages import (
 from verify.pairing.side import serve
 from verify.pairing.survey import Survey
 from verify.workers.child import Child
-from verify.workers.messages import GoOn
+from verify.workers.messages import GoOn, QuestionJob
 
 
 class PairModel(Child):
@@ -51,13 +52,18 @@ class PairModel(Child):
     def __enter__(self) -> PairModel:
         return self
 
-    def build(self, model: ModelName) -> Built:
+    def build(self, model: ModelName, folders: tuple[str, ...] | None = None) -> Built:
         """Builds it; a FerryError says what its code raised."""
         if not self.ready:
             self.receive()
             self.ready = True
-        built: Built = self.call(BuildJob(model, (os.fspath(Path.cwd()),)))
+        here = (os.fspath(Path.cwd()),)
+        built: Built = self.call(BuildJob(model, here if folders is None else folders))
         return built
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """What a function, "module:function", says of the model."""
+        return self.call(QuestionJob(function, arguments))
 
     def survey(self, shape: tuple[int, int, int, int]) -> Survey | str:
         """What it is made of and calls; a text where it does not take an input of that shape."""

@@ -62,11 +62,11 @@ class PaddleSide(Side):
         if library != "paddle.vision":
             raise FerryError(f"{library}:{name} is a model of PyTorch; --paddle takes paddle.vision:NAME or CODE:NAME")
         factory = getattr(paddle.vision.models, name, None)
-        if factory is None:
+        if factory is None or name not in paddle.vision.models.__all__:
             raise FerryError(f"paddle {paddle.__version__} has no paddle.vision.models.{name}")
         return factory(**arguments)
 
-    def settle(self) -> None:
+    def settle(self, dtype: str = "float64") -> None:
         if not isinstance(self.model, nn.Layer):
             raise FerryError(f"it is of type {type(self.model).__name__}, and no paddle.nn.Layer")
         # Layer.to casts integers too, and an index of floating-point numbers is none.
@@ -76,11 +76,14 @@ class PaddleSide(Side):
             for leaf, tensor in {**layer._buffers, **layer._parameters}.items()
             if tensor is not None and not is_floating(tensor)
         ]
-        self.model.to(dtype="float64")
+        self.model.to(dtype=dtype)
         for layer, leaf, tensor in kept:
             place = layer._buffers if leaf in layer._buffers else layer._parameters
             place[leaf] = tensor
         self.model.eval()
+
+    def state_arrays(self) -> dict[str, Array]:
+        return {name: tensor.numpy() for name, tensor in self.model.state_dict().items()}
 
     def layers(self) -> list[tuple[str, Any]]:
         return list(self.model.named_sublayers(include_self=True))

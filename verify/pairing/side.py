@@ -31,7 +31,7 @@ from verify.pairing.messages import (
 )
 from verify.pairing.survey import LayerFact, Survey, is_in
 from verify.workers.child import answer
-from verify.workers.messages import GoOn
+from verify.workers.messages import GoOn, QuestionJob
 from verify.workers.settings import keep_out_of_the_output
 
 SEED = 7  # of the noise by which a model's calls are taken down; no value of it is compared
@@ -63,8 +63,12 @@ class Side(abc.ABC):
         """A model that a library knows by name. Raises FerryError where the library is not this framework's."""
 
     @abc.abstractmethod
-    def settle(self) -> None:
-        """Has the model in evaluation mode and its floating-point tensors in float64."""
+    def settle(self, dtype: str = "float64") -> None:
+        """Has the model in evaluation mode and its floating-point tensors in that dtype."""
+
+    @abc.abstractmethod
+    def state_arrays(self) -> dict[str, Array]:
+        """Every tensor of the state dict."""
 
     @abc.abstractmethod
     def layers(self) -> list[tuple[str, Any]]:
@@ -276,6 +280,7 @@ def serve(connection: Connection, framework: str, threads: int) -> None:
             RunJob: side.run,
             ChangeSetting: side.change_setting,
             WalkJob: lambda job: side.walk(job, exchange),
+            QuestionJob: lambda job: job.answer(side.model),
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -48,15 +49,22 @@ class TorchSide(Side):
         if library == "timm":
             return importlib.import_module("timm").create_model(name, pretrained=False, **arguments)
         if library == "torchvision":
-            return importlib.import_module("torchvision.models").get_model(name, weights=None, **arguments)
+            models = importlib.import_module("torchvision.models")
+            # A detector's trunk is downloaded unless it is told not to be.
+            if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
+                arguments = {"weights_backbone": None, **arguments}
+            return models.get_model(name, **{"weights": None, **arguments})
         raise FerryError(
             f"{library}:{name} is a model of Paddle; --torch takes timm:NAME, torchvision:NAME or CODE:NAME"
         )
 
-    def settle(self) -> None:
+    def settle(self, dtype: str = "float64") -> None:
         if not isinstance(self.model, nn.Module):
             raise FerryError(f"it is of type {type(self.model).__name__}, and no torch.nn.Module")
-        self.model.double().eval()
+        self.model.to(getattr(torch, dtype)).eval()
+
+    def state_arrays(self) -> dict[str, Array]:
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
 
     def layers(self) -> list[tuple[str, Any]]:
         return list(self.model.named_modules())

@@ -21,8 +21,9 @@ EDGE = "short edge "
 Triple = tuple[float, float, float]
 
 # How a recipe was chosen: by its own name, by that of the checkpoint's file, or not at all: because of
-# single values, because neither name is one, or because the caller gives the protocol.
-How = Literal["named", "recognised", "own values", "neither", "given"]
+# single values, because neither name is one, because the caller gives the protocol, or because a library
+# or a table says how images are prepared for its model.
+How = Literal["named", "recognised", "own values", "neither", "given", "library", "table"]
 
 
 class WrongProtocol(WrongUsage):
@@ -102,6 +103,21 @@ def choose_recipe(
     return ChosenRecipe(protocol=default or Protocol(), recipe=None, overridden=(), how="neither")
 
 
+def protocol_of_model(base: Protocol, overrides: Overrides, how: How) -> ChosenRecipe:
+    """The protocol that a model itself is evaluated by, with values overridden.
+
+    Args:
+        base: the model's own.
+        overrides: single values that take the place of its own.
+        how: where it comes from, "library" or "table".
+
+    Raises:
+        WrongProtocol: the values cannot be.
+    """
+    chosen: How = "own values" if overrides.given else how
+    return ChosenRecipe(protocol=overridden(base, overrides), recipe=None, overridden=(), how=chosen)
+
+
 def named_protocol(recipe: Recipe, overrides: Overrides) -> Protocol:
     """A recipe's protocol with values overridden.
 
@@ -110,7 +126,15 @@ def named_protocol(recipe: Recipe, overrides: Overrides) -> Protocol:
     Raises:
         WrongProtocol: the values cannot be.
     """
-    base = recipe.protocol
+    return overridden(recipe.protocol, overrides)
+
+
+def overridden(base: Protocol, overrides: Overrides) -> Protocol:
+    """A protocol with values overridden; another size alone keeps its squash, or its ratio of short edge to crop.
+
+    Raises:
+        WrongProtocol: the values cannot be.
+    """
     if overrides.size is None or base.resize == SQUASH:
         return _merged(base, overrides, resize=base.resize)
     return _merged(base, overrides, resize=overrides.size * int(base.resize) // base.size)

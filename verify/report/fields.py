@@ -17,6 +17,8 @@ def fact_fields(facts: RunFacts) -> dict[str, Any]:
     data = identity.data
     return {
         "arch": asdict(identity.arch),
+        "table": asdict(identity.table) if identity.table else None,
+        "models": dict(identity.models),
         "source": asdict(identity.source),
         "target": asdict(identity.target),
         "protocol": _protocol(identity.protocol),

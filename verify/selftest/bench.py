@@ -45,6 +45,7 @@ class Plants:
     Attributes:
         tensors: makes the target's tensors of the right ones.
         model: NAME@UNIT of a fault in Paddle's model, see verify/selftest/paddle_models.py.
+        builder: of a Paddle model with a fault that is not ours.
         folder: makes the folder of images, in a folder that it gets; None for the bundled one.
         listed: makes the data set that is run of the one that was listed.
         decode: in place of `decode_item`.
@@ -54,6 +55,7 @@ class Plants:
 
     tensors: Callable[[Mapping[str, Array]], Tensors] | None = None
     model: str = ""
+    builder: str = ""
     folder: Callable[[Path], Path] | None = None
     listed: Callable[[Dataset], Dataset] | None = None
     decode: Decode = decode_item
@@ -122,7 +124,7 @@ class Case:
 
     @property
     def _builder(self) -> str:
-        return f"{MODELS}:{self.plants.model}" if self.plants.model else ""
+        return f"{MODELS}:{self.plants.model}" if self.plants.model else self.plants.builder
 
     def _structure(self) -> Gate:
         jobs = {

@@ -92,20 +92,34 @@ def selftest(compute: Compute, faults: Sequence[Fault] = FAULTS) -> Selftest:
     with scratch_folder() as folder, start_workers(compute) as workers:
         bench = Bench(workers=workers, compute=compute, scratch=folder)
         pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, folder / "v2.pth")}
-        with tqdm(total=len(pairs) + len(faults), unit="fault", desc="selftest", disable=None) as bar:
-            untouched = []
-            for pair in pairs.values():
-                untouched.append(Untouched(pair.name, tuple(run_gates(pair, Plants(), bench))))
-                bar.update()
-            sightings = []
-            for fault in faults:
-                sightings.append(_sighting(fault, pairs, bench))
-                bar.update()
-    return Selftest(tuple(untouched), tuple(sightings), time.monotonic() - start)
+        untouched, sightings = plant_all(pairs, faults, bench)
+    return Selftest(untouched, sightings, time.monotonic() - start)
 
 
-def _sighting(fault: Fault, pairs: Mapping[str, KnownGood], bench: Bench) -> Sighting:
-    for gate in run_gates(pairs[fault.pair], fault.plants, bench):
+def plant_all(
+    pairs: Mapping[str, KnownGood], faults: Sequence[Fault], bench: Bench, *, images: bool = True
+) -> tuple[tuple[Untouched, ...], tuple[Sighting, ...]]:
+    """Runs every pair untouched, then with one fault after the other.
+
+    Args:
+        pairs: what the faults are planted in, by the name that a fault has for it.
+        faults: to be planted.
+        bench: what it runs on.
+        images: whether the gates on images are run too.
+    """
+    with tqdm(total=len(pairs) + len(faults), unit="fault", desc="selftest", disable=None) as bar:
+        untouched, sightings = [], []
+        for pair in pairs.values():
+            untouched.append(Untouched(pair.name, tuple(run_gates(pair, Plants(), bench, images=images))))
+            bar.update()
+        for fault in faults:
+            sightings.append(_sighting(fault, pairs, bench, images=images))
+            bar.update()
+    return tuple(untouched), tuple(sightings)
+
+
+def _sighting(fault: Fault, pairs: Mapping[str, KnownGood], bench: Bench, *, images: bool) -> Sighting:
+    for gate in run_gates(pairs[fault.pair], fault.plants, bench, images=images):
         if gate.verdict is Verdict.FAILED:
             return Sighting(fault, gate.name, reading(gate))
     return Sighting(fault)

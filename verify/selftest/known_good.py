@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convert.archs import ArchSpec, get_spec
@@ -39,6 +39,7 @@ class KnownGood:
         target: the right tensors in Paddle's layout.
         protocol: how images are prepared for it.
         recipe: the evaluation whose accuracy it must have; None for weights at random.
+        builders: framework to what builds its model, where that is not one of ours.
     """
 
     name: str
@@ -47,11 +48,12 @@ class KnownGood:
     target: Mapping[str, Array]
     protocol: Protocol
     recipe: Recipe | None = None
+    builders: Mapping[str, str] = field(default_factory=dict)
 
     def pair(self, path: Path, change: Callable[[Mapping[str, Array]], Tensors] | None = None) -> Pair:
         """The pair whose target, written there, has its tensors changed."""
         write_pdparams(path, change(self.target) if change else self.target, force=True, digest=False)
-        return read_pair(self.spec, self.source, path)
+        return replace(read_pair(self.spec, self.source, path), builders=self.builders)
 
 
 def sample_pair() -> KnownGood:

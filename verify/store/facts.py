@@ -11,6 +11,7 @@ from verify.recipes.choose import How
 from verify.recipes.protocol import Protocol
 from verify.recipes.recipe import Recipe
 from verify.store.shard import Shard
+from verify.store.table_facts import TableFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,8 @@ class Identity:
         recipe: the published evaluation that the protocol is, or departs from; None if there is none.
         versions: package to its version.
         data: what was run over; None where the checkpoints alone were compared.
+        models: framework to what its model is built by, where that is not one of ours.
+        table: that states the pair; None where its architecture is a known one.
     """
 
     arch: Architecture
@@ -127,6 +130,8 @@ class Identity:
     recipe: Recipe | None
     versions: Mapping[str, str]
     data: DataFacts | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    table: TableFacts | None = None
 
 
 EAGER, INFERENCE = "eager", "inference"

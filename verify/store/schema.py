@@ -11,7 +11,7 @@ from pathlib import Path
 
 from verify.store.border import UNTOUCHED, StoreError, opening, reading
 
-SCHEMA_VERSION = 4  # 2 kept what the run is of as sentences, 3 had no checksums
+SCHEMA_VERSION = 5  # 2 kept what the run is of as sentences, 3 had no checksums, 4 no models but ours
 
 SCHEMA = """
 CREATE TABLE run (

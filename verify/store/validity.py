@@ -90,6 +90,8 @@ def _below_one(counts: dict[str, int]) -> Iterator[str]:
 
 
 def _digests(facts: RunFacts) -> Iterator[str]:
+    if table := facts.identity.table:
+        yield table.sha256
     for file in (facts.identity.source, facts.identity.target):
         yield from (part.sha256 for part in file.files)
     if data := facts.identity.data:

@@ -21,6 +21,7 @@ from verify.store.facts import (
     Setup,
     Speed,
 )
+from verify.store.table_facts import TableFacts
 
 # How a recipe was chosen, after its name where there is one.
 HOW: dict[How, str] = {
@@ -29,6 +30,8 @@ HOW: dict[How, str] = {
     "own values": "none: values without --recipe are a protocol of their own",
     "neither": "none named, none recognised from the file's name",
     "given": "given",
+    "library": "none: the protocol is the one that the model's library keeps for it",
+    "table": "none: the size is that of the table's proof, the rest as the authors of ConvNeXt evaluate",
 }
 
 DATA_CHANGED = "files have other times than when the run began; images that were done then were not read again"
@@ -49,6 +52,8 @@ def identity_words(identity: Identity) -> dict[str, str]:
     versions = ", ".join(f"{package} {version}" for package, version in identity.versions.items())
     words = {
         "arch": _arch(identity.arch),
+        "table": _table(identity.table) if identity.table else "",
+        "models": ", ".join(f"{framework} by {model}" for framework, model in identity.models.items()),
         "source": _file(identity.source),
         "target": _file(identity.target),
         "protocol": protocol_words(identity.protocol, identity.recipe),
@@ -77,6 +82,8 @@ def _values(identity: Identity) -> dict[str, object]:
     data = identity.data
     return {
         "arch": identity.arch,
+        "table": identity.table,
+        "models": identity.models,
         "source": _taken(identity.source),
         "target": _taken(identity.target),
         "protocol": identity.protocol,
@@ -101,6 +108,12 @@ def _arch(arch: Architecture) -> str:
     answer = f"{arch.classes} classes" if arch.classes else f"no head{norm}: features of {arch.features}"
     variant = f" ({arch.variant})" if arch.variant else ""
     return f"{arch.name}{variant}, {answer}, {arch.channels} input channels{recognised}"
+
+
+def _table(table: TableFacts) -> str:
+    proof = f"proven: {table.proof}" if table.proof else "not proven"
+    said = f", protocol {table.said_by}" if table.said_by else ""
+    return f"{table.file} sha256 {table.sha256}, {proof}{said}"
 
 
 def _file(file: CheckpointFile) -> str:

@@ -18,6 +18,22 @@ from verify.workers.held import HeldFile
 Exchange = Callable[[str, Array | None], Array | None]
 
 
+def own_name(model: Any, name: str) -> str:
+    """What the model itself calls a tensor of its network; the same, unless its builder says otherwise."""
+    names: Mapping[str, str] = getattr(model, "ferry_names", {})
+    return names.get(name, name)
+
+
+def first_output(output: Any) -> Any:
+    """What a layer answers, the first part of it where there are several."""
+    return output[0] if isinstance(output, (tuple, list)) and output else output
+
+
+def with_first(output: Any, replacement: Any) -> Any:
+    """The layer's answer with another first part."""
+    return type(output)([replacement, *output[1:]]) if isinstance(output, (tuple, list)) else replacement
+
+
 @dataclass(frozen=True)
 class LoadJob:
     """Asks a worker to build a model of a checkpoint.
@@ -58,7 +74,7 @@ class LoadJob:
     def factory(self, default: Any) -> Any:
         if not self.builder:
             return default
-        module, name, *text = self.builder.split(":")
+        module, name, *text = self.builder.split(":", 2)  # the text may have colons of its own
         return partial(getattr(importlib.import_module(module), name), *text)
 
 
@@ -162,6 +178,23 @@ class TensorsJob:
     """
 
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QuestionJob:
+    """Asks for what a function says of the model.
+
+    Attributes:
+        function: "module:function", called with the model and then the arguments.
+        arguments: that can be pickled.
+    """
+
+    function: str
+    arguments: tuple[Any, ...] = ()
+
+    def answer(self, model: Any) -> Any:
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)(model, *self.arguments)
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from convert.checkpoints.reading import load_checkpoint, reopen_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
+from convert.params import Param
 from verify.store.facts import INFERENCE, Setup
 from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
-from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
+from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob, first_output, own_name, with_first
 from verify.workers.predictor import Predictor
 
 HALVES = (np.dtype("float16"), np.dtype("uint16"))  # Paddle keeps bfloat16 as its bits
@@ -117,9 +118,12 @@ class PaddleBackend:
     def trace(self, batch: Array, job: TraceJob, exchange: Exchange) -> None:
         """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
-        def exchange_output(name: str, tensor: Any) -> Any:
-            replacement = exchange(name, tensor.numpy())
-            return tensor if replacement is None else paddle.to_tensor(replacement)
+        def exchange_output(name: str, output: Any) -> Any:
+            tensor = first_output(output)
+            if not isinstance(tensor, paddle.Tensor):
+                return output
+            replacement = exchange(name, tensor.detach().numpy())
+            return output if replacement is None else with_first(output, paddle.to_tensor(replacement))
 
         hooks, layers = [], dict(self.model.named_sublayers())
         for tap in job.taps:
@@ -148,18 +152,19 @@ class PaddleBackend:
             (self.model(paddle.to_tensor(batch)) * paddle.to_tensor(weights)).sum().backward()
         except MemoryError as error:
             raise FerryError("paddle ran out of memory in the backward pass; --device cpu may have more") from error
-        parameters = dict(self.model.named_parameters())
+        # A batch norm keeps its statistics as parameters, too, that are not to be trained.
+        parameters = {name: tensor for name, tensor in self.model.named_parameters() if not tensor.stop_gradient}
         for param in self.spec.params():
-            if param.paddle_name not in parameters:  # a statistic, which is no parameter
+            if (name := own_name(self.model, param.paddle_name)) not in parameters:
                 continue
-            gradient = parameters[param.paddle_name].grad
+            gradient = parameters[name].grad
             exchange(param.torch_name, None if gradient is None else param.layout.to_torch(gradient.numpy()))
         self.model.clear_gradients(set_to_zero=False)
 
     def tensors(self, job: TensorsJob) -> dict[str, Array]:
         """The model's own tensors, in PyTorch's layout."""
         state_dict, table = self.model.state_dict(), {param.torch_name: param for param in self.spec.params()}
-        return {name: table[name].layout.to_torch(state_dict[table[name].paddle_name].numpy()) for name in job.names}
+        return {name: _in_torch(table[name], state_dict, self.model) for name in job.names}
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
@@ -190,4 +195,9 @@ def _array(value: Any) -> Array:
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
     state_dict = model.state_dict()
-    return tensor_digests({p.torch_name: p.layout.to_torch(state_dict[p.paddle_name].numpy()) for p in spec.params()})
+    return tensor_digests({p.torch_name: _in_torch(p, state_dict, model) for p in spec.params()})
+
+
+def _in_torch(param: Param, state_dict: Mapping[str, Any], model: Any) -> Array:
+    """A tensor of the model in PyTorch's layout."""
+    return param.layout.to_torch(state_dict[own_name(model, param.paddle_name)].numpy().reshape(param.paddle_shape))

@@ -22,7 +22,7 @@ from convert.frameworks import TORCH
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
 from verify.workers.held import HeldFile, refusal_of
-from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob
+from verify.workers.messages import Exchange, Loaded, LoadJob, TensorsJob, TraceJob, first_output, own_name, with_first
 
 
 class TorchBackend:
@@ -91,9 +91,12 @@ class TorchBackend:
     def trace(self, batch: Array, job: TraceJob, exchange: Exchange) -> None:
         """Runs one forward pass; what passes a tap goes through `exchange`, which may return an array in its place."""
 
-        def exchange_output(name: str, tensor: Any) -> Any:
-            replacement = exchange(name, tensor.cpu().numpy())
-            return tensor if replacement is None else torch.from_numpy(replacement).to(self.device)
+        def exchange_output(name: str, output: Any) -> Any:
+            tensor = first_output(output)
+            if not isinstance(tensor, torch.Tensor):
+                return output
+            replacement = exchange(name, tensor.detach().cpu().numpy())
+            return output if replacement is None else with_first(output, torch.from_numpy(replacement).to(self.device))
 
         hooks = []
         for tap in job.taps:
@@ -118,18 +121,18 @@ class TorchBackend:
             (logits * torch.from_numpy(weights).to(self.device)).sum().backward()
         except torch.OutOfMemoryError as error:
             raise FerryError("torch ran out of GPU memory in the backward pass; --device cpu may have more") from error
-        parameters = dict(self.model.named_parameters())
+        parameters = {name: tensor for name, tensor in self.model.named_parameters() if tensor.requires_grad}
         for param in self.spec.params():
-            if param.torch_name not in parameters:  # a statistic, which is no parameter
+            if (name := own_name(self.model, param.torch_name)) not in parameters:  # a statistic, which is no parameter
                 continue
-            gradient = parameters[param.torch_name].grad
+            gradient = parameters[name].grad
             exchange(param.torch_name, None if gradient is None else gradient.cpu().numpy())
         self.model.zero_grad(set_to_none=True)
 
     def tensors(self, job: TensorsJob) -> dict[str, Array]:
         """The model's own tensors, in PyTorch's layout."""
         state_dict = self.model.state_dict()
-        return {name: state_dict[name].cpu().numpy() for name in job.names}
+        return {name: state_dict[own_name(self.model, name)].cpu().numpy() for name in job.names}
 
 
 def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
@@ -154,6 +157,9 @@ def _read(job: LoadJob) -> tuple[str, Mapping[str, Array]]:
 
 def _values(tensor: Any, rounding: str) -> Array:
     """The tensor's values, rounded by PyTorch itself; halves as float32."""
+    if not tensor.is_floating_point():  # an index, which is carried as it is
+        kept: Array = tensor.detach().numpy()
+        return kept
     rounded = tensor.detach().to(getattr(torch, rounding)) if rounding else tensor.detach()
     values: Array = (rounded if rounded.dtype is torch.float64 else rounded.float()).numpy()
     return values
@@ -171,4 +177,5 @@ def _load(files: Sequence[HeldFile]) -> Any:
 
 def _digests(spec: ArchSpec, model: Any) -> dict[str, str]:
     state_dict = model.state_dict()
-    return tensor_digests({p.torch_name: state_dict[p.torch_name].cpu().numpy() for p in spec.params()})
+    names = {p: own_name(model, p.torch_name) for p in spec.params()}
+    return tensor_digests({p.torch_name: state_dict[names[p]].reshape(p.shape).cpu().numpy() for p in names})

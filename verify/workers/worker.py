@@ -30,6 +30,7 @@ from verify.workers.messages import (
     GradientJob,
     Loaded,
     LoadJob,
+    QuestionJob,
     Started,
     TensorsJob,
     TraceJob,
@@ -51,7 +52,14 @@ class Worker(Child):
     """
 
     def __init__(self, framework: str, compute: Compute) -> None:
-        super().__init__(f"{framework} worker", _serve, framework, compute, hint="a smaller --batch-size helps")
+        super().__init__(
+            f"{framework} worker",
+            _serve,
+            framework,
+            compute,
+            hint="a smaller --batch-size helps",
+            python=compute.python_of(framework),
+        )
         self.framework = framework
         self._started: Started | None = None
 
@@ -92,6 +100,10 @@ class Worker(Child):
         """Official names to the model's own tensors in PyTorch's layout."""
         tensors: dict[str, Array] = self.call(job)
         return tensors
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """What a function, "module:function", says of the model that is loaded."""
+        return self.call(QuestionJob(function, arguments))
 
     def stream(self, job: TraceJob | GradientJob) -> Generator[AnswerPart, Array | None, None]:
         """The parts of a long answer, one at a time; the worker waits in between.
@@ -162,6 +174,7 @@ def _answer(connection: Connection, backend: Any) -> None:
             LoadJob: lambda job: backend.load(replace(job, files=receive_files(connection, job.files))),
             ForwardJob: lambda job: backend.forward(attached.view(job.batch)),
             TensorsJob: backend.tensors,
+            QuestionJob: lambda job: job.answer(backend.model),
             TraceJob: lambda job: backend.trace(attached.view(job.batch), job, exchange),
             GradientJob: lambda job: backend.gradients(attached.view(job.batch), job.weights, exchange),
         }

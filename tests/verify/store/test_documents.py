@@ -114,8 +114,8 @@ FORGED = {
         "notes.speed.seconds is nan, not a finite number",
     ),
     "a way of choosing that there is not": (
-        change("notes", "how", "guessed"),
-        "notes.how is 'guessed', not one of 'named', 'recognised', 'own values', 'neither', 'given'",
+        change("notes", "how", "?"),
+        "notes.how is '?', not one of 'named', 'recognised', 'own values', 'neither', 'given', 'library', 'table'",
     ),
     "more images than are listed": (
         change("identity", "data.images", 10**12),
@@ -197,7 +197,7 @@ def paths_of(node: Any, path: str = "") -> list[str]:
 @pytest.mark.parametrize("part", PARTS)
 def test_a_document_without_any_one_of_its_fields_is_an_error(part: str) -> None:
     whole = facts_documents(full_facts())
-    open_mappings = ("versions", "variables", "setups")
+    open_mappings = ("versions", "variables", "setups", "models")
     for path in paths_of(json.loads(whole[part])):
         *steps, last = path.split(".")
         document = node = json.loads(whole[part])
