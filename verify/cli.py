@@ -154,10 +154,8 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
     from verify.options import Options
     from verify.run import convert_sample
     from verify.why.question import SAMPLE
-    from verify.workers.compute import CORES, Compute
+    from verify.workers.compute import CORES
 
-    if args.engine != EAGER and (args.table or args.paddle):
-        raise WrongUsage(f"--engine {args.engine} is for our own networks: leave it out, or --table and --paddle")
     arch, src, dst, data = args.arch, args.src, args.dst, args.data
     models = _models(args)
     if scratch:  # --sample
@@ -184,18 +182,26 @@ def _options(args: argparse.Namespace, overrides: Overrides, scratch: Path | Non
         batch_size=args.batch_size,
         shard=args.shard,
         decoders=args.workers or CORES,
-        compute=Compute(
-            device=args.device,
-            threads=args.threads or CORES,
-            tf32=args.tf32,
-            engine=args.engine,
-            pythons=args.python or (),
-        ),
+        compute=_compute(args),
         layers=args.layers,
         gradients=args.gradients,
         why=args.why,
         expect=args.expect,
         why_sample=args.why_sample or SAMPLE,
+    )
+
+
+def _compute(args: argparse.Namespace) -> Compute:
+    from verify.workers.compute import CORES, Compute
+
+    if args.engine != EAGER and (args.table or args.paddle):
+        raise WrongUsage(f"--engine {args.engine} is for our own networks: leave it out, or --table and --paddle")
+    return Compute(
+        device=args.device,
+        threads=args.threads or CORES,
+        tf32=args.tf32,
+        engine=args.engine,
+        pythons=args.python or (),
     )
 
 

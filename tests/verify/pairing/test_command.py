@@ -137,7 +137,8 @@ def test_keyword_arguments_reach_both(tmp_path: Path) -> None:
 
 def test_the_manual_explains_every_option() -> None:
     manual = (Path(__file__).resolve().parents[3] / "verify" / "pairing" / "README.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[1] for line in manual.splitlines() if line.startswith("| `--")]
+    table = manual.partition("| option of `pair` |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `--")]
     explained = [option for cell in rows for option in re.findall(r"--[a-z-]+", cell)]
     own = {option for action in make_parser()._actions for option in action.option_strings if option.startswith("--")}
     assert sorted(explained) == sorted(own - {"--help", "--version"})

@@ -32,7 +32,7 @@ def test_a_full_run_has_every_fact_in_its_order() -> None:
     digests = {name: name * 32 for name in ("1f", "2e", "3d", "5a", "5b", "6c", "7d")}
 
     assert fact_words(full_facts()) == {
-        "arch": "convnext_tiny, 1000 classes, 3 input channels, recognised",
+        "arch": "convnext_tiny (X's: tanh GELU), 1000 classes, 3 input channels, recognised",
         "table": f"net.table.toml sha256 {digests['7d']}, proven: max rel 1.2e-12 on 224 x 256, "
         "protocol timm's for net",
         "models": "torch by timm:net, paddle by net_paddle.py:build",
