@@ -179,8 +179,8 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
 
     parser = Parser(
         prog=prog,
-        description="Carry the weights of a ConvNeXt between PyTorch and Paddle. Nothing that a checkpoint carries is "
-        "run, and every tensor is accounted for before anything is written.",
+        description="Carry the weights of a ConvNeXt or ResNeXt between PyTorch and Paddle. Nothing that a checkpoint "
+        "carries is run, and every tensor is accounted for before anything is written.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

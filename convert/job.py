@@ -210,7 +210,7 @@ class Job:
                     tensors[names[row.torch_name][0]] = self._kept_or_made(row)
                 continue
             name = row.paddle_name if to_paddle else row.torch_name
-            source = row.paddle_name if self.source.framework == PADDLE else row.torch_name
+            source = self.source.name_of(row)
             key, reshape = names[row.torch_name]
             tensor, layout = carried[name], row.layout if to_paddle else Layout.SAME
             if reshape.turns:
@@ -272,7 +272,7 @@ class Job:
         return {param.torch_name: (param.paddle_name, Reshape.NONE) for param in self.spec.params()}
 
     def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
-        name, named = param.torch_name, self.source.named
+        name, named = self.source.name_of(param), self.source.named
         target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
         if name not in named.keys or (self.head_change and name in self.head_change.fresh):
             return TensorStep("", (), ("new",), target, target_shape)

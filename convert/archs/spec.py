@@ -129,6 +129,26 @@ class ArchSpec(abc.ABC):
         return 4
 
     @property
+    def groups(self) -> int:
+        """Groups of each block's 3x3 convolution: 1 where there is none, unless the family says otherwise."""
+        return 1
+
+    @property
+    def max_pool(self) -> bool:
+        """Whether the stem ends with a maximum over 3x3 windows: it does not, unless the family says otherwise."""
+        return False
+
+    @property
+    def sizes(self) -> range | None:
+        """Sides of square images that the model takes; None for any, unless the family says otherwise."""
+        return None
+
+    @property
+    def compared(self) -> ArchSpec:
+        """The architecture that two models are compared as: this one, unless its answers hide what parts them."""
+        return self
+
+    @property
     def blocks(self) -> int:
         """Number of residual blocks."""
         return len(self.block_names)

@@ -60,8 +60,8 @@ def read_keys(tensors: Mapping[str, Tensor], *, strip_prefix: str = "", option: 
     prefixes = list(dict.fromkeys(prefix for prefix, _ in readings))
     if not readings:
         raise CheckpointError(
-            f"the keys ({_first(list(tensors))}, ...) are a ConvNeXt's in no key format known here: {_known()}; "
-            "give a ConvNeXt's own state dict"
+            f"the keys ({_first(list(tensors))}, ...) are a network's in no key format known here: {_known()}; "
+            "give the network's own state dict"
         )
     if len(prefixes) > 1:
         raise _several(prefixes, option)

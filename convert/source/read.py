@@ -16,10 +16,10 @@ from convert.checkpoints.containers import Container, container_named
 from convert.checkpoints.reading import CheckpointOf, OpenCheckpoint, load_checkpoint, open_checkpoint, open_file
 from convert.errors import CheckpointError, WrongChoice
 from convert.files import ByteFile
-from convert.frameworks import PROPER_NAMES
+from convert.frameworks import PADDLE, PROPER_NAMES
 from convert.key_formats import Named, name_officially
 from convert.key_formats.rules import KeyFormat
-from convert.params import Shape, is_counter
+from convert.params import Param, Shape, is_counter
 from convert.paths import AnyPath
 from convert.source.config import heed_config
 from convert.source.recognise import distance, recognise_arch
@@ -55,6 +55,10 @@ class Source(Generic[TensorType]):
     def tensors(self) -> Mapping[str, TensorType]:
         """Official names to arrays in the layout of `framework`."""
         return self.named.tensors
+
+    def name_of(self, param: Param) -> str:
+        """The official name of the table's tensor in the source's framework."""
+        return param.paddle_name if self.framework == PADDLE else param.torch_name
 
 
 @dataclass(frozen=True)

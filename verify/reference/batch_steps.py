@@ -42,13 +42,13 @@ class BatchNorm(Affine):
 class Relu(Step):
     """The larger of x and 0."""
 
-    ceiling: float = math.inf
+    slope: float = 0.0
 
     def run(self, x: Array, weights: Weights) -> Array:  # noqa: ARG002 - it has no tensors
-        return x.clip(0.0, self.ceiling)
+        return np.maximum(x, self.slope * x)
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
-        yield f"{self.name}: ReLU6 in place of ReLU", replace(self, ceiling=6.0)
+        yield f"{self.name}: a leaky ReLU of slope 0.01 in place of ReLU", replace(self, slope=0.01)
         yield from super().mistakes(weights)
 
 
@@ -78,3 +78,19 @@ class MaxPool(Step):
             if form != self.form:
                 yield f"{self.name}: {what}, in place of {POOLS[self.form]}", replace(self, form=form)
         yield from super().mistakes(weights)
+
+
+@dataclass(frozen=True)
+class FirstWindow(Step):
+    """The mean over the first square window, of a map into which a single one fits."""
+
+    side: int = 7
+    whole: bool = False
+
+    def run(self, x: Array, weights: Weights) -> Array:  # noqa: ARG002 - it has no tensors
+        window = x if self.whole else x[:, : self.side, : self.side]
+        pooled: Array = window.mean((1, 2))
+        return pooled
+
+    def mistakes(self, weights: Weights) -> Iterator[Mistake]:  # noqa: ARG002 - it has no tensors
+        yield f"{self.name}: the mean over the whole map in its place", replace(self, whole=True)

@@ -102,8 +102,9 @@ class Conv(Affine):
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
         yield from self._dropped_bias(weights)
-        for kernel, what in {"flipped": "flipped", "transposed": "with height and width exchanged"}.items():
-            yield f"{self.name}: the kernel is {what}", replace(self, kernel=kernel)
+        if weights[f"{self.name}.weight"].shape[2] > 1:
+            for kernel, what in {"flipped": "flipped", "transposed": "with height and width exchanged"}.items():
+                yield f"{self.name}: the kernel is {what}", replace(self, kernel=kernel)
         if self.padding:
             for mode in ("reflect", "edge", "wrap"):
                 text = f"{self.name}: the padding is numpy's '{mode}' in place of zeros"

@@ -28,6 +28,7 @@ from convert.checkpoints.reading import load_checkpoint, reopen_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import PADDLE
+from convert.params import is_statistic
 from verify.store.facts import INFERENCE, Setup
 from verify.workers.compute import Compute
 from verify.workers.held import PaddleStream, refusal_of
@@ -150,7 +151,7 @@ class PaddleBackend:
             raise FerryError("paddle ran out of memory in the backward pass; --device cpu may have more") from error
         parameters = dict(self.model.named_parameters())
         for param in self.spec.params():
-            if param.paddle_name not in parameters:  # a statistic, which is no parameter
+            if is_statistic(param.torch_name):
                 continue
             gradient = parameters[param.paddle_name].grad
             exchange(param.torch_name, None if gradient is None else param.layout.to_torch(gradient.numpy()))

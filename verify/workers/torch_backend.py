@@ -19,6 +19,7 @@ from convert.checkpoints.reading import load_checkpoint, reopen_checkpoint
 from convert.digest import tensor_digests
 from convert.errors import FerryError
 from convert.frameworks import TORCH
+from convert.params import is_statistic
 from verify.store.facts import Setup
 from verify.workers.compute import Compute
 from verify.workers.held import HeldFile, refusal_of
@@ -120,7 +121,7 @@ class TorchBackend:
             raise FerryError("torch ran out of GPU memory in the backward pass; --device cpu may have more") from error
         parameters = dict(self.model.named_parameters())
         for param in self.spec.params():
-            if param.torch_name not in parameters:  # a statistic, which is no parameter
+            if is_statistic(param.torch_name):
                 continue
             gradient = parameters[param.torch_name].grad
             exchange(param.torch_name, None if gradient is None else gradient.cpu().numpy())
