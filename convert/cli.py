@@ -189,7 +189,7 @@ def make_parser(prog: str = "convert") -> argparse.ArgumentParser:
 
     parser = Parser(
         prog=prog,
-        description="Carry the weights of a ConvNeXt, or of a network by its table, between PyTorch and Paddle. "
+        description="Carry the weights of a ConvNeXt, a ResNeXt, or a network by its table between PyTorch and Paddle. "
         "Nothing that a checkpoint carries is run, and every tensor is accounted for before anything is written.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

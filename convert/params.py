@@ -150,6 +150,12 @@ class PaddleLeftOut:
 Row = Param | LeftOut
 
 COUNTER = "num_batches_tracked"
+STATISTICS = ("running_mean", "running_var")  # of batch norms, in PyTorch
+VARIANCES = ("running_var", "_variance")  # of batch norms, in PyTorch and in Paddle
+
+# Of every batch norm: Paddle keeps 1e-5 as float32, and a float64 model of PyTorch answers as Paddle's does by the same
+# number. With 1e-5 as it is, deep networks part by 2e-9.
+BATCH_NORM_EPS = 9.999999747378752e-06
 
 
 def name_in(framework: str, param: Param) -> str:
@@ -160,6 +166,11 @@ def name_in(framework: str, param: Param) -> str:
 def is_counter(name: str, shape: Shape) -> bool:
     """Whether a tensor of that name is a batch norm's counter."""
     return shape == () and name.rpartition(".")[2] == COUNTER
+
+
+def is_statistic(name: str) -> bool:
+    """Whether PyTorch's tensor of that name is a batch norm's mean or variance, which nobody trains."""
+    return name.rpartition(".")[2] in STATISTICS
 
 
 def linear(name: str, *, out: int, in_: int) -> Iterator[Param]:
@@ -196,8 +207,8 @@ def batch_norm(name: str, dim: int, *, paddle_name: str = "") -> Iterator[Row]:
 
 
 def parameter_count(params: Iterable[Param]) -> int:
-    """Number of scalars in the table's tensors."""
-    return sum(param.size for param in params)
+    """Number of scalars in the table's tensors but for the statistics of batch norms, which nobody counts."""
+    return sum(param.size for param in params if not is_statistic(param.torch_name))
 
 
 def c_strides(shape: Shape) -> Shape:

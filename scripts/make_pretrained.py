@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import timm
 from timm.models import get_pretrained_cfg
 
+from convert.archs import ARCHS
 from convert.source.pretrained import PLACES, PRETRAINED, Pretrained
 
 HUB = "https://huggingface.co/"
@@ -35,8 +36,10 @@ def main() -> int:
 
 
 def _timm_rows() -> Iterator[Pretrained]:
-    for name in timm.list_models("convnext*", pretrained=True):
+    for name in timm.list_models(["convnext*", "resnext*"], pretrained=True):
         cfg = get_pretrained_cfg(name)
+        if cfg.architecture not in ARCHS:  # a relative with another stem
+            continue
         url = cfg.url or f"{HUB}{cfg.hf_hub_id}/resolve/main/{cfg.hf_hub_filename or 'model.safetensors'}"
         yield Pretrained(name, cfg.architecture, url, cfg.num_classes)
 

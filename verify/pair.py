@@ -65,7 +65,7 @@ class Pair:
         side = {"torch": self.source, "paddle": self.target}[framework]
         checkpoint = side.checkpoint
         return LoadJob(
-            self.spec,
+            self.spec.compared,
             tuple(file for file in checkpoint.files if isinstance(file, HeldFile)),
             checkpoint.container,
             checkpoint.steps,

@@ -23,6 +23,7 @@ class Norm(enum.Enum):
     LAYER = "layernorm"  # (x - mean) / sqrt(variance + eps), scale and shift
     RMS = "rmsnorm"  # x / sqrt(mean square + eps), scale
     SIMPLE = "simplenorm"  # x / sqrt(unbiased variance + eps), scale; the mean is not subtracted
+    BATCH = "batchnorm"  # (x - mean) / sqrt(variance + eps), scale and shift; a channel's statistics stand in the file
 
 
 LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
@@ -165,6 +166,26 @@ class ArchSpec(abc.ABC):
     def patch(self) -> int:
         """Side and stride of a patch stem's convolution: 4, unless the family says otherwise."""
         return 4
+
+    @property
+    def groups(self) -> int:
+        """Groups of each block's 3x3 convolution: 1 where there is none, unless the family says otherwise."""
+        return 1
+
+    @property
+    def max_pool(self) -> bool:
+        """Whether the stem ends with a maximum over 3x3 windows: it does not, unless the family says otherwise."""
+        return False
+
+    @property
+    def sizes(self) -> range | None:
+        """Sides of square images that the model takes; None for any, unless the family says otherwise."""
+        return None
+
+    @property
+    def compared(self) -> ArchSpec:
+        """The architecture that two models are compared as: this one, unless its answers hide what parts them."""
+        return self
 
     @property
     def blocks(self) -> int:

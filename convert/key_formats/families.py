@@ -7,18 +7,29 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.resnext import ResNeXtSpec
+from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
-from convert.key_formats import convnext, convnext_isotropic, mindspore
+from convert.key_formats import convnext, convnext_isotropic, mindspore, resnext, resnext_blog
 from convert.key_formats.rules import KeyFormat
 
 # That a checkpoint is recognised by; several may be of one library.
 KEY_FORMATS: tuple[KeyFormat, ...] = tuple(
-    row.tolerant() for row in (*convnext.KEY_FORMATS, *convnext_isotropic.KEY_FORMATS, *mindspore.KEY_FORMATS)
+    row.tolerant()
+    for row in (
+        *convnext.KEY_FORMATS,
+        *convnext_isotropic.KEY_FORMATS,
+        *mindspore.KEY_FORMATS,
+        *resnext.KEY_FORMATS,
+        *resnext_blog.KEY_FORMATS,
+    )
 )
 
 FORMATS_TO_WRITE: Mapping[type[ArchSpec], Callable[[Any], dict[str, KeyFormat]]] = {
     ConvNeXtSpec: convnext.formats_to_write,
     ConvNeXtIsotropicSpec: convnext_isotropic.formats_to_write,
+    ResNeXtSpec: resnext.formats_to_write,
+    ResNeXtBlogSpec: resnext_blog.formats_to_write,
 }
 
 

@@ -154,7 +154,7 @@ def _several(prefixes: Sequence[str], option: str) -> WrongChoice:
 
 def _signs() -> Signs:
     """Those of the key formats."""
-    nothing = f"are a ConvNeXt's in no key format known here: {_known()}; give a ConvNeXt's own state dict"
+    nothing = f"are a network's in no key format known here: {_known()}; give the network's own state dict"
     return Signs(_marked, "a ConvNeXt's", nothing)
 
 

@@ -1,4 +1,4 @@
-"""Networks that are no ConvNeXt, named as near as their keys and shapes tell.
+"""Networks that are converted by nobody here, named as near as their keys and shapes tell.
 
 A row has a key that every state dict of the network has and no other's has, as its library names it: torchvision at
 v0.29.2, timm at v1.0.31, transformers at v5.24.0, PaddleClas at v2.6.
@@ -48,6 +48,12 @@ def _resnet(shapes: Shapes) -> str:
     if groups > 1:
         return f"ResNeXt{number} {groups}x{width // groups}d"
     return f"Wide ResNet{number}-{width // 64}" if width > 64 else f"ResNet{number}"
+
+
+def _no_resnext(shapes: Shapes) -> str:
+    """The name of a network of ResNet's keys; "" of a ResNeXt, which has a table of its own."""
+    name = _resnet(shapes)
+    return "" if name.startswith("ResNeXt") else name
 
 
 def _densenet(shapes: Shapes) -> str:
@@ -103,7 +109,7 @@ class Family:
         behind = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
         name = self.name if isinstance(self.name, str) else self.name(behind)
         library = "paddle.vision" if self.library == "torchvision" and _is_paddles(behind) else self.library
-        return f"{name} of {library}" if library else name
+        return f"{name} of {library}" if library and name else name
 
 
 def _is_paddles(shapes: Shapes) -> bool:
@@ -118,8 +124,9 @@ FAMILIES = (
     Family(r"stage2\.0\.branches\.0\.0\.conv1\.weight", "HRNet", TIMM),
     Family(r"layer1\.0\.se\.fc1\.weight", lambda shapes: f"SE-{_resnet(shapes)}", TIMM),
     Family(r"stage2\.0\.branch1\.0\.weight", "ShuffleNetV2", TORCHVISION),
-    Family(r"conv1\.0\.weight", _resnet, TIMM),
-    Family(r"layer1\.0\.conv1\.weight", _resnet, TORCHVISION),
+    Family(r"conv1\.0\.weight", lambda shapes: f"{_resnet(shapes)} with a deep stem", TIMM),
+    Family(r"stages\.0\.0\.conv1_1x1\.conv\.weight", "ResNeXt-TS or another ByobNet", TIMM),
+    Family(r"layer1\.0\.conv1\.weight", _no_resnext, TORCHVISION),
     Family(r"encoder\.stages\.0\.layers\.0\.layer\.0\.convolution\.weight", "ResNet", TRANSFORMERS),
     Family(r"blocks\.0\.conv0\.conv\.weight", "ResNet", PADDLECLAS),
     Family(r"blocks2\.0\.dw_conv\.conv\.weight", "PP-LCNet", PADDLECLAS),

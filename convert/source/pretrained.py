@@ -1,4 +1,4 @@
-"""Every published ConvNeXt checkpoint: its name, its address, and the size of its head.
+"""Every published checkpoint: its name, its address, and the size of its head.
 
 Names and addresses: timm 1.0.31, `timm.models.get_pretrained_cfg(name)`, whose `url` is the authors' own file; where
 it is empty, `hf_hub_id` names a repository of https://huggingface.co. The isotropic ones, which timm does not have:
@@ -17,6 +17,12 @@ HUB_FILE = "model.safetensors"
 PLACES = {
     "fb": "https://dl.fbaipublicfiles.com/convnext/",
     "rsb": "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-rsb-weights/",
+    "tv": "https://download.pytorch.org/models/",
+    "semi": "https://dl.fbaipublicfiles.com/semiweaksupervision/model_files/",
+    "hfrsb": "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-rsb-weights/",
+    "hfw": "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/",
+    "tpu": "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-tpu-weights/",
+    "gluon": "https://github.com/rwightman/pytorch-pretrained-gluonresnet/releases/download/v0.1/",
 }
 
 
@@ -164,6 +170,31 @@ convnextv2_tiny.fcmae 0 fb:convnextv2/pt_only/convnextv2_tiny_1k_224_fcmae.pt
 convnextv2_tiny.fcmae_ft_in1k 1000 fb:convnextv2/im1k/convnextv2_tiny_1k_224_ema.pt
 convnextv2_tiny.fcmae_ft_in22k_in1k 1000 fb:convnextv2/im22k/convnextv2_tiny_22k_224_ema.pt
 convnextv2_tiny.fcmae_ft_in22k_in1k_384 1000 fb:convnextv2/im22k/convnextv2_tiny_22k_384_ema.pt
+resnext101_32x16d.fb_ssl_yfcc100m_ft_in1k 1000 semi:semi_supervised_resnext101_32x16-15fffa57.pth
+resnext101_32x16d.fb_swsl_ig1b_ft_in1k 1000 semi:semi_weakly_supervised_resnext101_32x16-f3559a9c.pth
+resnext101_32x16d.fb_wsl_ig1b_ft_in1k 1000 tv:ig_resnext101_32x16-c6f796b0.pth
+resnext101_32x32d.fb_wsl_ig1b_ft_in1k 1000 tv:ig_resnext101_32x32-e4b90b00.pth
+resnext101_32x4d.fb_ssl_yfcc100m_ft_in1k 1000 semi:semi_supervised_resnext101_32x4-dc43570a.pth
+resnext101_32x4d.fb_swsl_ig1b_ft_in1k 1000 semi:semi_weakly_supervised_resnext101_32x4-3f87e46b.pth
+resnext101_32x4d.gluon_in1k 1000 gluon:gluon_resnext101_32x4d-b253c8c4.pth
+resnext101_32x8d.fb_ssl_yfcc100m_ft_in1k 1000 semi:semi_supervised_resnext101_32x8-2cfe2f8b.pth
+resnext101_32x8d.fb_swsl_ig1b_ft_in1k 1000 semi:semi_weakly_supervised_resnext101_32x8-b4712904.pth
+resnext101_32x8d.fb_wsl_ig1b_ft_in1k 1000 tv:ig_resnext101_32x8-c38310e5.pth
+resnext101_32x8d.tv2_in1k 1000 tv:resnext101_32x8d-110c445d.pth
+resnext101_32x8d.tv_in1k 1000 tv:resnext101_32x8d-8ba56ff5.pth
+resnext101_64x4d.c1_in1k 1000 tpu:resnext101_64x4d_c-0d0e0cc0.pth
+resnext101_64x4d.gluon_in1k 1000 gluon:gluon_resnext101_64x4d-f9a8e184.pth
+resnext101_64x4d.tv_in1k 1000 tv:resnext101_64x4d-173b62eb.pth
+resnext50_32x4d.a1_in1k 1000 hfrsb:resnext50_32x4d_a1_0-b5a91a1d.pth
+resnext50_32x4d.a1h_in1k 1000 rsb:resnext50_32x4d_a1h-0146ab0a.pth
+resnext50_32x4d.a2_in1k 1000 hfrsb:resnext50_32x4d_a2_0-efc76add.pth
+resnext50_32x4d.a3_in1k 1000 hfrsb:resnext50_32x4d_a3_0-3e450271.pth
+resnext50_32x4d.fb_ssl_yfcc100m_ft_in1k 1000 semi:semi_supervised_resnext50_32x4-ddb3e555.pth
+resnext50_32x4d.fb_swsl_ig1b_ft_in1k 1000 semi:semi_weakly_supervised_resnext50_32x4-72679e44.pth
+resnext50_32x4d.gluon_in1k 1000 gluon:gluon_resnext50_32x4d-e6a097c1.pth
+resnext50_32x4d.ra_in1k 1000 hfw:resnext50_32x4d_ra-d733960d.pth
+resnext50_32x4d.tv2_in1k 1000 tv:resnext50_32x4d-1a0047aa.pth
+resnext50_32x4d.tv_in1k 1000 tv:resnext50_32x4d-7cdf4587.pth
 """
 
 

@@ -1,4 +1,4 @@
-"""What a file is whose tensors are no ConvNeXt's as they stand: said in place of how many names are apart."""
+"""What a file is whose tensors are no known network's as they stand: said in place of how many names are apart."""
 
 from __future__ import annotations
 
@@ -39,9 +39,17 @@ def describe_keys(path: Path, shapes: Shapes) -> str:
         return shard
     if lost := _lost_names(shapes):
         return lost
+    return _describe_family(shapes)
+
+
+def _describe_family(shapes: Shapes) -> str:
     family = name_family(shapes)
     article = "an" if family[:1] in "AEIOU" else "a"
-    return f"is {article} {family}, not a ConvNeXt; `convert --list` prints what can be converted" if family else ""
+    return (
+        f"is {article} {family}, which has no table here; `convert --list` prints what can be converted"
+        if family
+        else ""
+    )
 
 
 def _lost_names(shapes: Shapes) -> str:
@@ -86,7 +94,7 @@ def describe_tensors(path: Path, shapes: Shapes, frameworks: Sequence[str], step
         except FerryError:
             continue
         return describe_transposed(path, spec, shapes, frameworks[0], steps)
-    return _describe_part(shapes, frameworks)
+    return _describe_part(shapes, frameworks) or _describe_family(shapes)
 
 
 def describe_transposed(path: Path, spec: ArchSpec, shapes: Shapes, framework: str, steps: Sequence[Step]) -> str:

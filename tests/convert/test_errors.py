@@ -59,7 +59,7 @@ def twice(path: Path) -> None:
 
 KEY_FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-    "official isotropic, mindvision, mindcv"
+    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt"
 )
 CHECK = "; check the path and its permissions"
 AGAIN = "fetch the file again and compare its digest"
@@ -88,8 +88,8 @@ SOURCES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "that holds no ConvNeXt": (
         lambda path: write_pdparams(path, {"w": np.ones(3, "float32")}),
-        f"{{src}}: the keys ('w', ...) are a ConvNeXt's in no key format known here: {KEY_FORMATS}; "
-        "give a ConvNeXt's own state dict",
+        f"{{src}}: the keys ('w', ...) are a network's in no key format known here: {KEY_FORMATS}; "
+        "give the network's own state dict",
     ),
     "that is a TorchScript program": (
         torchscript,

@@ -29,7 +29,7 @@ CUT_ZIP = (
 NO_TENSORS = "holds no tensors; keys: "
 FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-    "official isotropic, mindvision, mindcv"
+    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt"
 )
 FIRST_SIX = ", ".join(
     f"'downsample_layers.{i}.{j}.{p}'" for i, j in ((0, 0), (0, 1), (1, 0)) for p in ("bias", "weight")
@@ -107,8 +107,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "choose one with --weights model or --weights model_ema",
     ),
     "another network": (
-        f"the keys ('conv1.weight', 'fc.bias', ...) are a ConvNeXt's in no key format known here: {FORMATS}",
-        "give a ConvNeXt's own state dict",
+        f"the keys ('conv1.weight', 'fc.bias', ...) are a network's in no key format known here: {FORMATS}",
+        "give the network's own state dict",
     ),
     "the keys of two libraries": (
         "the keys fit several key formats: official, official isotropic",

@@ -17,7 +17,7 @@ from convert.arrays import Array
 from convert.params import Shape
 from convert.source.pretrained import ROWS, Pretrained
 
-AUTHORS = "https://dl.fbaipublicfiles.com/"  # whose files have the official names; all others have timm's
+AUTHORS = "https://dl.fbaipublicfiles.com/convnext/"  # whose files have the official names; all others have timm's
 ISOTROPIC = "convnext_isotropic"  # which timm does not have
 FCMAE = [row.name for row in ROWS if row.name.endswith(".fcmae")]
 

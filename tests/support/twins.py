@@ -9,6 +9,8 @@ import numpy as np
 
 from convert.archs.convnext import ConvNeXtSpec, Stem
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.resnext import ResNeXtSpec
+from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec, Norm
 from convert.arrays import Array
 from convert.params import Param
@@ -50,6 +52,11 @@ HIDDEN = dataclasses.replace(
     TINY, name="hidden_twin", head_norm_first=True, head_hidden=10, stem_kind=Stem.OVERLAP, gelu_tanh=True
 )
 ISOTROPIC = ConvNeXtIsotropicSpec(name="isotropic_twin", depth=3, dim=6, num_classes=6)
+# Two groups, of 2 to 5 channels; planes of 4 to 10 at a width of 32 for 64.
+RESNEXT = ResNeXtSpec(
+    name="resnext_twin", depths=(1, 1, 3, 1), dims=(16, 24, 32, 40), groups=2, width=32, num_classes=40
+)
+BLOG = ResNeXtBlogSpec(name="blog_twin", depths=(1, 1, 3, 1), dims=(16, 24, 32, 40), groups=2, pool=2, num_classes=40)
 
 # Without a head, and one of them without a last norm.
 BACKBONES: tuple[ArchSpec, ...] = (
@@ -57,6 +64,7 @@ BACKBONES: tuple[ArchSpec, ...] = (
     dataclasses.replace(V2, name="bare_twin", num_classes=0, last_norm=False),
     dataclasses.replace(HIDDEN, name="hidden_headless_twin", num_classes=0),
     dataclasses.replace(ISOTROPIC, name="isotropic_headless_twin", num_classes=0),
+    dataclasses.replace(RESNEXT, name="resnext_headless_twin", num_classes=0),
 )
 
-FAMILIES: tuple[ArchSpec, ...] = (TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC, *BACKBONES)
+FAMILIES: tuple[ArchSpec, ...] = (TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC, RESNEXT, BLOG, *BACKBONES)

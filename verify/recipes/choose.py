@@ -89,6 +89,16 @@ def choose_recipe(
     Raises:
         FerryError: there is no such recipe, it is another checkpoint's, or the values cannot be.
     """
+    chosen = _chosen(named, overrides, checkpoint, spec, default)
+    size, sizes = chosen.protocol.size, spec.sizes
+    if sizes is not None and size not in sizes:
+        raise WrongProtocol(f"--size {size}: {spec.name} takes images of {sizes[0]} to {sizes[-1]} pixels")
+    return chosen
+
+
+def _chosen(
+    named: str, overrides: Overrides, checkpoint: Path, spec: ArchSpec, default: Protocol | None
+) -> ChosenRecipe:
     if named:
         recipe = get_recipe(named)
         _check_fits(recipe, checkpoint, spec)

@@ -9,7 +9,7 @@ from convert.console import aligned
 from convert.source.pretrained import PRETRAINED
 from convert.visible import joined
 from verify.recipes.recipe import Recipe, known_recipes
-from verify.recipes.table import FILES, SOURCES
+from verify.recipes.table import FILES, LICENCE, SOURCES
 
 OTHER_SIZE = "@"  # what stands after it is a size; the checkpoint is the one before it
 
@@ -19,7 +19,8 @@ def recipe_table() -> str:
     keys = {url: key for key, url in SOURCES.items()}
     head = ("recipe", "architecture", "size", "resize", "", "top-1", "top-5", "source")
     rows = [head, *(_cells(recipe, keys[recipe.source]) for recipe in known_recipes())]
-    return joined([*aligned(rows), "", *(f"{key:<12}{url}" for key, url in SOURCES.items())])
+    width = max(map(len, SOURCES)) + 2
+    return joined([*aligned(rows), "", *(f"{key:<{width}}{url}" for key, url in SOURCES.items()), LICENCE])
 
 
 def recipes_as_json() -> str:

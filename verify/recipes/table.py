@@ -1,4 +1,4 @@
-"""The published evaluations of ConvNeXt checkpoints on ImageNet's 50,000 validation images, a row each.
+"""The published evaluations of checkpoints on ImageNet's 50,000 validation images, a row each.
 
 verify/recipes/recipe.py reads the rows; tests compare their protocols with the installed timm and torchvision.
 
@@ -8,6 +8,7 @@ Left out on purpose, for a number that is not the checkpoint's accuracy is worse
 - PaddleClas' rows and other ports', which are conversions of checkpoints that stand here with their source's number
   (its base_384 84.90 and large_384 85.27 were measured with a centre crop; 85.1 and 85.5 are the authors');
 - ConvNeXt-TF's, measured after a squash to 256 without antialiasing;
+- PaddleClas' own trainings of ResNeXt, which resize with OpenCV;
 - trainings by PASSL, flytocc and MindCV whose resize or crop nobody states.
 """
 
@@ -24,9 +25,13 @@ LEFT_OUT = {
 SOURCES = {
     "timm": "https://github.com/huggingface/pytorch-image-models/blob/aa4b5850c154/results/results-imagenet.csv",
     "torchvision": "https://github.com/pytorch/vision/blob/07a929e8b851/torchvision/models/convnext.py",
+    "torchvision-resnet": "https://github.com/pytorch/vision/blob/07a929e8b851/torchvision/models/resnet.py",
     "fb": "https://github.com/facebookresearch/ConvNeXt/blob/048efcea897d/README.md",
     "mmpretrain": "https://github.com/open-mmlab/mmpretrain/blob/ee7f2e88501f/configs/convnext/metafile.yml",
 }
+
+# timm 1.0.31's `license` of them; convnextv2's FCMAE weights are under the same.
+LICENCE = "the weights of resnext*.fb_* and convnextv2*.fcmae* are CC-BY-NC-4.0: not for commercial use"
 
 NORMALISATIONS = {"imagenet": IMAGENET, "clip": CLIP, "half": HALF}  # by the word in a row
 
@@ -128,6 +133,7 @@ convnextv2_tiny.fcmae_ft_in22k_in1k_384 384 squash imagenet 85.098 97.632
 """
 
 # Name, architecture, input size, short edge or squash, interpolation, top-1, top-5, source.
+# Of ResNeXt fine-tuned from the semi-weakly supervised one only top-1 was at hand.
 # Names are torchvision's own of its weights; timm's form for the authors' files that timm does not have; mmpretrain's
 # own for its trainings and for the authors' base without EMA, whose number only mmpretrain states. mmpretrain decodes
 # with OpenCV and resizes with Pillow; over 30 checkpoints its top-1 and timm's differ by at most 0.02.
@@ -148,6 +154,18 @@ mmpretrain/convnext-small_32xb128-noema_in1k convnext_small 224 256 bicubic 83.2
 mmpretrain/convnext-base_32xb128_in1k convnext_base 224 256 bicubic 83.66 96.74 mmpretrain
 mmpretrain/convnext-base_32xb128-noema_in1k convnext_base 224 256 bicubic 83.64 96.61 mmpretrain
 mmpretrain/convnext-base_3rdparty-noema_in1k convnext_base 224 256 bicubic 83.71 96.60 mmpretrain
+torchvision/ResNeXt50_32X4D_Weights.IMAGENET1K_V1 resnext50_32x4d 224 256 bilinear 77.618 93.698 torchvision-resnet
+torchvision/ResNeXt50_32X4D_Weights.IMAGENET1K_V2 resnext50_32x4d 224 232 bilinear 81.198 95.340 torchvision-resnet
+torchvision/ResNeXt101_32X8D_Weights.IMAGENET1K_V1 resnext101_32x8d 224 256 bilinear 79.312 94.526 torchvision-resnet
+torchvision/ResNeXt101_32X8D_Weights.IMAGENET1K_V2 resnext101_32x8d 224 232 bilinear 82.834 96.228 torchvision-resnet
+torchvision/ResNeXt101_64X4D_Weights.IMAGENET1K_V1 resnext101_64x4d 224 232 bilinear 83.246 96.454 torchvision-resnet
+resnext101_32x8d.fb_wsl_ig1b_ft_in1k resnext101_32x8d 224 256 bilinear 82.720 96.624 timm
+resnext101_32x16d.fb_wsl_ig1b_ft_in1k resnext101_32x16d 224 256 bilinear 84.166 97.192 timm
+resnext101_32x32d.fb_wsl_ig1b_ft_in1k resnext101_32x32d 224 256 bilinear 85.090 97.442 timm
+resnext50_32x4d.fb_swsl_ig1b_ft_in1k resnext50_32x4d 224 256 bilinear 82.162 - timm
+resnext101_32x4d.fb_swsl_ig1b_ft_in1k resnext101_32x4d 224 256 bilinear 83.268 - timm
+resnext101_32x8d.fb_swsl_ig1b_ft_in1k resnext101_32x8d 224 256 bilinear 84.276 - timm
+resnext101_32x16d.fb_swsl_ig1b_ft_in1k resnext101_32x16d 224 256 bilinear 83.340 - timm
 """
 
 FILES = OTHER_FILES  # published files of those, under the names that their addresses give them

@@ -10,13 +10,17 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.resnext import ResNeXtSpec
+from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
-from verify.reference import convnext, convnext_isotropic
+from verify.reference import convnext, convnext_isotropic, resnext, resnext_blog
 from verify.reference.unit import Unit
 
 UNITS: Mapping[type[ArchSpec], Callable[[Any], Iterator[Unit]]] = {
     ConvNeXtSpec: convnext.units,
     ConvNeXtIsotropicSpec: convnext_isotropic.units,
+    ResNeXtSpec: resnext.units,
+    ResNeXtBlogSpec: resnext_blog.units,
 }
 
 

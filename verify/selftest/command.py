@@ -15,8 +15,8 @@ from convert.regular import scratch_folder
 from convert.visible import joined
 from verify.gate import Gate, Verdict
 from verify.selftest.bench import Bench, Plants, run_gates
-from verify.selftest.faults import FAULTS, SAMPLE, V2, Fault
-from verify.selftest.known_good import V2_TWIN, KnownGood, random_pair, sample_pair
+from verify.selftest.faults import FAULTS, RESNEXT, SAMPLE, V2, Fault
+from verify.selftest.known_good import RESNEXT_TWIN, V2_TWIN, KnownGood, random_pair, sample_pair
 from verify.selftest.reading import Reading, reading
 from verify.workers.compute import Compute
 from verify.workers.worker import start_workers
@@ -91,7 +91,11 @@ def selftest(compute: Compute, faults: Sequence[Fault] = FAULTS) -> Selftest:
     start = time.monotonic()
     with scratch_folder() as folder, start_workers(compute) as workers:
         bench = Bench(workers=workers, compute=compute, scratch=folder)
-        pairs = {SAMPLE: sample_pair(), V2: random_pair(V2_TWIN, folder / "v2.pth")}
+        pairs = {
+            SAMPLE: sample_pair(),
+            V2: random_pair(V2_TWIN, folder / "v2.pth"),
+            RESNEXT: random_pair(RESNEXT_TWIN, folder / "resnext.pth"),
+        }
         untouched, sightings = plant_all(pairs, faults, bench)
     return Selftest(untouched, sightings, time.monotonic() - start)
 

@@ -14,7 +14,7 @@ from verify.selftest.bench import DATA_SET, Plants
 from verify.selftest.tensor_kinds import KINDS, Tensors
 
 SEED = 0
-SAMPLE, V2 = "sample", "V2 twin"
+SAMPLE, V2, RESNEXT = "sample", "V2 twin", "ResNeXt twin"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,9 @@ FAULTS: tuple[Fault, ...] = (
     _tensors("an extra tensor", "norm.bias"),
     _tensors("another dtype", "norm.bias"),
     _tensors("another shape", "stages.0.0.gamma"),
+    _tensors("statistics at their initial value", "layer3.1.bn2._mean", "layer3.1.bn2._variance", pair=RESNEXT),
+    _tensors("mean and variance exchanged", "layer1.0.bn1._mean", "layer1.0.bn1._variance", pair=RESNEXT),
+    _tensors("one group's outputs reversed", "layer2.0.conv2.weight", "3", pair=RESNEXT),
     _model("eps 1e-5 in one norm", "another eps@stages.2.1"),
     _model("eps 1e-5 in the last norm", "the last norm's eps"),
     _model("tanh GELU", "tanh GELU@stages.2.0"),
@@ -95,6 +98,16 @@ FAULTS: tuple[Fault, ...] = (
     _model("bias of a Linear dropped", "bias of a Linear dropped@stages.2.1"),
     _model("GRN by the spectral norm", "GRN by the spectral norm@stages.2.1", pair=V2),
     _model("GRN over the channels", "GRN over the channels@stages.2.1", pair=V2),
+    _model(
+        "a batch norm's statistics never loaded",
+        "batch norms' statistics at their initial value@layer3.1",
+        STRUCTURE.name,
+        pair=RESNEXT,
+    ),
+    _model("eps 1e-3 in a batch norm", "batch norms' eps 1e-3@layer2.0", pair=RESNEXT),
+    _model("a batch norm left in training mode", "batch norms by the batch@layer1.0", pair=RESNEXT),
+    _model("a group's outputs reversed", "a group's outputs reversed@layer3.0", pair=RESNEXT),
+    _model("Caffe's max pool", "Caffe's max pool", pair=RESNEXT),
     _model("half-precision activations", "half-precision activations", FLOAT32.name),
     _model("bfloat16 activations", "bfloat16 activations", FLOAT32.name),
     _model("logits of four decimals", "logits of four decimals", FLOAT32.name),

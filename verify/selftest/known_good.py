@@ -8,6 +8,7 @@ from pathlib import Path
 
 from convert.archs import ArchSpec, get_spec
 from convert.archs.convnext import ConvNeXtSpec
+from convert.archs.resnext import ResNeXtSpec
 from convert.arrays import Array
 from convert.casting import cast_state_dict
 from convert.checkpoints import write_checkpoint, write_pdparams
@@ -25,6 +26,11 @@ IMAGENET = Protocol(size=64, resize=72)  # with the usual mean and std; the samp
 # Small, with a square head, whose shape hides a transpose that was forgotten, and a response norm.
 V2_TWIN = ConvNeXtSpec(
     name="V2 twin", depths=(1, 1, 3, 1), dims=(4, 6, 8, 10), num_classes=10, layer_scale=False, grn=True
+)
+
+# Two groups, and every tensor of a batch norm.
+RESNEXT_TWIN = ResNeXtSpec(
+    name="ResNeXt twin", depths=(1, 1, 3, 1), dims=(16, 24, 32, 40), groups=2, width=32, num_classes=10
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convert.archs.spec import ArchSpec, Norm
-from verify.gates import FLOAT32, FLOAT64
+from verify.gates import FLOAT32, FLOAT64, STRUCTURE
 
 
 class PlantedIn(enum.Enum):
@@ -46,6 +46,18 @@ class ModelKind:
         return sorted({stage for stage in stages if stages.count(stage) > 1})
 
 
+def _has_channel_norms(spec: ArchSpec) -> bool:
+    return spec.norm is not Norm.BATCH
+
+
+def _has_batch_norms(spec: ArchSpec) -> bool:
+    return spec.norm is Norm.BATCH
+
+
+def _has_max_pool(spec: ArchSpec) -> bool:
+    return spec.max_pool
+
+
 def _has_gamma(spec: ArchSpec) -> bool:
     return spec.layer_scale
 
@@ -55,27 +67,32 @@ def _has_grn(spec: ArchSpec) -> bool:
 
 
 def _has_variance(spec: ArchSpec) -> bool:
-    return spec.norm is not Norm.RMS
+    return spec.norm in (Norm.LAYER, Norm.SIMPLE)
 
 
 MODEL_KINDS: tuple[ModelKind, ...] = (
-    ModelKind("another eps", PlantedIn.BLOCK),
+    ModelKind("another eps", PlantedIn.BLOCK, fits=_has_channel_norms),
     ModelKind("unbiased variance", PlantedIn.BLOCK, fits=_has_variance),
-    ModelKind("norm left out", PlantedIn.BLOCK),
-    ModelKind("tanh GELU", PlantedIn.BLOCK),
-    ModelKind("sigmoid GELU", PlantedIn.BLOCK),
+    ModelKind("norm left out", PlantedIn.BLOCK, fits=_has_channel_norms),
+    ModelKind("tanh GELU", PlantedIn.BLOCK, fits=_has_channel_norms),
+    ModelKind("sigmoid GELU", PlantedIn.BLOCK, fits=_has_channel_norms),
     ModelKind("gamma ignored", PlantedIn.BLOCK, fits=_has_gamma),
-    ModelKind("shortcut left out", PlantedIn.BLOCK),
-    ModelKind("kernel flipped", PlantedIn.BLOCK),
-    ModelKind("kernel transposed", PlantedIn.BLOCK),
-    ModelKind("bias of a Linear dropped", PlantedIn.BLOCK),
+    ModelKind("shortcut left out", PlantedIn.BLOCK, fits=_has_channel_norms),
+    ModelKind("kernel flipped", PlantedIn.BLOCK, fits=_has_channel_norms),
+    ModelKind("kernel transposed", PlantedIn.BLOCK, fits=_has_channel_norms),
+    ModelKind("bias of a Linear dropped", PlantedIn.BLOCK, fits=_has_channel_norms),
     ModelKind("GRN by the spectral norm", PlantedIn.BLOCK, fits=_has_grn),
     ModelKind("GRN over the channels", PlantedIn.BLOCK, fits=_has_grn),
     ModelKind("GRN without its shortcut", PlantedIn.BLOCK, fits=_has_grn),
-    ModelKind("blocks in another order", PlantedIn.STAGE),
-    ModelKind("the last norm's eps", PlantedIn.MODEL),
-    ModelKind("norm and mean exchanged", PlantedIn.MODEL),
-    ModelKind("pooling by maximum", PlantedIn.MODEL),
+    ModelKind("batch norms' statistics at their initial value", PlantedIn.BLOCK, STRUCTURE.name, fits=_has_batch_norms),
+    ModelKind("batch norms' mean and variance exchanged", PlantedIn.BLOCK, STRUCTURE.name, fits=_has_batch_norms),
+    ModelKind("batch norms' eps 1e-3", PlantedIn.BLOCK, fits=_has_batch_norms),
+    ModelKind("batch norms by the batch", PlantedIn.BLOCK, fits=_has_batch_norms),
+    ModelKind("Caffe's max pool", PlantedIn.MODEL, fits=_has_max_pool),
+    ModelKind("blocks in another order", PlantedIn.STAGE, fits=_has_channel_norms),
+    ModelKind("the last norm's eps", PlantedIn.MODEL, fits=_has_channel_norms),
+    ModelKind("norm and mean exchanged", PlantedIn.MODEL, fits=_has_channel_norms),
+    ModelKind("pooling by maximum", PlantedIn.MODEL, fits=_has_channel_norms),
     ModelKind("the head's bias dropped", PlantedIn.MODEL),
     ModelKind("channels reversed", PlantedIn.MODEL),
     ModelKind("height and width exchanged", PlantedIn.MODEL),

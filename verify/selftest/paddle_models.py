@@ -18,9 +18,13 @@ import models_paddle
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from models_paddle.layers import Block
+from models_paddle.resnext import Bottleneck
+from models_paddle.resnext_blog import BlogBottleneck
 
 Edit = Callable[[Any], None]
 Forward = Callable[[Any], Any]
+
+BLOCKS = (Block, Bottleneck, BlogBottleneck)
 
 
 def build_faulty(fault: str, spec: ArchSpec, weights: Mapping[str, Array], *, dtype: str = "float32") -> Any:
@@ -149,12 +153,69 @@ def ignore_gamma(block: Any) -> None:
     block.layer_scale = False
 
 
+def batch_norms(block: Any) -> list[Any]:
+    return [layer for layer in block.sublayers() if isinstance(layer, nn.BatchNorm2D)]
+
+
+def reset_statistics(block: Any) -> None:
+    for norm in batch_norms(block):
+        norm._mean.set_value(paddle.zeros_like(norm._mean))
+        norm._variance.set_value(paddle.ones_like(norm._variance))
+
+
+def exchange_statistics(block: Any) -> None:
+    """Exchanges mean and variance, whose root is taken of its magnitude."""
+    for norm in batch_norms(block):
+        mean, variance = norm._mean.clone(), norm._variance.clone()
+        norm._mean.set_value(variance)
+        norm._variance.set_value(mean.abs())
+
+
+def enlarge_eps(block: Any) -> None:
+    for norm in batch_norms(block):
+        norm._epsilon = 1e-3
+
+
+def normalise_by_the_batch(block: Any) -> None:
+    """Normalises as in training, by the batch's own mean and variance."""
+
+    def forward(norm: Any, x: Any) -> Any:
+        x = x - x.mean([0, 2, 3], keepdim=True)
+        y = x / ((x * x).mean([0, 2, 3], keepdim=True) + norm._epsilon).sqrt()
+        return y * norm.weight.reshape([-1, 1, 1]) + norm.bias.reshape([-1, 1, 1])
+
+    for norm in batch_norms(block):
+        replace_forward(forward)(norm)
+
+
+def reverse_a_group(block: Any) -> None:
+    """Reverses the outputs of the first group of a block's grouped convolution."""
+    conv = next(layer for layer in block.sublayers() if isinstance(layer, nn.Conv2D) and layer._groups > 1)
+    size = conv.weight.shape[0] // conv._groups
+    wrap_forward(lambda forward, x: _with_the_first_reversed(forward(x), size))(conv)
+
+
+def _with_the_first_reversed(y: Any, size: int) -> Any:
+    return paddle.concat([y[:, :size].flip([1]), y[:, size:]], axis=1)
+
+
+def pool_as_caffe(model: Any) -> None:
+    """Pools the stem's maxima with padding below and to the right alone."""
+    pool = next(layer for layer in model.sublayers() if isinstance(layer, nn.MaxPool2D))
+    pool.forward = lambda x: F.max_pool2d(x, 3, stride=2, padding=0, ceil_mode=True)
+
+
+def drop_last_bias(model: Any) -> None:
+    head = [layer for layer in model.sublayers() if isinstance(layer, nn.Linear)][-1]
+    head.forward = lambda x: F.linear(x, head.weight)
+
+
 def round_every_block(dtype: str) -> Edit:
     """Makes an edit that rounds what leaves a block, in float32."""
 
     def edit(model: Any) -> None:
         for layer in model.sublayers():
-            if isinstance(layer, Block):
+            if isinstance(layer, BLOCKS):
                 wrap_forward(lambda forward, x: rounded(forward(x), dtype), is_float32)(layer)
 
     return edit
@@ -178,13 +239,19 @@ FAULTS: dict[str, Edit] = {
     "GRN by the spectral norm": replace_grn(lambda x: paddle.norm(x, p=2, axis=[1, 2], keepdim=True)),
     "GRN over the channels": replace_grn(lambda x: paddle.norm(x, p=2, axis=-1, keepdim=True)),
     "GRN without its shortcut": lambda block: wrap_forward(lambda forward, x: forward(x) - x)(block.grn),
+    "batch norms' statistics at their initial value": reset_statistics,
+    "batch norms' mean and variance exchanged": exchange_statistics,
+    "batch norms' eps 1e-3": enlarge_eps,
+    "batch norms by the batch": normalise_by_the_batch,
+    "a group's outputs reversed": reverse_a_group,
     # Of a stage.
     "blocks in another order": reorder_blocks,
     # Of the model.
     "the last norm's eps": lambda model: change_eps(last_norm(model)),
     "norm and mean exchanged": replace_features(exchange_norm_and_mean),
     "pooling by maximum": replace_features(pool_by_maximum),
-    "the head's bias dropped": replace_forward(lambda head, x: F.linear(x, head.weight), lambda model: model.head),
+    "the head's bias dropped": drop_last_bias,
+    "Caffe's max pool": pool_as_caffe,
     "channels reversed": wrap_forward(lambda forward, x: forward(x.flip([1]))),
     "height and width exchanged": wrap_forward(lambda forward, x: forward(x.transpose([0, 1, 3, 2]))),
     "half-precision activations": round_every_block("float16"),

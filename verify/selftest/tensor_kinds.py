@@ -61,9 +61,18 @@ def _places_where(test: Callable[[Param], bool]) -> Callable[[ArchSpec], Iterato
 
 
 def _block_pairs(spec: ArchSpec) -> Iterator[Place]:
-    """Pairs of blocks of one stage."""
+    """Pairs of blocks of one stage that have tensors of the same names and shapes."""
+    tensors = {
+        block: [
+            (param.paddle_name.removeprefix(block), param.shape)
+            for param in spec.params()
+            if param.paddle_name.startswith(f"{block}.")
+        ]
+        for block in spec.block_names
+    }
     pairs = combinations(spec.block_names, 2)
-    return ((one, two) for one, two in pairs if one.rpartition(".")[0] == two.rpartition(".")[0])
+    alike = ((one, two) for one, two in pairs if tensors[one] == tensors[two])
+    return ((one, two) for one, two in alike if one.rpartition(".")[0] == two.rpartition(".")[0])
 
 
 def _norm_pairs(spec: ArchSpec) -> Iterator[Place]:
@@ -77,6 +86,21 @@ def _scale_and_shift_pairs(spec: ArchSpec) -> Iterator[Place]:
     names = [param.paddle_name for param in spec.params()]
     scales = (name for name in names if name.endswith(NORM_WEIGHTS))
     return ((scale, shift) for scale in scales if (shift := scale.replace("weight", "bias")) in names)
+
+
+def _batch_norms(spec: ArchSpec) -> Iterator[Place]:
+    """Mean and variance of one batch norm."""
+    names = [param.paddle_name for param in spec.params() if param.torch_name.endswith(".running_mean")]
+    return ((name, name.replace("._mean", "._variance")) for name in names)
+
+
+def _grouped_kernels(spec: ArchSpec) -> Iterator[Place]:
+    params = spec.params() if spec.groups > 1 else ()
+    return (
+        (param.paddle_name, str(param.shape[0] // spec.groups))
+        for param in params
+        if _is_kernel(param) and param.shape[0] == param.shape[1] * spec.groups > spec.groups
+    )
 
 
 def _change_tensor(change: Callable[[Array], Array]) -> Callable[[Tensors, Place, np.random.Generator], None]:
@@ -105,6 +129,18 @@ def _swap(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
     for name in [name for name in tensors if name == one or name.startswith(f"{one}.")]:
         twin = two + name.removeprefix(one)
         tensors[name], tensors[twin] = tensors[twin], tensors[name]
+
+
+def _reset_statistics(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
+    """Leaves a batch norm's statistics as they are before training."""
+    mean, variance = place
+    tensors[mean], tensors[variance] = np.zeros_like(tensors[mean]), np.ones_like(tensors[variance])
+
+
+def _reverse_a_group(tensors: Tensors, place: Place, _: np.random.Generator) -> None:
+    """Reverses the outputs of a grouped convolution's first group."""
+    name, size = place
+    tensors[name][: int(size)] = tensors[name][: int(size)][::-1].copy()
 
 
 def _round_to(dtype: str) -> Callable[[Array], Array]:
@@ -179,6 +215,9 @@ TENSOR_KINDS: tuple[TensorKind, ...] = (
         _places_where(_is_gamma),
         _change_tensor(lambda gamma: np.full_like(gamma, INITIAL_GAMMA)),
     ),
+    TensorKind("statistics at their initial value", _batch_norms, _reset_statistics),
+    TensorKind("mean and variance exchanged", _batch_norms, _swap),
+    TensorKind("one group's outputs reversed", _grouped_kernels, _reverse_a_group),
     TensorKind("sign flipped", _every_tensor, _change_tensor(np.negative)),
     TensorKind("a tensor of zeros", _every_tensor, _change_tensor(np.zeros_like)),
     TensorKind("a kernel flipped", _places_where(_is_kernel), _change_tensor(lambda w: w[:, :, ::-1, ::-1])),

@@ -25,6 +25,7 @@ from convert.digest import sha256_of, tensor_digest
 from convert.inspect.inspection import DIGESTED, PlaceFacts, inspect_file
 from convert.inspect.published import find_published, published_files
 from convert.inspect.text import as_text
+from convert.source.pretrained import PRETRAINED
 from verify.recipes.recipe import RECIPES
 from verify.selftest.weights import distinct_weights
 
@@ -152,7 +153,7 @@ def test_another_network_is_told_with_why_it_is_not_known(tmp_path: Path) -> Non
 
     assert place.recognised.arch == ""
     assert place.recognised.reason.startswith(
-        "the keys ('conv1.weight', 'fc.bias', ...) are a ConvNeXt's in no key format known here: official, timm"
+        "the keys ('conv1.weight', 'fc.bias', ...) are a network's in no key format known here: official, timm"
     )
     assert ";" not in place.recognised.reason
 
@@ -228,7 +229,7 @@ def test_every_published_file_with_a_digest_in_its_name_is_found_by_it() -> None
     torchvision = find_published("983f1562".ljust(64, "a"))
     assert torchvision
     assert torchvision.name == "torchvision/ConvNeXt_Tiny_Weights.IMAGENET1K_V1"
-    assert {row.name for row in rows} <= {*RECIPES}
+    assert {row.name for row in rows} <= {*RECIPES, *PRETRAINED}
 
 
 def test_the_digest_of_a_large_file_is_taken_where_it_is_asked_for(tmp_path: Path) -> None:

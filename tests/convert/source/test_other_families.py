@@ -1,4 +1,4 @@
-"""Networks that are no ConvNeXt, as their own libraries build them, are named by their tensors."""
+"""Networks that have no table here, as their own libraries build them, are named by their tensors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ TORCHVISION = {
     "resnet18": "ResNet-18",
     "resnet50": "ResNet-50",
     "resnet152": "ResNet-152",
-    "resnext50_32x4d": "ResNeXt-50 32x4d",
-    "resnext101_32x8d": "ResNeXt-101 32x8d",
-    "resnext101_64x4d": "ResNeXt-101 64x4d",
     "wide_resnet50_2": "Wide ResNet-50-2",
     "densenet121": "DenseNet-121",
     "vgg11": "VGG-11",
@@ -49,7 +46,9 @@ TIMM = {
     "swin_tiny_patch4_window7_224": "Swin transformer (Swin-T)",
     "efficientnet_b0": "EfficientNet or MobileNet",
     "regnety_004": "RegNet",
-    "resnet50d": "ResNet-50",
+    "resnet50d": "ResNet-50 with a deep stem",
+    "resnext50d_32x4d": "ResNeXt-50 32x4d with a deep stem",
+    "resnext26ts": "ResNeXt-TS or another ByobNet",
     "seresnext50_32x4d": "SE-ResNeXt-50 32x4d",
     "caformer_s18": "MetaFormer",
     "hrnet_w18_small": "HRNet",
@@ -91,7 +90,7 @@ def test_paddles_batch_norms_tell_its_networks() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_no_convnext_is_another_network(arch: str) -> None:
+def test_no_known_network_is_another_network(arch: str) -> None:
     assert name_family(expected_shapes(ARCHS[arch], "torch")) == ""
 
 
@@ -101,10 +100,25 @@ def test_odd_shapes_do_no_harm(shapes: Mapping[str, Shape]) -> None:
 
 
 def test_the_message_names_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    state_dict = torchvision.models.resnext50_32x4d().state_dict()
+    state_dict = torchvision.models.resnet50().state_dict()
     torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state_dict.items()}}, tmp_path / "x.pth")
 
     assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/x.pdparams"]) == 1
 
-    message = "is a ResNeXt-50 32x4d of torchvision, not a ConvNeXt; `convert --list` prints what can be converted"
+    message = "is a ResNet-50 of torchvision, which has no table here; `convert --list` prints what can be converted"
+    assert capsys.readouterr().err == f"convert: {tmp_path}/x.pth: {message}\nconvert: nothing was written\n"
+
+
+RELATIVES = ["resnext50d_32x4d", "seresnext50_32x4d", "resnext26ts"]
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_a_relative_of_resnext_is_refused_by_name(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(timm.create_model(name).state_dict(), tmp_path / "x.pth")
+
+    assert main(["--src", f"{tmp_path}/x.pth", "--dst", f"{tmp_path}/x.pdparams"]) == 1
+
+    message = f"is a {TIMM[name]} of timm, which has no table here; `convert --list` prints what can be converted"
     assert capsys.readouterr().err == f"convert: {tmp_path}/x.pth: {message}\nconvert: nothing was written\n"

@@ -24,6 +24,7 @@ from convert.checkpoints import read_checkpoint, write_checkpoint
 from convert.cli import main
 from convert.job import Job
 from convert.key_formats import name_officially
+from convert.params import is_counter
 from convert.source.pretrained import PRETRAINED, ROWS, Pretrained
 from convert.source.recognise import recognise_arch
 from convert.state_dict import convert_state_dict
@@ -52,7 +53,7 @@ def test_a_published_file_is_recognised_as_what_it_is(name: str) -> None:
     tensors = {key: np.broadcast_to(np.float32(1), shape) for key, shape in shapes_in(row).items()}
 
     named = name_officially(tensors)
-    shapes = {key: array.shape for key, array in named.tensors.items()}
+    shapes = {key: array.shape for key, array in named.tensors.items() if not is_counter(key, array.shape)}
 
     assert recognise_arch(shapes) == (spec_of(row), "torch")
     assert get_spec(row.arch).fitted_to(shapes) == spec_of(row)
@@ -83,7 +84,7 @@ def test_a_published_file_converts_with_every_value_in_its_place(name: str, tmp_
 
     target = Job.read(row.arch, tmp_path / "x.pth").converted("paddle")
 
-    assert len(target) == len(tensors)
+    assert len(target) == len(spec_of(row).params())
     assert same(target, name_officially(tensors).tensors, spec_of(row))
 
 

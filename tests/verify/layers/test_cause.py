@@ -53,6 +53,9 @@ def test_every_mistake_of_every_step_is_told_from_the_others(spec: ArchSpec) -> 
             for text, wrong in step.mistakes(weights):
                 assert hint(spec, name, x, unit.with_step(index, wrong)) == text
                 count += 1
+        for text, wrong_unit in unit.variants(weights):
+            assert hint(spec, name, x, wrong_unit) == text
+            count += 1
 
     assert count > 20
 
