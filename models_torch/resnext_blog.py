@@ -93,18 +93,20 @@ class ResNeXtBlog(nn.Module):
             setattr(self, f"conv{i}", nn.Sequential(first, *others))
             before = dim
         self.stages = tuple(f"conv{i}" for i in range(2, len(spec.stages) + 2))
-        self.pool = nn.AvgPool2d(spec.pool, spec.pool)
+        self.pool = spec.pool
         self.fc = nn.Linear(spec.features, spec.num_classes) if spec.num_classes else nn.Identity()
         self.softmax = nn.Softmax(dim=1) if spec.num_classes and spec.softmax else nn.Identity()
         self.apply(init_relu_weights)
         scale_head(self.fc, head_init_scale)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) to (N, dims[-1]): the mean over the one window that fits into the last map."""
+        """(N, in_chans, H, W) to (N, dims[-1]): the mean over the one window that fits into the last map,
+        of images of `spec.sizes`."""
         x = self.maxpool(self.conv1(x))
         for name in self.stages:
             x = getattr(self, name)(x)
-        return self.pool(x).flatten(1)
+        # Not the pooling layer of the tutorial: Paddle 3.3's has its gradient by a float32 1 / 49.
+        return x[:, :, : self.pool, : self.pool].mean([2, 3])
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to probabilities (N, num_classes), or to logits where `spec.softmax` is off."""

@@ -25,7 +25,11 @@ WEIGHTS = distinct_weights(DIGITS.params(), dtype="float32")
 
 
 def without_head(spec: ArchSpec, framework: str) -> dict[str, Shape]:
-    return {name: shape for name, shape in expected_shapes(spec, framework).items() if not name.startswith("head.")}
+    return {
+        name: shape
+        for name, shape in expected_shapes(spec, framework).items()
+        if name not in (spec.head_key, spec.head_bias_key)
+    }
 
 
 @pytest.mark.parametrize("framework", BOTH)
@@ -51,7 +55,7 @@ def test_a_backbone_without_a_head_is_recognised(arch: str, framework: str) -> N
 
 
 @pytest.mark.parametrize("framework", BOTH)
-@pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch != "convnext_tiny_hnf"])
+@pytest.mark.parametrize("arch", [arch for arch in ARCHS if "convnext" in arch and arch != "convnext_tiny_hnf"])
 def test_a_backbone_without_a_last_norm_is_recognised(arch: str, framework: str) -> None:
     spec = dataclasses.replace(ARCHS[arch], num_classes=0, last_norm=False)
 
