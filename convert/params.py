@@ -94,6 +94,7 @@ class LeftOut:
 Row = Param | LeftOut
 
 COUNTER = "num_batches_tracked"
+STATISTICS = ("running_mean", "running_var")  # of batch norms
 
 
 def is_counter(name: str, shape: Shape) -> bool:
@@ -135,8 +136,8 @@ def batch_norm(name: str, dim: int, *, paddle_name: str = "") -> Iterator[Row]:
 
 
 def parameter_count(params: Iterable[Param]) -> int:
-    """Number of scalars in the table's tensors."""
-    return sum(param.size for param in params)
+    """Number of scalars that are learned, as papers count them: the statistics of batch norms are not."""
+    return sum(param.size for param in params if param.torch_name.rpartition(".")[2] not in STATISTICS)
 
 
 def c_strides(shape: Shape) -> Shape:

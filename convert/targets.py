@@ -55,6 +55,7 @@ TARGETS = (
     Target("transformers", (TORCH,)),
     Target("mmpretrain", (TORCH,), MMENGINE),
     Target("paddleclas", (PADDLE,)),
+    Target("paddlevit", (PADDLE,)),
 )
 TARGET_NAMES = tuple(target.name for target in TARGETS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from convert.archs import convnext, convnext_isotropic, own_convnext
+from convert.archs import convnext, convnext_isotropic, own_convnext, replknet
 from convert.archs.aliases import ALIASES
 from convert.archs.spec import ArchSpec
 from convert.errors import UnknownArch, did_you_mean
@@ -12,7 +12,7 @@ from convert.params import Shape
 
 __all__ = ["ARCHS", "OWN", "READ_OFF", "ArchSpec", "get_spec"]
 
-FAMILIES: tuple[tuple[ArchSpec, ...], ...] = (convnext.VARIANTS, convnext_isotropic.VARIANTS)
+FAMILIES: tuple[tuple[ArchSpec, ...], ...] = (convnext.VARIANTS, convnext_isotropic.VARIANTS, replknet.VARIANTS)
 ARCHS: dict[str, ArchSpec] = {spec.name: spec for family in FAMILIES for spec in family}
 
 OWN = "own"  # in the place of a name: whatever network the tensors are, though they be a part of a known one

@@ -7,16 +7,22 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.spec import ArchSpec
-from convert.key_formats import convnext, convnext_isotropic
+from convert.key_formats import convnext, convnext_isotropic, replknet
 from convert.key_formats.rules import KeyFormat
 
 # That a checkpoint is recognised by; several may be of one library.
-KEY_FORMATS: tuple[KeyFormat, ...] = (*convnext.KEY_FORMATS, *convnext_isotropic.KEY_FORMATS)
+KEY_FORMATS: tuple[KeyFormat, ...] = (
+    *convnext.KEY_FORMATS,
+    *convnext_isotropic.KEY_FORMATS,
+    *replknet.KEY_FORMATS,
+)
 
 FORMATS_TO_WRITE: Mapping[type[ArchSpec], Callable[[Any], dict[str, KeyFormat]]] = {
     ConvNeXtSpec: convnext.formats_to_write,
     ConvNeXtIsotropicSpec: convnext_isotropic.formats_to_write,
+    RepLKNetSpec: replknet.formats_to_write,
 }
 
 
