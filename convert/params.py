@@ -94,7 +94,12 @@ class LeftOut:
 Row = Param | LeftOut
 
 COUNTER = "num_batches_tracked"
-STATISTICS = ("running_mean", "running_var")  # of batch norms
+STATISTICS = ("running_mean", "running_var")  # of batch norms, in PyTorch
+VARIANCES = ("running_var", "_variance")  # of batch norms, in PyTorch and in Paddle
+
+# Of every batch norm: Paddle keeps 1e-5 as float32, and a float64 model of PyTorch answers as Paddle's does by the same
+# number. With 1e-5 as it is, deep networks part by 2e-9.
+BATCH_NORM_EPS = 9.999999747378752e-06
 
 
 def is_counter(name: str, shape: Shape) -> bool:

@@ -6,6 +6,8 @@ After the authors' models/convnext.py (https://github.com/facebookresearch/ConvN
 
 from __future__ import annotations
 
+import math
+
 import paddle
 from paddle import Tensor, nn
 
@@ -152,6 +154,17 @@ def init_weights(layer: nn.Layer) -> None:
     if isinstance(layer, (nn.Conv2D, nn.Linear)) and layer.weight._is_initialized():  # not under LazyGuard
         layer.weight.set_value(paddle.normal(0.0, 0.02, layer.weight.shape).clip(-2.0, 2.0).astype(layer.weight.dtype))
         layer.bias.set_value(paddle.zeros_like(layer.bias))
+
+
+def init_relu_weights(layer: nn.Layer) -> None:
+    """Starts a network of ReLUs: https://arxiv.org/abs/1502.01852 for convolutions, normal of 0.01 for the head."""
+    if isinstance(layer, (nn.Conv2D, nn.Linear)) and layer.weight._is_initialized():  # not under LazyGuard
+        weight = layer.weight
+        fan_out = weight.shape[0] * math.prod(weight.shape[2:])
+        std = math.sqrt(2 / fan_out) if isinstance(layer, nn.Conv2D) else 0.01
+        weight.set_value(paddle.normal(0.0, std, weight.shape).astype(weight.dtype))
+        if layer.bias is not None:
+            layer.bias.set_value(paddle.zeros_like(layer.bias))
 
 
 def scale_head(head: nn.Layer, factor: float) -> None:

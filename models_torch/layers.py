@@ -6,6 +6,8 @@ After the authors' models/convnext.py (https://github.com/facebookresearch/ConvN
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -147,6 +149,17 @@ def init_weights(layer: nn.Module) -> None:
     if isinstance(layer, (nn.Conv2d, nn.Linear)):
         nn.init.trunc_normal_(layer.weight, std=0.02, a=-2.0, b=2.0)
         nn.init.zeros_(layer.bias)
+
+
+def init_relu_weights(layer: nn.Module) -> None:
+    """Starts a network of ReLUs: https://arxiv.org/abs/1502.01852 for convolutions, normal of 0.01 for the head."""
+    if isinstance(layer, (nn.Conv2d, nn.Linear)):
+        weight = layer.weight
+        fan_out = weight.shape[0] * math.prod(weight.shape[2:])
+        std = math.sqrt(2 / fan_out) if isinstance(layer, nn.Conv2d) else 0.01
+        nn.init.normal_(weight, std=std)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def scale_head(head: nn.Module, factor: float) -> None:

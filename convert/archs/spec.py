@@ -24,6 +24,7 @@ class Norm(enum.Enum):
     LAYER = "layernorm"  # (x - mean) / sqrt(variance + eps), scale and shift
     RMS = "rmsnorm"  # x / sqrt(mean square + eps), scale
     SIMPLE = "simplenorm"  # x / sqrt(unbiased variance + eps), scale; the mean is not subtracted
+    BATCH = "batchnorm"  # (x - mean) / sqrt(variance + eps), scale and shift; a channel's statistics stand in the file
 
 
 LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained

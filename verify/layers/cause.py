@@ -16,6 +16,7 @@ import numpy as np
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from verify.layers.tensor_faults import tensor_faults
+from verify.reference.batch_steps import BatchNorm, Relu
 from verify.reference.families import build_unit, unit_names
 from verify.reference.steps import Conv, Gelu, Linear, NormStep, Pool, ResponseNorm, Step, Weights
 from verify.reference.unit import Unit
@@ -25,7 +26,15 @@ REPRODUCED = 1e-9  # of the output's largest value
 OF_THE_DEVIATION = 1e-3  # of the difference that is to be explained; a small one must be met the more closely
 
 NO_MISTAKE = "no usual mistake reproduces it"
-EXCHANGES = {(Conv, NormStep), (Linear, Gelu), (Gelu, ResponseNorm), (Pool, NormStep), (NormStep, Pool)}
+EXCHANGES = {
+    (Conv, NormStep),
+    (Linear, Gelu),
+    (Gelu, ResponseNorm),
+    (Pool, NormStep),
+    (NormStep, Pool),
+    (BatchNorm, Relu),
+}
+WITH_EPS = (NormStep, ResponseNorm, BatchNorm)
 STEPS_TO_AN_EPS = 8  # of Newton's method, from ten times the right one; it takes 3 to 6
 
 
@@ -100,8 +109,10 @@ def _candidates(unit: Unit, seen: Observed, weights: Weights) -> Iterator[tuple[
     right = unit.run(seen.given, weights)
     yield "", right
     if unit.shortcut:
-        yield f"{seen.name}: the shortcut is left out", right - seen.given
+        yield f"{seen.name}: the shortcut is left out", replace(unit, shortcut=False).run(seen.given, weights)
     yield from _step_mistakes(unit, seen, weights)
+    for text, wrong in unit.variants(weights):
+        yield text, wrong.run(seen.given, weights)
     yield from _exchanged_tensors(unit, seen, weights)
     if seen.given.ndim == 4:
         text = f"{seen.name}: height and width of its input are exchanged"
@@ -120,7 +131,7 @@ def _step_mistakes(unit: Unit, seen: Observed, weights: Weights) -> Iterator[tup
     for index, step in enumerate(unit.steps):
         for text, wrong in step.mistakes(weights):
             yield text, output(unit.with_step(index, wrong), index)
-        if isinstance(step, (NormStep, ResponseNorm)) and seen.actual.shape == seen.expected.shape:
+        if isinstance(step, WITH_EPS) and seen.actual.shape == seen.expected.shape:
             yield _nearest_eps(step, seen.actual, partial(_output_with_eps, unit, index, output))
     for index, (one, other) in enumerate(pairwise(unit.steps)):
         if (type(one), type(other)) in EXCHANGES and not (isinstance(one, Conv) and not one.depthwise):
@@ -130,13 +141,13 @@ def _step_mistakes(unit: Unit, seen: Observed, weights: Weights) -> Iterator[tup
 
 def _output_with_eps(unit: Unit, index: int, output: Callable[[Unit, int], Array], eps: float) -> Array:
     step = unit.steps[index]
-    assert isinstance(step, (NormStep, ResponseNorm))
+    assert isinstance(step, WITH_EPS)
     changed: Step = replace(step, eps=eps)
     return output(unit.with_step(index, changed), index)
 
 
 def _nearest_eps(
-    step: NormStep | ResponseNorm, actual: Array, output_for: Callable[[float], Array]
+    step: NormStep | ResponseNorm | BatchNorm, actual: Array, output_for: Callable[[float], Array]
 ) -> tuple[str, Array]:
     """The eps that comes closest to Paddle's output, by Newton's method with a secant for the derivative."""
     before, eps = step.eps, 10 * step.eps

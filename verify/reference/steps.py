@@ -42,8 +42,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class _Affine(Step):
-    bias: bool = True  # whether `name.bias` is added, where there is one
+class Affine(Step):
+    """A step that ends by adding a vector.
+
+    Attributes:
+        bias: whether `name.bias` is added, where there is one.
+    """
+
+    bias: bool = True
 
     def _shift(self, weights: Weights) -> Array | float:
         shift: Array | float = weights.get(f"{self.name}.bias", 0.0) if self.bias else 0.0
@@ -55,12 +61,14 @@ class _Affine(Step):
 
 
 @dataclass(frozen=True)
-class Conv(_Affine):
-    """A square convolution; depthwise where the weight has one input channel a group and `groups` says so."""
+class Conv(Affine):
+    """A square convolution; depthwise where each channel is a group of its own, else in `groups` groups."""
 
     stride: int = 1
     padding: int = 0
     depthwise: bool = False
+    groups: int = 1
+    dealt: bool = False  # whether channels go to the groups in turn; they go in runs
     padded_with: str = "constant"  # numpy's word; zeros
     kernel: str = "as it is"  # or "flipped", "transposed"
     channels: str = "as they are"  # or "reversed"
@@ -79,8 +87,18 @@ class Conv(_Affine):
         for i in range(side):
             for j in range(side):
                 part = x[:, i :: self.stride, j :: self.stride][:, :height, :width]
-                total += part * weight[:, 0, i, j] if self.depthwise else part @ weight[:, :, i, j].T
+                total += self._product(part, weight[:, :, i, j])
         return total + self._shift(weights)
+
+    def _product(self, x: Array, weight: Array) -> Array:
+        if self.depthwise:
+            return x * weight[:, 0]
+        grouped = x.reshape(*x.shape[:-1], self.groups, -1)
+        if self.dealt:
+            grouped = x.reshape(*x.shape[:-1], -1, self.groups).swapaxes(-1, -2)
+        matrices = weight.reshape(self.groups, -1, weight.shape[1]).swapaxes(-1, -2)  # (groups, in, out) of a group
+        product: Array = np.matmul(grouped[..., None, :], matrices).reshape(*x.shape[:-1], -1)
+        return product
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:
         yield from self._dropped_bias(weights)
@@ -92,6 +110,9 @@ class Conv(_Affine):
                 yield text, replace(self, padded_with=mode)
         if not self.depthwise:
             yield f"{self.name}: the input's channels are reversed", replace(self, channels="reversed")
+        if self.groups > 1:
+            text = f"{self.name}: the input's channels go to the groups in turn, in place of in runs"
+            yield text, replace(self, dealt=True)
 
 
 NORMS = {
@@ -102,7 +123,7 @@ NORMS = {
 
 
 @dataclass(frozen=True)
-class NormStep(_Affine):
+class NormStep(Affine):
     """A norm over the channels."""
 
     kind: Norm = Norm.LAYER
@@ -124,16 +145,16 @@ class NormStep(_Affine):
             wrong, right = ("biased", "unbiased") if self.unbiased else ("unbiased", "biased")
             text = f"{self.name}: the variance is {wrong} in place of {right}"
             yield text, replace(self, unbiased=not self.unbiased)
-        for kind in Norm:
+        for kind, what in NORMS.items():
             if kind is not self.kind:
-                text = f"{self.name}: {NORMS[kind]} in place of {NORMS[self.kind]}"
+                text = f"{self.name}: {what} in place of {NORMS[self.kind]}"
                 yield text, replace(self, kind=kind, unbiased=kind is Norm.SIMPLE)
         yield from self._dropped_bias(weights)
         yield from super().mistakes(weights)
 
 
 @dataclass(frozen=True)
-class Linear(_Affine):
+class Linear(Affine):
     """A weight of (out, in)."""
 
     transposed: bool = False
