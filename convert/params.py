@@ -71,6 +71,11 @@ class Param:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def is_statistic(self) -> bool:
+        """Whether it is one of a batch norm's statistics, which are taken of the images and not learned."""
+        return self.torch_name.rpartition(".")[2] in STATISTICS
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -142,7 +147,7 @@ def batch_norm(name: str, dim: int, *, paddle_name: str = "") -> Iterator[Row]:
 
 def parameter_count(params: Iterable[Param]) -> int:
     """Number of scalars that are learned, as papers count them: the statistics of batch norms are not."""
-    return sum(param.size for param in params if param.torch_name.rpartition(".")[2] not in STATISTICS)
+    return sum(param.size for param in params if not param.is_statistic)
 
 
 def c_strides(shape: Shape) -> Shape:

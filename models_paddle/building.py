@@ -10,15 +10,18 @@ from paddle import nn
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from models_paddle.convnext import ConvNeXt
 from models_paddle.convnext_isotropic import ConvNeXtIsotropic
 from models_paddle.loading import load_weights
+from models_paddle.replknet import RepLKNet
 
 MODELS: Mapping[type[ArchSpec], Callable[..., nn.Layer]] = {
     ConvNeXtSpec: ConvNeXt,
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
+    RepLKNetSpec: RepLKNet,
 }
 
 

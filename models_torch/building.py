@@ -9,15 +9,18 @@ from torch import nn
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.spec import ArchSpec
 from convert.arrays import Array
 from models_torch.convnext import ConvNeXt
 from models_torch.convnext_isotropic import ConvNeXtIsotropic
 from models_torch.loading import load_weights
+from models_torch.replknet import RepLKNet
 
 MODELS: Mapping[type[ArchSpec], Callable[..., nn.Module]] = {
     ConvNeXtSpec: ConvNeXt,
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
+    RepLKNetSpec: RepLKNet,
 }
 
 

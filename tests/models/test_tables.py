@@ -7,7 +7,7 @@ import dataclasses
 import paddle
 import pytest
 import torch
-from twins import GRAY, TINY
+from twins import FAMILIES, GRAY, TINY
 
 from convert.archs import ARCHS, ArchSpec
 from convert.params import Shape, parameter_count
@@ -71,9 +71,24 @@ PARAMETER_COUNTS = {
     "convnext_isotropic_small": (8 * 384**2 + 57 * 384) * 18 + (769 + 2 + 1000) * 384 + 1000,
     "convnext_isotropic_base": (8 * 768**2 + 57 * 768) * 18 + (769 + 2 + 1000) * 768 + 1000,
     "convnext_isotropic_large": (8 * 1024**2 + 57 * 1024) * 36 + (769 + 2 + 1000) * 1024 + 1000,
+    # 79 M, 172 M and 335 M in https://arxiv.org/abs/2203.06717; to the last one as the authors' code has them.
+    "replknet_31b": 79_864_168,
+    "replknet_31l": 172_671_016,
+    "replknet_xl": 335_435_752,
+}
+# At 21,841 classes, and merged at 1000.
+REPLKNETS = {
+    "replknet_31b": (101_226_193, 79_527_272),
+    "replknet_31l": (204_703_633, 172_165_672),
+    "replknet_xl": (378_138_961, 335_399_656),
 }
 
-SPECS = {**ARCHS, TINY.name: TINY, GRAY.name: GRAY, "22k": dataclasses.replace(TINY, num_classes=21841)}
+SPECS = {
+    **ARCHS,
+    **{spec.name: spec for spec in FAMILIES},
+    GRAY.name: GRAY,
+    "22k": dataclasses.replace(TINY, num_classes=21841),
+}
 
 
 def torch_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
@@ -99,7 +114,7 @@ def test_the_table_has_the_published_number_of_parameters(arch: str) -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_the_table_is_the_torch_models_state_dict_in_names_shapes_and_order(name: str) -> None:
-    table = [(param.torch_name, param.shape) for param in SPECS[name].params()]
+    table = [(row.torch_name, row.shape) for row in SPECS[name].rows()]
 
     assert torch_shapes(SPECS[name]) == table
 
@@ -112,11 +127,24 @@ def test_the_table_is_the_paddle_models_state_dict_in_names_shapes_and_order(nam
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_every_torch_parameter_is_in_the_table_and_there_are_no_buffers(name: str) -> None:
+def test_every_torch_parameter_is_counted_and_no_buffer_is(name: str) -> None:
     with torch.device("meta"):
         model = MODELS[type(SPECS[name])](SPECS[name])
 
-    assert [name for name, _ in model.named_parameters()] == list(model.state_dict())
+    assert parameter_count(SPECS[name].params()) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("arch", REPLKNETS)
+def test_a_replknet_of_22k_classes_and_a_merged_one_have_the_authors_number_of_parameters(arch: str) -> None:
+    spec = ARCHS[arch]
+    merging = spec.merging()
+
+    assert merging is not None
+    many = dataclasses.replace(spec, num_classes=21841)
+    assert (parameter_count(many.params()), parameter_count(merging.spec.params())) == REPLKNETS[arch]
+    entries = 848 if arch == "replknet_xl" else 968
+    assert (len(spec.params()), len(list(spec.rows()))) == (entries, {848: 1027, 968: 1171}[entries])
+    assert (len(merging.spec.params()), len(list(merging.spec.rows()))) == (776, 931)
 
 
 @pytest.mark.parametrize(

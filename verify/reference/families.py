@@ -10,13 +10,15 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.spec import ArchSpec
-from verify.reference import convnext, convnext_isotropic
+from verify.reference import convnext, convnext_isotropic, replknet
 from verify.reference.unit import Unit
 
 UNITS: Mapping[type[ArchSpec], Callable[[Any], Iterator[Unit]]] = {
     ConvNeXtSpec: convnext.units,
     ConvNeXtIsotropicSpec: convnext_isotropic.units,
+    RepLKNetSpec: replknet.units,
 }
 
 

@@ -150,7 +150,7 @@ class PaddleBackend:
             raise FerryError("paddle ran out of memory in the backward pass; --device cpu may have more") from error
         parameters = dict(self.model.named_parameters())
         for param in self.spec.params():
-            if param.paddle_name not in parameters:  # a statistic, which is no parameter
+            if param.is_statistic:
                 continue
             gradient = parameters[param.paddle_name].grad
             exchange(param.torch_name, None if gradient is None else param.layout.to_torch(gradient.numpy()))

@@ -120,7 +120,7 @@ class TorchBackend:
             raise FerryError("torch ran out of GPU memory in the backward pass; --device cpu may have more") from error
         parameters = dict(self.model.named_parameters())
         for param in self.spec.params():
-            if param.torch_name not in parameters:  # a statistic, which is no parameter
+            if param.is_statistic:
                 continue
             gradient = parameters[param.torch_name].grad
             exchange(param.torch_name, None if gradient is None else gradient.cpu().numpy())
