@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.archs import ArchSpec
-from convert.arrays import Array, Tensor
+from convert.archs.spec import Merging
+from convert.arrays import Array, Tensor, count_not_finite
 from convert.buffers import Buffer
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
@@ -25,12 +26,14 @@ from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
+from convert.merging import merged, merging_of, read_parts
 from convert.one_pass import OnePass
-from convert.params import Layout, LeftOut, Param
+from convert.params import Layout, LeftOut
 from convert.paths import AnyPath
 from convert.source.read import Selection, Source, open_source
 from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems
+from convert.steps import Mapped
 from convert.stored import StoredArray
 from convert.targets import target_named
 
@@ -46,6 +49,7 @@ class Options:
         num_classes: of a freshly initialised head where the source has none or another; 0 leaves the head out, None
             keeps the source's own, or none.
         strip_prefix: what the keys begin with that are carried over; "" for what all begin with.
+        merge: whether to re-parameterise, where the architecture offers it; it cannot be taken back.
     """
 
     weights: str = ""
@@ -53,6 +57,7 @@ class Options:
     dtype: str = ""
     num_classes: int | None = None
     strip_prefix: str = ""
+    merge: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,11 @@ class Job:
         source: the file and what was recognised in it.
         spec: the architecture, with the target's number of classes.
         tensors: official names to arrays in the layout of the source's framework, cast. Their values are read, and
-            looked at, when they are carried over, except those of a head that is new.
+            looked at, when they are carried over, except those that are new or merged.
         options: as asked for.
         casts: how many tensors were cast, by the dtype that they had.
         head_change: what becomes of the source's head; None where it stays as it is.
+        merging: what is merged; None where nothing is.
     """
 
     source: Source[StoredArray]
@@ -75,6 +81,7 @@ class Job:
     options: Options = field(default_factory=Options)
     casts: Mapping[str, int] = field(default_factory=dict)
     head_change: HeadChange | None = None
+    merging: Merging | None = None
 
     @classmethod
     def read(cls, arch: str, src: AnyPath, options: Options | None = None) -> Job:
@@ -86,22 +93,21 @@ class Job:
         options = options or Options()
         selection = Selection(options.weights, options.strip_prefix)
         source = open_source(src, arch=arch, selection=selection)
-        spec = source.spec
         tensors: dict[str, Tensor] = dict(source.tensors)
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
-        expected = expected_shapes(spec, source.framework)
+        expected = expected_shapes(source.spec, source.framework)
         fitting = {name: array for name, array in tensors.items() if expected.get(name) == array.shape}
         try:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
             raise FerryError(f"{src}: {error}: --dtype float32 rounds it") from error
-        tensors = {**tensors, **cast}
-        if options.num_classes is None or options.num_classes == spec.num_classes:
-            return cls(source, spec, tensors, options, casts)
-        change = HeadChange.to(options.num_classes, spec, framework=source.framework)
+        job = cls(source, source.spec, {**tensors, **cast}, options, casts)
+        job = job._merged() if options.merge else job
+        if options.num_classes is None or options.num_classes == job.spec.num_classes:
+            return job
+        change = HeadChange.to(options.num_classes, job.spec, framework=source.framework)
         fresh, _ = cast_state_dict(change.fresh, options.dtype or DEFAULT)
-        tensors = {**change.kept(tensors), **fresh}
-        return cls(source, change.spec, tensors, options, casts, change)
+        return replace(job, spec=change.spec, tensors={**change.kept(job.tensors), **fresh}, head_change=change)
 
     def target_framework(self, suffix: str) -> str:
         """ "torch" or "paddle", for a target of that suffix.
@@ -145,14 +151,9 @@ class Job:
 
     def steps(self, framework: str) -> tuple[TensorStep, ...]:
         """The whole mapping to a target of that framework, in the target's order, and what is left out of it."""
-        names = self._target_names(framework)
-        steps = (
-            self._step(row, framework, *names[row.torch_name])
-            if isinstance(row, Param)
-            else self._left_out_step(row, framework, names)
-            for row in self.spec.rows()
-        )
-        return tuple(step for step in steps if step)
+        names, fresh = self._target_names(framework), self.head_change.fresh if self.head_change else ()
+        mapped = Mapped(self.source, self.spec, framework, names, self._dtype, fresh, self.merging)
+        return tuple(mapped.steps())
 
     def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
@@ -193,6 +194,24 @@ class Job:
         """How many tensors are copied as they are, transposed, reshaped, cast or made new."""
         counts = Counter(operation for step in self.steps(framework) for operation in step.operations or ("copy",))
         return dict(sorted(counts.items()))
+
+    def _merged(self) -> Job:
+        """The same with the tensors merged that the architecture has to merge, of the source's own values."""
+        source, tensors = self.source, self.tensors
+        try:
+            merging = merging_of(self.spec)
+        except FerryError as error:
+            raise FerryError(f"{source.path}: {error}") from error
+        self._check({})
+        parts = read_parts(merging, self.spec, source.tensors, source.framework)
+        not_finite = {name: bad for name, array in parts.items() if (bad := count_not_finite(array))}
+        if not_finite:
+            names = {param.torch_name: param.paddle_name for param in self.spec.params()}
+            self._check(not_finite if source.framework == TORCH else {names[n]: bad for n, bad in not_finite.items()})
+        made = merged(merging, parts, self.options.dtype or DEFAULT)
+        names = expected_shapes(merging.spec, source.framework)
+        kept = {name: tensor for name, tensor in tensors.items() if name in names}
+        return replace(self, spec=merging.spec, tensors={**kept, **made}, merging=merging)
 
     def _target_tensors(self, framework: str, watched: OnePass) -> dict[str, Tensor]:
         """The target's keys to its tensors, unread; what is learned when they are read goes to `watched`."""
@@ -270,31 +289,3 @@ class Job:
         if framework == TORCH or TORCH not in target.frameworks:
             return names_for(self.spec, target.name)
         return {param.torch_name: (param.paddle_name, Reshape.NONE) for param in self.spec.params()}
-
-    def _step(self, param: Param, framework: str, target: str, reshape: Reshape) -> TensorStep:
-        name, named = param.torch_name, self.source.named
-        target_shape = reshape.theirs(param.paddle_shape if framework == PADDLE else param.shape)
-        if name not in named.keys or (self.head_change and name in self.head_change.fresh):
-            return TensorStep("", (), ("new",), target, target_shape)
-        operations = []
-        came = named.reshaped.get(name, Reshape.NONE)
-        if came is not Reshape.NONE:
-            operations.append(came.value)
-        array = self.source.checkpoint.tensors[named.keys[name]]
-        if self.source.tensors[name].dtype != self._dtype:
-            operations.append("cast")
-        turned = (framework != self.source.framework) ^ came.turns ^ reshape.turns
-        if turned and param.layout is not Layout.SAME:
-            operations.append(param.layout.value)
-        if reshape is not Reshape.NONE:
-            operations.append(f"back from {reshape.value}")
-        return TensorStep(named.keys[name], array.shape, tuple(operations), target, target_shape)
-
-    def _left_out_step(
-        self, row: LeftOut, framework: str, names: Mapping[str, tuple[str, Reshape]]
-    ) -> TensorStep | None:
-        """What becomes of a tensor that PyTorch alone has; None where neither file has it."""
-        key = self.source.named.dropped.get(row.torch_name, "")
-        if framework == PADDLE:
-            return TensorStep(key, row.shape, ("drop",), "", ()) if key else None
-        return TensorStep(key, row.shape if key else (), () if key else ("make",), names[row.torch_name][0], row.shape)

@@ -15,12 +15,13 @@ from convert.errors import CheckpointMismatch, FerryError, counted, join_words, 
 from convert.frameworks import PADDLE, PROPER_NAMES
 from convert.job import Job
 from convert.key_formats import eps_to_tell
+from convert.merging import describe_merging
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
 from convert.targets import target_named
 from convert.visible import joined
 
-WORDS = {"copy": "copied", "transpose": "transposed", "drop": "dropped", "make": "made anew"}
+WORDS = {"copy": "copied", "transpose": "transposed", "drop": "dropped", "make": "made anew", "merge": "merged"}
 SCHEMA_VERSION = 1
 
 
@@ -35,11 +36,11 @@ def text_lines(job: Job, framework: str) -> list[str]:
     wrapper = f", under {source.checkpoint.wrapper!r}" if source.checkpoint.wrapper else ""
     prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
     origin = " (recognised from the tensors)" if source.recognised else ""
-    params = spec.params()
+    params, form = spec.params(), f", {spec.form}" if spec.form else ""
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{origin}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
+        f"{spec.name}{origin}{form}, {spec.answer}, {counted(spec.in_chans, 'input channel')}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return lines + _notes(job, framework)
@@ -57,6 +58,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
+        "form": spec.form,
         "recognised": source.recognised,
         "num_classes": spec.num_classes,
         "in_chans": spec.in_chans,
@@ -125,6 +127,8 @@ def _notes(job: Job, framework: str) -> list[str]:
         notes.append(job.source.told)
     if job.spec.assumed:
         notes.append(f"assumed, for no tensor tells: {', '.join(job.spec.assumed)}")
+    if job.merging:
+        notes.append(describe_merging(job.merging))
     if job.head_change:
         notes.append(job.head_change.describe())
     if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
@@ -146,11 +150,13 @@ def _notes(job: Job, framework: str) -> list[str]:
 
 def _left_out_notes(job: Job, framework: str) -> list[str]:
     """What becomes of tensors that PyTorch alone has, a line for each reason."""
-    dropped, rows = job.source.named.dropped, job.spec.left_out().values()
-    changed = [row for row in rows if (row.torch_name in dropped) == (framework == PADDLE)]
+    had, rows = job.source.named.dropped, job.spec.left_out()
+    changed = [row for name, row in rows.items() if (name in had) == (framework == PADDLE)]
     word = "dropped" if framework == PADDLE else "made anew"
     reasons = Counter(shown(row.why) for row in changed)
-    return [f"{counted(count, 'tensor')} {word}: {why}" for why, count in reasons.items()]
+    notes = [f"{counted(count, 'tensor')} {word}: {why}" for why, count in reasons.items()]
+    gone = had.keys() - rows.keys()
+    return notes + ([f"{counted(len(gone), 'tensor')} dropped: of norms that are merged"] if gone else [])
 
 
 def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:
