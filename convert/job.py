@@ -209,8 +209,8 @@ class Job:
             names = {param.torch_name: param.paddle_name for param in self.spec.params()}
             self._check(not_finite if source.framework == TORCH else {names[n]: bad for n, bad in not_finite.items()})
         made = merged(merging, parts, self.options.dtype or DEFAULT)
-        names = expected_shapes(merging.spec, source.framework)
-        kept = {name: tensor for name, tensor in tensors.items() if name in names}
+        remaining = expected_shapes(merging.spec, source.framework)
+        kept = {name: tensor for name, tensor in tensors.items() if name in remaining}
         return replace(self, spec=merging.spec, tensors={**kept, **made}, merging=merging)
 
     def _target_tensors(self, framework: str, watched: OnePass) -> dict[str, Tensor]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from convert.arrays import Array
 from convert.casting import DEFAULT, DTYPES, widened
 from convert.digest import combined_digest, tensor_digests
 from convert.errors import counted
@@ -11,6 +14,7 @@ from convert.params import parameter_count
 from convert.state_dict import expected_shapes, find_problems
 from verify.gate import Gate, Measure
 from verify.gates import STRUCTURE
+from verify.limits import MERGED_ULPS
 from verify.pair import Pair
 from verify.workers.worker import Worker
 
@@ -21,7 +25,8 @@ Digests = Mapping[str, Mapping[str, str]]
 
 def tensor_problems(pair: Pair) -> list[str]:
     """What keeps either file from holding the architecture's tensors; no value is compared."""
-    problems = find_problems(pair.expected, expected_shapes(pair.spec, "torch"))
+    source = (pair.unmerged.tensors, pair.unmerged.spec) if pair.unmerged else (pair.expected, pair.spec)
+    problems = find_problems(source[0], expected_shapes(source[1], "torch"))
     lines = [f"source  {line}" for line in problems]
     problems = find_problems(pair.target.tensors, expected_shapes(pair.spec, "paddle"), dtype=DTYPES[pair.dtype])
     return lines + [f"target  {line}" for line in problems]
@@ -36,10 +41,11 @@ def file_digests(pair: Pair) -> dict[str, dict[str, str]]:
     """Framework to official name to the digest of the tensor in its file, both in PyTorch's layout and as float32.
 
     The source's is rounded to the target's dtype. float32 holds every value of a half, so that one bit more shows.
+    Where the target is merged, the source's are those that PyTorch's model holds.
     """
     tensors = widened(pair.target.tensors)
     target = {p.torch_name: p.layout.to_torch(tensors[p.paddle_name]) for p in pair.spec.params()}
-    return {"torch": tensor_digests(pair.expected), "paddle": tensor_digests(target)}
+    return {"torch": tensor_digests(pair.held), "paddle": tensor_digests(target)}
 
 
 def run_structure(pair: Pair, files: Digests, workers: Mapping[str, Worker]) -> Gate:
@@ -65,8 +71,13 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
             our reader cannot hide on both sides.
         readers: what read each file, for the report.
     """
-    different = _different(files["torch"], files["paddle"])
+    made = pair.trained.made if pair.trained else {}
+    shared = {name: files["torch"][name] for name in files["paddle"] if name not in made}
+    different = _different(shared, files["paddle"])
+    steps = {name: _steps_apart(pair, name) for name in made}
     problems = [f"differs  {name}" for name in different]
+    problems += [_merged_otherwise(name, count) for name, count in steps.items() if count > MERGED_ULPS]
+    different += [name for name, count in steps.items() if count > MERGED_ULPS]
     for framework, digests in models.items():
         problems += [f"read otherwise by {framework}  {name}" for name in _different(files[framework], digests)]
     if pair.head_change and set(different) & set(pair.head_change.fresh):
@@ -74,21 +85,49 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
             f"the target's head is another than the source's ({pair.source.spec.answer}), and not the new one of "
             f"{pair.spec.num_classes} classes that convert makes: give the source that has it"
         )
-    digest = combined_digest(files["torch"])
+    digest = combined_digest(files["paddle"] if pair.unmerged else files["torch"])
     count = parameter_count(pair.spec.params())
     in_dtype = "" if pair.dtype == DEFAULT else f" in {pair.dtype}"
-    measured = f"{len(files['torch'])} tensors, {count:,} parameters{in_dtype}, digest {digest[:12]}"
+    measured = f"{len(files['paddle'])} tensors, {count:,} parameters{in_dtype}, digest {digest[:12]}"
+    measures = [Measure("tensors", len(files["paddle"])), Measure(PARAMETERS, count)]
+    if pair.unmerged:
+        measured = f"{measured}; {pair.unmerged.describe()}"
+    if made:
+        apart = max(steps.values())
+        measured = f"{measured}, {apart} ulp apart at most"
+        measures.append(Measure("ulp of merged tensors", apart, MERGED_ULPS))
     if pair.head_change:
         measured = f"{measured}; {pair.head_change.describe()}"
     if problems:
-        measured = f"{counted(len(problems), 'tensor')} of {len(files['torch'])} with other values"
+        measured = f"{counted(len(problems), 'tensor')} of {len(files['paddle'])} with other values"
     return Gate(
         STRUCTURE.name,
         measured,
         STRUCTURE.limit,
-        measures=(Measure("tensors", len(files["torch"])), Measure(PARAMETERS, count)),
+        measures=tuple(measures),
         problems=tuple(problems),
         details=(("digest", digest), ("readers", readers)),
+    )
+
+
+def _steps_apart(pair: Pair, name: str) -> int:
+    """How many steps of float32 part a merged tensor's values in the target, at most, from those computed anew."""
+    own = {param.torch_name: param for param in pair.spec.params()}[name]
+    actual = own.layout.to_torch(pair.target.tensors[own.paddle_name])
+    places = [_place(array) for array in (pair.expected[name], actual)]
+    return int(np.abs(places[0] - places[1]).max(initial=0))
+
+
+def _place(array: Array) -> Array:
+    """Each value's place among all numbers of float32, counted from 0."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
+
+def _merged_otherwise(name: str, steps: int) -> str:
+    return (
+        f"merged otherwise  {name}: up to {steps:,} ulp from what the source's tensors give in float64; "
+        "convert --merge gives that"
     )
 
 
