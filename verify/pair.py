@@ -112,24 +112,22 @@ class Pair:
 
         Args:
             framework: "torch" or "paddle".
-            dtype: "float32" or "float64", of the model. In float64 what was merged has its values before they were
-                rounded to float32.
+            dtype: of the model. In float64 what was merged has its values before they were rounded to float32.
             digest: whether to return the digests of what the model then holds.
             builder: in place of the model package's own.
             rounding: whether the model of the source is rounded as the target is.
             as_trained: whether the model of a source is the one that was trained, where Paddle's is merged.
             as_written: whether Paddle's float64 model has the target's own values, rounded.
         """
-        side = {"torch": self.source, "paddle": self.target}[framework]
+        side = self.source if framework == TORCH else self.target
         checkpoint = side.checkpoint
-        spec, made = self.spec, dict(side.named.made)
         if framework == TORCH:
             form = self.unmerged if not rounding else self.trained if as_trained else None
             spec = form.spec if form else self.spec
             made = self._made(rounding=rounding, merged=form is None, exactly=dtype == "float64")
-        elif self.trained and dtype == "float64" and not as_written:
-            names = {param.torch_name: param.paddle_name for param in self.spec.params()}
-            made |= {names[name]: values for name, values in self.trained.made.items()}
+        else:
+            spec = self.spec
+            made = {**side.named.made, **self._made_for_paddle(exactly=dtype == "float64" and not as_written)}
         return LoadJob(
             spec,
             tuple(file for file in checkpoint.files if isinstance(file, HeldFile)),
@@ -143,6 +141,13 @@ class Pair:
             builder,
             self.dtype if rounding else "",
         )
+
+    def _made_for_paddle(self, *, exactly: bool) -> dict[str, Array]:
+        """What Paddle's model is to hold in place of its file's tensors."""
+        if not (exactly and self.trained):
+            return {}
+        names = {param.torch_name: param.paddle_name for param in self.spec.params()}
+        return {names[name]: values for name, values in self.trained.made.items()}
 
     def _made(self, *, rounding: bool, merged: bool, exactly: bool) -> dict[str, Array]:
         """What PyTorch's model is to hold beside or in place of its file's tensors."""

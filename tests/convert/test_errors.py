@@ -59,7 +59,7 @@ def twice(path: Path) -> None:
 
 KEY_FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-    "official isotropic"
+    "official isotropic, official RepLKNet, paddlevit"
 )
 CHECK = "; check the path and its permissions"
 AGAIN = "fetch the file again and compare its digest"

@@ -71,13 +71,11 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
             our reader cannot hide on both sides.
         readers: what read each file, for the report.
     """
-    made = pair.trained.made if pair.trained else {}
-    shared = {name: files["torch"][name] for name in files["paddle"] if name not in made}
+    steps = {name: _steps_apart(pair, name) for name in (pair.trained.made if pair.trained else {})}
+    shared = {name: files["torch"][name] for name in files["paddle"] if name not in steps}
     different = _different(shared, files["paddle"])
-    steps = {name: _steps_apart(pair, name) for name in made}
     problems = [f"differs  {name}" for name in different]
     problems += [_merged_otherwise(name, count) for name, count in steps.items() if count > MERGED_ULPS]
-    different += [name for name, count in steps.items() if count > MERGED_ULPS]
     for framework, digests in models.items():
         problems += [f"read otherwise by {framework}  {name}" for name in _different(files[framework], digests)]
     if pair.head_change and set(different) & set(pair.head_change.fresh):
@@ -86,28 +84,31 @@ def structure_gate(pair: Pair, files: Digests, models: Digests, readers: str) ->
             f"{pair.spec.num_classes} classes that convert makes: give the source that has it"
         )
     digest = combined_digest(files["paddle"] if pair.unmerged else files["torch"])
-    count = parameter_count(pair.spec.params())
-    in_dtype = "" if pair.dtype == DEFAULT else f" in {pair.dtype}"
-    measured = f"{len(files['paddle'])} tensors, {count:,} parameters{in_dtype}, digest {digest[:12]}"
-    measures = [Measure("tensors", len(files["paddle"])), Measure(PARAMETERS, count)]
-    if pair.unmerged:
-        measured = f"{measured}; {pair.unmerged.describe()}"
-    if made:
-        apart = max(steps.values())
-        measured = f"{measured}, {apart} ulp apart at most"
-        measures.append(Measure("ulp of merged tensors", apart, MERGED_ULPS))
-    if pair.head_change:
-        measured = f"{measured}; {pair.head_change.describe()}"
+    measured = _measured(pair, len(files["paddle"]), digest, steps)
     if problems:
         measured = f"{counted(len(problems), 'tensor')} of {len(files['paddle'])} with other values"
+    merged = [Measure("ulp of merged tensors", max(steps.values()), MERGED_ULPS)] if steps else []
+    tensors, count = len(files["paddle"]), parameter_count(pair.spec.params())
     return Gate(
         STRUCTURE.name,
         measured,
         STRUCTURE.limit,
-        measures=tuple(measures),
+        measures=(Measure("tensors", tensors), Measure(PARAMETERS, count), *merged),
         problems=tuple(problems),
         details=(("digest", digest), ("readers", readers)),
     )
+
+
+def _measured(pair: Pair, tensors: int, digest: str, steps: Mapping[str, int]) -> str:
+    """What both sides hold, for people."""
+    count, in_dtype = parameter_count(pair.spec.params()), "" if pair.dtype == DEFAULT else f" in {pair.dtype}"
+    parts = [f"{tensors} tensors, {count:,} parameters{in_dtype}, digest {digest[:12]}"]
+    if pair.unmerged:
+        apart = f", {max(steps.values())} ulp apart at most" if steps else ""
+        parts.append(f"{pair.unmerged.describe()}{apart}")
+    if pair.head_change:
+        parts.append(pair.head_change.describe())
+    return "; ".join(parts)
 
 
 def _steps_apart(pair: Pair, name: str) -> int:

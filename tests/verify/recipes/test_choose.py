@@ -17,6 +17,7 @@ from verify.cli import main
 from verify.recipes.choose import ChosenRecipe, Overrides, WrongProtocol, choose_recipe
 from verify.recipes.protocol import SQUASH, Protocol
 from verify.recipes.recipe import Recipe, get_recipe, known_recipes
+from verify.recipes.table import SOURCES
 
 BASE = get_spec("convnext_base")
 OFFICIAL = Path("convnext_base_22k_1k_384.pth")
@@ -144,7 +145,7 @@ def test_the_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list-recipes"]) == 0
     lines = capsys.readouterr().out.splitlines()
 
-    assert len(lines) == 1 + len(known_recipes()) + 1 + 4
+    assert len(lines) == 1 + len(known_recipes()) + 1 + len(SOURCES)
     rows = [" ".join(line.split()) for line in lines]
     assert rows[0] == "recipe architecture size resize top-1 top-5 source"
     assert "convnext_nano.in12k_ft_in1k@288 convnext_nano 288 288 bicubic 82.882 96.562 timm" in rows
