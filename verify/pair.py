@@ -111,28 +111,24 @@ class Pair:
         """What that framework's worker is to build.
 
         Args:
-            framework: "torch" or "paddle".
+            framework: whose.
             dtype: of the model. In float64 what was merged has its values before they were rounded to float32.
             digest: whether to return the digests of what the model then holds.
             builder: in place of the model package's own.
             rounding: whether the model of the source is rounded as the target is.
-            as_trained: whether the model of a source is the one that was trained, where Paddle's is merged.
+            as_trained: whether the source's model is the one that was trained, where Paddle's is merged.
             as_written: whether Paddle's float64 model has the target's own values, rounded.
         """
         side = self.source if framework == TORCH else self.target
-        checkpoint = side.checkpoint
+        form, made = None, self._made_for_paddle(exactly=dtype == "float64" and not as_written)
         if framework == TORCH:
             form = self.unmerged if not rounding else self.trained if as_trained else None
-            spec = form.spec if form else self.spec
-            made = self._made(rounding=rounding, merged=form is None, exactly=dtype == "float64")
-        else:
-            spec = self.spec
-            made = {**side.named.made, **self._made_for_paddle(exactly=dtype == "float64" and not as_written)}
+            made = self._made_for_torch(rounding=rounding, merged=form is None, exactly=dtype == "float64")
         return LoadJob(
-            spec,
-            tuple(file for file in checkpoint.files if isinstance(file, HeldFile)),
-            checkpoint.container,
-            checkpoint.steps,
+            form.spec if form else self.spec,
+            tuple(file for file in side.checkpoint.files if isinstance(file, HeldFile)),
+            side.checkpoint.container,
+            side.checkpoint.steps,
             side.named.keys,
             made,
             side.named.reshaped,
@@ -143,13 +139,14 @@ class Pair:
         )
 
     def _made_for_paddle(self, *, exactly: bool) -> dict[str, Array]:
-        """What Paddle's model is to hold in place of its file's tensors."""
+        """What Paddle's model is to hold beside or in place of its file's tensors."""
+        made = dict(self.target.named.made)
         if not (exactly and self.trained):
-            return {}
+            return made
         names = {param.torch_name: param.paddle_name for param in self.spec.params()}
-        return {names[name]: values for name, values in self.trained.made.items()}
+        return made | {names[name]: values for name, values in self.trained.made.items()}
 
-    def _made(self, *, rounding: bool, merged: bool, exactly: bool) -> dict[str, Array]:
+    def _made_for_torch(self, *, rounding: bool, merged: bool, exactly: bool) -> dict[str, Array]:
         """What PyTorch's model is to hold beside or in place of its file's tensors."""
         fresh = self.head_change.fresh if self.head_change else {}
         made = {**self.source.named.made, **fresh}
