@@ -200,15 +200,17 @@ class Job:
         source, tensors = self.source, self.tensors
         try:
             merging = merging_of(self.spec)
+            self._check({})
+            parts = read_parts(merging, self.spec, source.tensors, source.framework)
+            if not_finite := {name: bad for name, array in parts.items() if (bad := count_not_finite(array))}:
+                names = {param.torch_name: param.paddle_name for param in self.spec.params()}
+                self._check({name if source.framework == TORCH else names[name]: n for name, n in not_finite.items()})
+            made = merged(merging, parts, self.options.dtype or DEFAULT)
+        except CheckpointMismatch:
+            raise
         except FerryError as error:
-            raise FerryError(f"{source.path}: {error}") from error
-        self._check({})
-        parts = read_parts(merging, self.spec, source.tensors, source.framework)
-        not_finite = {name: bad for name, array in parts.items() if (bad := count_not_finite(array))}
-        if not_finite:
-            names = {param.torch_name: param.paddle_name for param in self.spec.params()}
-            self._check(not_finite if source.framework == TORCH else {names[n]: bad for n, bad in not_finite.items()})
-        made = merged(merging, parts, self.options.dtype or DEFAULT)
+            path = f"{source.path}: "  # an error of reading values has it already
+            raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
         remaining = expected_shapes(merging.spec, source.framework)
         kept = {name: tensor for name, tensor in tensors.items() if name in remaining}
         return replace(self, spec=merging.spec, tensors={**kept, **made}, merging=merging)

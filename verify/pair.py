@@ -12,7 +12,7 @@ from convert.archs import ArchSpec
 from convert.archs.spec import Merging
 from convert.arrays import Array, dtype_name
 from convert.casting import DEFAULT, DTYPES, cast_state_dict, holds, widened
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, FerryError
 from convert.frameworks import PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.merging import merged, merged_exactly, read_parts
@@ -204,7 +204,10 @@ def _with_merged(pair: Pair, merging: Merging, tensors: Mapping[str, Array]) -> 
     parts = read_parts(merging, spec, tensors, TORCH)
     gone = merging.parts
     kept = {name: tensor for name, tensor in pair.expected.items() if name not in gone}
-    expected = {**kept, **widened(merged(merging, parts, pair.dtype))}
+    try:
+        expected = {**kept, **widened(merged(merging, parts, pair.dtype))}
+    except FerryError as error:
+        raise FerryError(f"{pair.source.path}: {error}") from error
     # Paddle keeps a batch norm's eps as float32, and both models take that number.
     of_the_models = replace(spec, eps=float(np.float32(spec.eps))).merging()
     assert of_the_models
