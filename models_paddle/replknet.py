@@ -154,9 +154,11 @@ class RepLKNet(nn.Layer):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) to (N, dims[-1]): the norm on the map first, then the mean over height and width."""
-        x = self.stages[0](self.stem(x))
-        for transition, stage in zip(self.transitions, list(self.stages)[1:], strict=True):
-            x = stage(transition(x))
+        x = self.stem(x)
+        for i, stage in enumerate(self.stages):
+            if i:
+                x = self.transitions[i - 1](x)
+            x = stage(x)
         return self.norm(x).mean([2, 3])
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from convert.archs.spec import Norm
 from convert.arrays import Array
 
 NOT_TIMMS = {"convnext_digits", "convnext_isotropic_small", "convnext_isotropic_base", "convnext_isotropic_large"}
-TIMMS = [arch for arch in ARCHS if arch not in NOT_TIMMS]
+TIMMS = [arch for arch in ARCHS if "convnext" in arch and arch not in NOT_TIMMS]
 CLASSES = 10
 
 # The same code with fewer blocks, where all of them would take minutes. convnext_tiny, convnext_base, convnextv2_tiny
