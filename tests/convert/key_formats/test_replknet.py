@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,16 @@ def test_an_mmpretrain_backbone_saved_alone_is_read() -> None:
 
     assert (named.key_format.name, named.prefix) == ("mmpretrain", "")
     assert named.tensors.keys() == {name for name in weights if not name.startswith("head")}
+
+
+def test_a_file_of_megengine_is_named(tmp_path: Path) -> None:
+    weights = distinct_weights(REPLKNET.params(), dtype="float32")
+    norms = {name: array[None, :, None, None] for name, array in weights.items() if array.ndim == 1 and "bn." in name}
+    with (tmp_path / "x.pkl").open("wb") as file:
+        pickle.dump({"state_dict": {**weights, **norms}}, file)
+
+    with pytest.raises(FerryError, match="is a checkpoint of MegEngine, whose batch norms are"):
+        Job.read("", tmp_path / "x.pkl")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "backbone.", "model.module."])
