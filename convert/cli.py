@@ -57,6 +57,7 @@ USAGE = Usage(
         "--to": Rule(READING),
         "--dtype": Rule(READING),
         "--num-classes": Rule(READING),
+        "--merge": Rule(READING),
     },
 )
 
@@ -151,7 +152,7 @@ def _run(args: argparse.Namespace, prog: str) -> int:
     if args.dst and not args.plan:
         check_target(args.dst, force=args.force)  # before a large source is read
     spec = _table_spec(args.table) if args.table else None
-    options = Options(args.weights, args.to, args.dtype, args.num_classes, args.strip_prefix)
+    options = Options(args.weights, args.to, args.dtype, args.num_classes, args.strip_prefix, args.merge)
     located = locate(args.src, sha256=args.sha256)
     if located.fetched:
         print_message(located.line())
@@ -246,7 +247,7 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
         default="",
         choices=TARGET_NAMES,
         metavar="FORMAT",
-        help=f"whose keys the target has: {', '.join(TARGET_NAMES)}; the last one's are for Paddle",
+        help=f"whose keys the target has: {', '.join(TARGET_NAMES)}; the last two's are for Paddle",
     )
     parser.add_argument(
         "--dtype",
@@ -261,4 +262,9 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
         default=None,
         metavar="N",
         help="give a backbone, or another head, a new head of N; 0 leaves the head out",
+    )
+    parser.add_argument(
+        "--merge",
+        action="store_true",
+        help="merge a RepLKNet's kernels and batch norms into one convolution each; cannot be taken back",
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convert.archs import ArchSpec
-from convert.arrays import Array, Tensor
+from convert.archs.spec import Merging
+from convert.arrays import Array, Tensor, count_not_finite
 from convert.buffers import Buffer
 from convert.casting import DEFAULT, DTYPES, cast_state_dict
 from convert.checkpoints import write_checkpoint
@@ -20,11 +21,12 @@ from convert.checkpoints.atomic import check_target
 from convert.checkpoints.containers import WRITTEN_AS
 from convert.conversion import Conversion, TensorStep
 from convert.cores import on_cores
-from convert.errors import CheckpointMismatch, FerryError, TargetError, WrongUsage
+from convert.errors import CheckpointMismatch, FerryError, TargetError
 from convert.frameworks import FRAMEWORKS, PADDLE, TORCH
 from convert.fresh_head import HeadChange
 from convert.key_formats import names_for
 from convert.key_formats.rules import Reshape
+from convert.merging import merged, merging_of, read_parts
 from convert.one_pass import OnePass
 from convert.params import Layout, LeftOut, name_in
 from convert.paths import AnyPath
@@ -33,6 +35,7 @@ from convert.source.recognise import recognise_arch
 from convert.state_dict import carry_state_dict, check_state_dict, expected_shapes, find_problems, made_anew
 from convert.steps import Steps
 from convert.stored import StoredArray
+from convert.tables.spec import refuse_changes
 from convert.targets import target_named
 
 
@@ -47,6 +50,7 @@ class Options:
         num_classes: of a freshly initialised head where the source has none or another; 0 leaves the head out, None
             keeps the source's own, or none.
         strip_prefix: what the keys begin with that are carried over; "" for what all begin with.
+        merge: whether to re-parameterise, where the architecture offers it; it cannot be taken back.
     """
 
     weights: str = ""
@@ -54,16 +58,7 @@ class Options:
     dtype: str = ""
     num_classes: int | None = None
     strip_prefix: str = ""
-
-
-def _refuse_for_a_table(options: Options) -> None:
-    """Raises WrongUsage for what would make another network than a table describes."""
-    if options.num_classes is not None:
-        raise WrongUsage("--num-classes changes a head, and a table has one shape for each tensor: leave it out")
-    if options.to:
-        raise WrongUsage(
-            f"--to {options.to} is for the libraries' ConvNeXts, and a table has its own names: leave it out"
-        )
+    merge: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,10 +69,11 @@ class Job:
         source: the file and what was recognised in it.
         spec: the architecture, with the target's number of classes.
         tensors: official names to arrays in the layout of the source's framework, cast. Their values are read, and
-            looked at, when they are carried over, except those of a head that is new.
+            looked at, when they are carried over, except those that are new or merged.
         options: as asked for.
         casts: how many tensors were cast, by the dtype that they had.
         head_change: what becomes of the source's head; None where it stays as it is.
+        merging: what is merged; None where nothing is.
     """
 
     source: Source[StoredArray]
@@ -86,6 +82,7 @@ class Job:
     options: Options = field(default_factory=Options)
     casts: Mapping[str, int] = field(default_factory=dict)
     head_change: HeadChange | None = None
+    merging: Merging | None = None
 
     @classmethod
     def read(cls, arch: str | ArchSpec, src: AnyPath, options: Options | None = None) -> Job:
@@ -97,13 +94,12 @@ class Job:
         """
         options = options or Options()
         if isinstance(arch, ArchSpec) and arch.own_names:
-            _refuse_for_a_table(options)
+            refuse_changes(options.num_classes, options.to)
         selection = Selection(options.weights, options.strip_prefix)
         source = open_source(src, arch=arch, selection=selection)
-        spec = source.spec
         tensors: dict[str, Tensor] = dict(source.tensors)
         # A file can name one small tensor ten thousand times; a cast makes a copy of each.
-        expected, kept = expected_shapes(spec, source.framework), spec.kept_dtypes(source.framework)
+        expected, kept = expected_shapes(source.spec, source.framework), source.spec.kept_dtypes(source.framework)
         fitting = {
             name: array for name, array in tensors.items() if expected.get(name) == array.shape and name not in kept
         }
@@ -111,13 +107,13 @@ class Job:
             cast, casts = cast_state_dict(fitting, options.dtype)
         except FerryError as error:
             raise FerryError(f"{src}: {error}: --dtype float32 rounds it") from error
-        tensors = {**tensors, **cast}
-        if options.num_classes is None or options.num_classes == spec.num_classes:
-            return cls(source, spec, tensors, options, casts)
-        change = HeadChange.to(options.num_classes, spec, framework=source.framework)
+        job = cls(source, source.spec, {**tensors, **cast}, options, casts)
+        job = job._merged() if options.merge else job
+        if options.num_classes is None or options.num_classes == job.spec.num_classes:
+            return job
+        change = HeadChange.to(options.num_classes, job.spec, framework=source.framework)
         fresh, _ = cast_state_dict(change.fresh, options.dtype or DEFAULT)
-        tensors = {**change.kept(tensors), **fresh}
-        return cls(source, change.spec, tensors, options, casts, change)
+        return replace(job, spec=change.spec, tensors={**change.kept(job.tensors), **fresh}, head_change=change)
 
     def target_framework(self, suffix: str) -> str:
         """ "torch" or "paddle", for a target of that suffix.
@@ -162,7 +158,7 @@ class Job:
     def steps(self, framework: str) -> tuple[TensorStep, ...]:
         """The whole mapping to a target of that framework, in the target's order, and what is left out of it."""
         names = self._target_names(framework)
-        return tuple(Steps(self.source, self.spec, framework, names, self._dtype, self.head_change))
+        return tuple(Steps(self.source, self.spec, framework, names, self._dtype, self.head_change, self.merging))
 
     def write(self, dst: AnyPath, *, force: bool = False, digest: bool = True) -> Conversion:
         """Writes the target. Raises FerryError, having written nothing.
@@ -203,6 +199,26 @@ class Job:
         """How many tensors are copied as they are, transposed, reshaped, cast or made new."""
         counts = Counter(operation for step in self.steps(framework) for operation in step.operations or ("copy",))
         return dict(sorted(counts.items()))
+
+    def _merged(self) -> Job:
+        """The same with the tensors merged that the architecture has to merge, of the source's own values."""
+        source, tensors = self.source, self.tensors
+        try:
+            merging = merging_of(self.spec)
+            self._check({})
+            parts = read_parts(merging, self.spec, source.tensors, source.framework)
+            if not_finite := {name: bad for name, array in parts.items() if (bad := count_not_finite(array))}:
+                names = {param.torch_name: param.paddle_name for param in self.spec.params()}
+                self._check({name if source.framework == TORCH else names[name]: n for name, n in not_finite.items()})
+            made = merged(merging, parts, self.options.dtype or DEFAULT)
+        except CheckpointMismatch:
+            raise
+        except FerryError as error:
+            path = f"{source.path}: "  # an error of reading values has it already
+            raise type(error)(f"{path}{str(error).removeprefix(path)}") from error
+        remaining = expected_shapes(merging.spec, source.framework)
+        kept = {name: tensor for name, tensor in tensors.items() if name in remaining}
+        return replace(self, spec=merging.spec, tensors={**kept, **made}, merging=merging)
 
     def _target_tensors(self, framework: str, watched: OnePass) -> dict[str, Tensor]:
         """The target's keys to its tensors, unread; what is learned when they are read goes to `watched`."""

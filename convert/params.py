@@ -112,6 +112,11 @@ class Param:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def is_statistic(self) -> bool:
+        """Whether it is one of a batch norm's statistics, which are taken of the images and not learned."""
+        return self.torch_name.rpartition(".")[2] in STATISTICS
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -168,11 +173,6 @@ def is_counter(name: str, shape: Shape) -> bool:
     return shape == () and name.rpartition(".")[2] == COUNTER
 
 
-def is_statistic(name: str) -> bool:
-    """Whether PyTorch's tensor of that name is a batch norm's mean or variance, which nobody trains."""
-    return name.rpartition(".")[2] in STATISTICS
-
-
 def linear(name: str, *, out: int, in_: int) -> Iterator[Param]:
     """Rows of an nn.Linear with bias."""
     yield Param(f"{name}.weight", (out, in_), Layout.LINEAR)
@@ -207,8 +207,8 @@ def batch_norm(name: str, dim: int, *, paddle_name: str = "") -> Iterator[Row]:
 
 
 def parameter_count(params: Iterable[Param]) -> int:
-    """Number of scalars in the table's tensors but for the statistics of batch norms, which nobody counts."""
-    return sum(param.size for param in params if not is_statistic(param.torch_name))
+    """Number of scalars that are learned, as papers count them: the statistics of batch norms are not."""
+    return sum(param.size for param in params if not param.is_statistic)
 
 
 def c_strides(shape: Shape) -> Shape:

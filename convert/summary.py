@@ -15,6 +15,7 @@ from convert.errors import CheckpointMismatch, FerryError, counted, join_words, 
 from convert.frameworks import PADDLE, PROPER_NAMES, TORCH
 from convert.job import Job
 from convert.key_formats import eps_to_tell
+from convert.merging import describe_merging
 from convert.params import parameter_count
 from convert.source.pretrained import ROWS
 from convert.targets import target_named
@@ -27,6 +28,7 @@ WORDS = {
     "make": "made anew",
     "squeeze": "squeezed",
     "unsqueeze": "unsqueezed",
+    "merge": "merged",
 }
 SCHEMA_VERSION = 1
 
@@ -43,11 +45,11 @@ def text_lines(job: Job, framework: str) -> list[str]:
     prefix = f", prefix {source.named.prefix!r} taken off" if source.named.prefix else ""
     origin = " (recognised from the tensors)" if source.recognised else ""
     variant = f" ({spec.variant})" if spec.variant else ""
-    params = spec.params()
+    params, form = spec.params(), f", {spec.form}" if spec.form else ""
     operations = ", ".join(f"{count} {WORDS.get(name, name)}" for name, count in job.operations(framework).items())
     lines = [
         f"read {source.path}: {source.checkpoint.container}{wrapper}, {source.named.key_format.name} keys{prefix}",
-        f"{spec.name}{variant}{origin}, {spec.described}: "
+        f"{spec.name}{variant}{origin}{form}, {spec.described}: "
         f"{parameter_count(params):,} parameters in {counted(len(params), 'tensor')}, {operations}",
     ]
     return lines + _notes(job, framework)
@@ -66,6 +68,7 @@ def as_json(job: Job, framework: str, conversion: Conversion) -> str:
         "schema_version": SCHEMA_VERSION,
         "arch": spec.name,
         "variant": spec.variant or None,
+        "form": spec.form,
         "recognised": source.recognised,
         "num_classes": None if spec.own_names else spec.num_classes,
         "in_chans": None if spec.own_names else spec.in_chans,
@@ -136,6 +139,8 @@ def _notes(job: Job, framework: str) -> list[str]:
         notes.append(f"no tensor of the target tells what is {job.spec.variant}: build its model so; verify --src does")
     if job.spec.assumed:
         notes.append(f"assumed, for no tensor tells: {', '.join(job.spec.assumed)}")
+    if job.merging:
+        notes.append(describe_merging(job.merging))
     if job.head_change:
         notes.append(job.head_change.describe())
     if (usual := eps_to_tell(job.spec, job.options.to)) is not None:
@@ -170,7 +175,9 @@ def _left_out_notes(job: Job, framework: str) -> list[str]:
     reasons = Counter((word, shown(row.why)) for row in changed)
     gone = job.source.dropped_of(PADDLE)
     reasons.update(("dropped", shown(row.why)) for name, row in job.spec.paddle_left_out().items() if name in gone)
-    return [f"{counted(count, 'tensor')} {word}: {why}" for (word, why), count in reasons.items()]
+    notes = [f"{counted(count, 'tensor')} {word}: {why}" for (word, why), count in reasons.items()]
+    merged = dropped.keys() - job.spec.left_out().keys()
+    return notes + ([f"{counted(len(merged), 'tensor')} dropped: of norms that are merged"] if merged else [])
 
 
 def _target(job: Job, framework: str, written: Written) -> dict[str, Any]:

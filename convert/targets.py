@@ -56,6 +56,7 @@ TARGETS = (
     Target("mmpretrain", (TORCH,), MMENGINE),
     Target("paddleclas", (PADDLE,)),
     Target("paddleclas_wsl", (PADDLE,)),
+    Target("paddlevit", (PADDLE,)),
 )
 TARGET_NAMES = tuple(target.name for target in TARGETS)
 

@@ -10,6 +10,7 @@ from paddle import nn
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.resnext import ResNeXtSpec
 from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
@@ -17,6 +18,7 @@ from convert.arrays import Array
 from models_paddle.convnext import ConvNeXt
 from models_paddle.convnext_isotropic import ConvNeXtIsotropic
 from models_paddle.loading import load_weights
+from models_paddle.replknet import RepLKNet
 from models_paddle.resnext import ResNeXt
 from models_paddle.resnext_blog import ResNeXtBlog
 
@@ -25,6 +27,7 @@ MODELS: Mapping[type[ArchSpec], Callable[..., nn.Layer]] = {
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
     ResNeXtSpec: ResNeXt,
     ResNeXtBlogSpec: ResNeXtBlog,
+    RepLKNetSpec: RepLKNet,
 }
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.resnext import ResNeXtSpec
 from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
@@ -16,6 +17,7 @@ from convert.arrays import Array
 from models_torch.convnext import ConvNeXt
 from models_torch.convnext_isotropic import ConvNeXtIsotropic
 from models_torch.loading import load_weights
+from models_torch.replknet import RepLKNet
 from models_torch.resnext import ResNeXt
 from models_torch.resnext_blog import ResNeXtBlog
 
@@ -24,6 +26,7 @@ MODELS: Mapping[type[ArchSpec], Callable[..., nn.Module]] = {
     ConvNeXtIsotropicSpec: ConvNeXtIsotropic,
     ResNeXtSpec: ResNeXt,
     ResNeXtBlogSpec: ResNeXtBlog,
+    RepLKNetSpec: RepLKNet,
 }
 
 

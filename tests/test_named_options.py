@@ -32,6 +32,7 @@ CONVERTS_ALONE = {
     "convert/cli.py": "the command itself",
     "convert/summary.py": "what the command says of what it did",
     "convert/job.py": "a conversion; verify's only one is of the sample, which is good",
+    "convert/tables/spec.py": "refuse_changes, of a conversion by a table",
     "convert/key_formats/naming.py": "names_for, of a target that is written in other keys",
     "convert/source/locate.py": "names, addresses and digests, where verify takes files",
     "convert/checkpoints/atomic.py": "check_target, of a target that exists; verify writes none but in a new folder",

@@ -258,7 +258,7 @@ def test_every_option_of_a_script_that_its_manual_names_is_there() -> None:
 
 def test_the_architecture_table_is_the_code_s() -> None:
     rows = re.findall(
-        r"^\| ((?:test_)?(?:conv|res)next\w*) \| ([\d, ]+) \| ([\d, ]+) \| ([\d,]+) \|(?: [^|]+)? \|$",
+        r"^\| ((?:test_)?(?:convnext|resnext|replknet)\w*) \| ([\d, ]+) \| ([\d, ]+) \| ([\d,]+) \|(?: [^|]+)? \|$",
         read("convert/archs/README.md"),
         re.MULTILINE,
     )

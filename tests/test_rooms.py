@@ -43,7 +43,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("convert.checkpoints", "convert.tables"),
     ("convert.fresh_head", "convert.conversion", "convert.state_dict", "convert.one_pass"),
     ("convert.source",),
-    ("convert.steps",),
+    ("convert.merging", "convert.steps"),
     ("convert.job", "convert.inspect"),
     ("convert.summary",),
     ("convert.cli",),

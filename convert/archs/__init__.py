@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from convert.archs import convnext, convnext_isotropic, own_convnext, resnext, resnext_blog
+from convert.archs import convnext, convnext_isotropic, own_convnext, replknet, resnext, resnext_blog
 from convert.archs.aliases import ALIASES
 from convert.archs.spec import ArchSpec
 from convert.errors import UnknownArch, did_you_mean
@@ -17,6 +17,7 @@ FAMILIES: tuple[tuple[ArchSpec, ...], ...] = (
     convnext_isotropic.VARIANTS,
     resnext.VARIANTS,
     resnext_blog.VARIANTS,
+    replknet.VARIANTS,
 )
 ARCHS: dict[str, ArchSpec] = {spec.name: spec for family in FAMILIES for spec in family}
 

@@ -80,10 +80,6 @@ class ConvNeXtSpec(ArchSpec):
         return replace(self, depths=depths, dims=dims, head_hidden=hidden)
 
     @property
-    def has_layer_scale(self) -> bool:
-        return self.layer_scale
-
-    @property
     def features(self) -> int:
         return self.head_hidden or self.dims[-1]
 

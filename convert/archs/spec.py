@@ -5,13 +5,16 @@ from __future__ import annotations
 import abc
 import dataclasses
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from convert.errors import counted
 from convert.frameworks import TORCH
 from convert.params import LeftOut, PaddleLeftOut, Param, Row, Shape, name_in
+
+if TYPE_CHECKING:
+    from convert.arrays import Array
 
 Spec = TypeVar("Spec", bound="ArchSpec")
 Stage = tuple[int, int]  # number of blocks, channels
@@ -31,6 +34,40 @@ LAYER_SCALE_INIT = 1e-6  # of the authors' models, as they are trained
 
 # What is assumed of a network of somebody's own, and may stand in a file beside it.
 EPS_ASSUMED, GELU_ASSUMED = "eps 1e-6", "exact GELU"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One tensor that re-parameterisation makes of others.
+
+    Attributes:
+        parts: names in PyTorch of the tensors that it is made of.
+        formula: takes them in that order, in PyTorch's layout and float64, and gives the tensor; it changes none.
+    """
+
+    parts: tuple[str, ...]
+    formula: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Merging:
+    """Re-parameterisation: a change of an architecture that keeps its function and cannot be taken back.
+
+    Attributes:
+        spec: the architecture that it makes.
+        made: name in PyTorch of every tensor that is made.
+    """
+
+    spec: ArchSpec
+    made: Mapping[str, Made]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Name of every tensor that is gone afterwards, to the first that is made of it."""
+        parts: dict[str, str] = {}
+        for name, made in self.made.items():
+            parts |= {part: name for part in made.parts if part not in parts}
+        return parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +151,15 @@ class ArchSpec(abc.ABC):
         return f"no head{'' if self.last_norm else ', no last norm'}: features of {self.features}"
 
     @property
+    def form(self) -> str:
+        """What the architecture became after its training, for people: "merged"; "" for what it was trained as."""
+        return ""
+
+    def merging(self) -> Merging | None:
+        """The re-parameterisation that it offers; None where it has nothing to merge, or is merged already."""
+        return None
+
+    @property
     def last_norm_name(self) -> str:
         """Name of the last norm's module."""
         return "norm"
@@ -192,11 +238,6 @@ class ArchSpec(abc.ABC):
         """Number of residual blocks."""
         return len(self.block_names)
 
-    @property
-    def has_layer_scale(self) -> bool:
-        """Whether each block ends with a `gamma`."""
-        return False
-
     def params(self) -> tuple[Param, ...]:
         """The parameter table: the tensors that both frameworks have."""
         return tuple(row for row in self.rows() if isinstance(row, Param))
@@ -228,7 +269,7 @@ class ArchSpec(abc.ABC):
         Raises:
             ValueError: a value is given for an architecture that has none.
         """
-        if self.has_layer_scale:
+        if self.layer_scale:
             return LAYER_SCALE_INIT if value is None else value
         if value is not None:
             raise ValueError(f"{self.name} has no LayerScale; leave layer_scale_init_value out")

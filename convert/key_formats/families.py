@@ -7,10 +7,11 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.resnext import ResNeXtSpec
 from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
-from convert.key_formats import convnext, convnext_isotropic, mindspore, resnext, resnext_blog
+from convert.key_formats import convnext, convnext_isotropic, mindspore, replknet, resnext, resnext_blog
 from convert.key_formats.rules import KeyFormat
 
 # That a checkpoint is recognised by; several may be of one library.
@@ -22,6 +23,7 @@ KEY_FORMATS: tuple[KeyFormat, ...] = tuple(
         *mindspore.KEY_FORMATS,
         *resnext.KEY_FORMATS,
         *resnext_blog.KEY_FORMATS,
+        *replknet.KEY_FORMATS,
     )
 )
 
@@ -30,6 +32,7 @@ FORMATS_TO_WRITE: Mapping[type[ArchSpec], Callable[[Any], dict[str, KeyFormat]]]
     ConvNeXtIsotropicSpec: convnext_isotropic.formats_to_write,
     ResNeXtSpec: resnext.formats_to_write,
     ResNeXtBlogSpec: resnext_blog.formats_to_write,
+    RepLKNetSpec: replknet.formats_to_write,
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOLD = (EPS_ASSUMED, GELU_ASSUMED)  # by the library whose names the tensors have
 
 # What a place of a template that is no number may be.
-WORDS = {"p": "weight|bias", "b": "weight|bias|running_mean|running_var|num_batches_tracked"}
+WORDS = {"p": "weight|bias", "b": "weight|bias|running_mean|running_var|num_batches_tracked|_mean|_variance"}
 
 MAX_AXES = 4  # of a vector that is stored as a map's scale
 LONGEST_MARKER = 400  # characters of a key by which a format is recognised, with what stands before it
@@ -81,7 +81,7 @@ class Rule:
 
     Attributes:
         official: template of the official name; `{i}`, `{j}`, `{k}` stand for numbers, `{p}` for weight or bias and
-            `{b}` for any tensor of PyTorch's batch norm.
+            `{b}` for any tensor of a batch norm, in PyTorch or in Paddle.
         theirs: template of the library's name, with the same places.
         reshape: the difference of shape that the library's own files may have.
     """

@@ -1,7 +1,7 @@
 """Published files that no name of `convert --list` stands for, under the names that their addresses give them.
 
-They are torchvision's, the authors' at 384, and mmpretrain's; `convert/source/pretrained.py` has the others. Most end
-in the first digits of their SHA-256.
+They are torchvision's, the authors' at 384, mmpretrain's, and RepLKNet's, from its authors and from mmpretrain;
+`convert/source/pretrained.py` has the others. Most end in the first digits of their SHA-256.
 """
 
 from __future__ import annotations
@@ -27,4 +27,16 @@ OTHER_FILES = {
     "convnext-base_32xb128-noema_in1k_20221208-f8182678.pth": "mmpretrain/convnext-base_32xb128-noema_in1k",
     "convnext-base_3rdparty_32xb128-noema_in1k_20220222-dba4f95f.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
     "convnext_base_1k_224.pth": "mmpretrain/convnext-base_3rdparty-noema_in1k",
+    "RepLKNet-31B_ImageNet-1K_224.pth": "replknet_31b.megvii_in1k",
+    "RepLKNet-31B_ImageNet-1K_224_20221024-debd6715.pth": "replknet_31b.megvii_in1k",
+    "RepLKNet-31B_ImageNet-1K_384.pth": "replknet_31b.megvii_in1k_384",
+    "RepLKNet-31B_ImageNet-1K_384_20221024-3d05883f.pth": "replknet_31b.megvii_in1k_384",
+    "RepLKNet-31B_ImageNet-22K-to-1K_224.pth": "replknet_31b.megvii_in22k_ft_in1k",
+    "RepLKNet-31B_ImageNet-22K-to-1K_224_20221024-f68d7698.pth": "replknet_31b.megvii_in22k_ft_in1k",
+    "RepLKNet-31B_ImageNet-22K-to-1K_384.pth": "replknet_31b.megvii_in22k_ft_in1k_384",
+    "RepLKNet-31B_ImageNet-22K-to-1K_384_20221024-ca9f04ca.pth": "replknet_31b.megvii_in22k_ft_in1k_384",
+    "RepLKNet-31L_ImageNet-22K-to-1K_384.pth": "replknet_31l.megvii_in22k_ft_in1k_384",
+    "RepLKNet-31L_ImageNet-22K-to-1K_384_20221024-6f8ee74d.pth": "replknet_31l.megvii_in22k_ft_in1k_384",
+    "RepLKNet-XL_MegData73M_ImageNet1K.pth": "replknet_xl.megvii_m73m_ft_in1k_320",
+    "RepLKNet-XL_MegData73M_ImageNet1K_20221024-664f2980.pth": "replknet_xl.megvii_m73m_ft_in1k_320",
 }

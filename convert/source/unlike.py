@@ -12,7 +12,7 @@ from convert.archs import ARCHS, ArchSpec
 from convert.checkpoints.finding import Step
 from convert.errors import FerryError, shown
 from convert.frameworks import FRAMEWORKS, PADDLE
-from convert.params import Shape
+from convert.params import STATISTICS, Shape
 from convert.source.other_families import name_family
 from convert.source.recognise import distance, recognise_arch
 from convert.state_dict import expected_shapes
@@ -88,6 +88,8 @@ def describe_tensors(path: Path, shapes: Shapes, frameworks: Sequence[str], step
     """
     if shard := describe_shard(path):
         return shard
+    if _is_megengines(shapes):
+        return "is a checkpoint of MegEngine, whose batch norms are (1, C, 1, 1); give the same network's PyTorch file"
     for other in set(FRAMEWORKS) - set(frameworks):
         try:
             spec, _ = recognise_arch(shapes, (other,))
@@ -95,6 +97,12 @@ def describe_tensors(path: Path, shapes: Shapes, frameworks: Sequence[str], step
             continue
         return describe_transposed(path, spec, shapes, frameworks[0], steps)
     return _describe_part(shapes, frameworks) or _describe_family(shapes)
+
+
+def _is_megengines(shapes: Shapes) -> bool:
+    """Whether the statistics of batch norms have four axes, as megengine.module.BatchNorm2d keeps them."""
+    means = [shape for name, shape in shapes.items() if name.rpartition(".")[2] == STATISTICS[0]]
+    return bool(means) and all(len(shape) == 4 and (shape[0], *shape[2:]) == (1, 1, 1) for shape in means)
 
 
 def describe_transposed(path: Path, spec: ArchSpec, shapes: Shapes, framework: str, steps: Sequence[Step]) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from convert.archs.spec import ArchSpec, Stage
+from convert.errors import WrongUsage
 from convert.params import LeftOut, PaddleLeftOut, Param, Row, Shape
 from convert.tables.table import Table
 
@@ -106,3 +107,11 @@ class TableSpec(ArchSpec):
     def fitted_to(self, shapes: Mapping[str, Shape]) -> TableSpec:  # noqa: ARG002 - likewise
         """Itself: a table has one shape for each tensor."""
         return self
+
+
+def refuse_changes(num_classes: int | None, to: str) -> None:
+    """Raises WrongUsage for options of a conversion that would make another network than a table describes."""
+    if num_classes is not None:
+        raise WrongUsage("--num-classes changes a head, and a table has one shape for each tensor: leave it out")
+    if to:
+        raise WrongUsage(f"--to {to} is for the libraries' ConvNeXts, and a table has its own names: leave it out")

@@ -59,7 +59,8 @@ def twice(path: Path) -> None:
 
 KEY_FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt"
+    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt, "
+    "official RepLKNet, paddlevit"
 )
 CHECK = "; check the path and its permissions"
 AGAIN = "fetch the file again and compare its digest"

@@ -58,6 +58,7 @@ def test_the_json_summary_has_every_field(tmp_path: Path, capsys: pytest.Capture
         "schema_version": 1,
         "arch": "convnextv2_atto",
         "variant": None,
+        "form": "",
         "recognised": True,
         "num_classes": 1000,
         "in_chans": 3,

@@ -7,7 +7,7 @@ import dataclasses
 import paddle
 import pytest
 import torch
-from twins import GRAY, TINY
+from twins import FAMILIES, GRAY, TINY
 
 from convert.archs import ARCHS, ArchSpec
 from convert.params import COUNTER, STATISTICS, Shape, parameter_count
@@ -82,9 +82,24 @@ PARAMETER_COUNTS = {
     "resnext152_32x4d": 59_951_400,
     "resnext152_64x4d": 114_971_944,
     "resnext50_blog": 37_574_724 + 996 * 2049,  # as its code has it at 4 classes
+    # 79 M, 172 M and 335 M in https://arxiv.org/abs/2203.06717; to the last one as the authors' code has them.
+    "replknet_31b": 79_864_168,
+    "replknet_31l": 172_671_016,
+    "replknet_xl": 335_435_752,
+}
+# At 21,841 classes, and merged at 1000.
+REPLKNETS = {
+    "replknet_31b": (101_226_193, 79_527_272),
+    "replknet_31l": (204_703_633, 172_165_672),
+    "replknet_xl": (378_138_961, 335_399_656),
 }
 
-SPECS = {**ARCHS, TINY.name: TINY, GRAY.name: GRAY, "22k": dataclasses.replace(TINY, num_classes=21841)}
+SPECS = {
+    **ARCHS,
+    **{spec.name: spec for spec in FAMILIES},
+    GRAY.name: GRAY,
+    "22k": dataclasses.replace(TINY, num_classes=21841),
+}
 
 
 def torch_shapes(spec: ArchSpec) -> list[tuple[str, Shape]]:
@@ -130,6 +145,27 @@ def test_every_torch_tensor_but_those_of_batch_norms_is_a_parameter(name: str) -
     parameters = {name for name, _ in model.named_parameters()}
     buffers = [name for name in model.state_dict() if name not in parameters]
     assert all(name.endswith((*STATISTICS, COUNTER)) for name in buffers)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_torch_parameter_is_counted_and_no_buffer_is(name: str) -> None:
+    with torch.device("meta"):
+        model = MODELS[type(SPECS[name])](SPECS[name])
+
+    assert parameter_count(SPECS[name].params()) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("arch", REPLKNETS)
+def test_a_replknet_of_22k_classes_and_a_merged_one_have_the_authors_number_of_parameters(arch: str) -> None:
+    spec = ARCHS[arch]
+    merging = spec.merging()
+
+    assert merging is not None
+    many = dataclasses.replace(spec, num_classes=21841)
+    assert (parameter_count(many.params()), parameter_count(merging.spec.params())) == REPLKNETS[arch]
+    entries = 848 if arch == "replknet_xl" else 968
+    assert (len(spec.params()), len(list(spec.rows()))) == (entries, {848: 1027, 968: 1171}[entries])
+    assert (len(merging.spec.params()), len(list(merging.spec.rows()))) == (776, 931)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from convert.archs.spec import Norm
 from convert.arrays import Array
 
 NOT_TIMMS = {"convnext_digits", "convnext_isotropic_small", "convnext_isotropic_base", "convnext_isotropic_large"}
-CONVNEXTS = [arch for arch in ARCHS if "convnext" in arch]  # tests/models/test_resnext.py has the others
+CONVNEXTS = [arch for arch in ARCHS if "convnext" in arch]  # test_resnext.py and test_replknet.py have others
 TIMMS = [arch for arch in CONVNEXTS if arch not in NOT_TIMMS]
 CLASSES = 10
 

@@ -29,7 +29,8 @@ CUT_ZIP = (
 NO_TENSORS = "holds no tensors; keys: "
 FORMATS = (
     "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt"
+    "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt, "
+    "official RepLKNet, paddlevit"
 )
 FIRST_SIX = ", ".join(
     f"'downsample_layers.{i}.{j}.{p}'" for i, j in ((0, 0), (0, 1), (1, 0)) for p in ("bias", "weight")

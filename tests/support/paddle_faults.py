@@ -205,3 +205,46 @@ head_gradient_doubled = plant_forward(lambda forward, x: doubled_gradient(forwar
 
 def doubled_gradient(x: Any) -> Any:
     return 2 * x - x.detach()
+
+
+# Faults of RepLKNet that neither a shape nor a key shows.
+
+
+def without_relu(*paths: str) -> Builder:
+    """A RepLKNet in which no ReLU follows those convolutions."""
+
+    def edit(model: Any) -> None:
+        layers = dict(model.named_sublayers())
+        for path in paths:
+            layers[path].relu = paddle.nn.Identity()
+
+    return plant(edit)
+
+
+def forget_statistics(model: Any) -> None:
+    norm = model.stages[2].blocks[0].prelkb_bn
+    norm._mean.set_value(paddle.zeros_like(norm._mean))
+    norm._variance.set_value(paddle.ones_like(norm._variance))
+
+
+def pool_by_the_maximum(model: Any) -> None:
+    def forward_features(x: Any) -> Any:
+        x = model.stages[0](model.stem(x))
+        for transition, stage in zip(model.transitions, list(model.stages)[1:], strict=True):
+            x = stage(transition(x))
+        return model.norm(x).max([2, 3])
+
+    model.forward_features = forward_features
+
+
+no_relu_after_pw1 = without_relu("stages.2.blocks.0.pw1")
+no_relu_in_the_stem = without_relu("stem.0", "stem.1", "stem.2", "stem.3")
+no_relu_in_a_transition = without_relu("transitions.1.0")
+no_relu_after_the_large_kernel = plant(
+    lambda model: setattr(model.stages[2].blocks[0], "lk_nonlinear", paddle.nn.Identity())
+)
+a_relu_for_the_gelu = plant(lambda model: setattr(model.stages[2].blocks[1], "nonlinear", paddle.nn.ReLU()))
+a_relu_after_pw2 = plant(lambda model: setattr(model.stages[2].blocks[0].pw2, "relu", paddle.nn.ReLU()))
+statistics_forgotten = plant(forget_statistics)
+the_maximum_of_a_map = plant(pool_by_the_maximum)
+an_eps_of_1e_3_in_a_batch_norm = plant(lambda model: setattr(model.stages[2].blocks[0].prelkb_bn, "_epsilon", 1e-3))

@@ -9,6 +9,7 @@ import numpy as np
 
 from convert.archs.convnext import ConvNeXtSpec, Stem
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.resnext import ResNeXtSpec
 from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec, Norm
@@ -58,6 +59,13 @@ RESNEXT = ResNeXtSpec(
 )
 BLOG = ResNeXtBlogSpec(name="blog_twin", depths=(1, 1, 3, 1), dims=(16, 24, 32, 40), groups=2, pool=2, num_classes=40)
 
+# Kernels beyond the maps of the last stages, each with a small one beside it; merged; and without the small ones.
+REPLKNET = RepLKNetSpec(
+    name="replknet_twin", depths=(1, 1, 2, 1), dims=(4, 6, 8, 10), kernels=(9, 7, 7, 5), small_kernel=3, num_classes=10
+)
+REPLKNET_MERGED = dataclasses.replace(REPLKNET, name="replknet_merged_twin", merged=True)
+REPLKNET_XL = dataclasses.replace(REPLKNET, name="replknet_xl_twin", small_kernel=0, dw_ratio=1.5)
+
 # Without a head, and one of them without a last norm.
 BACKBONES: tuple[ArchSpec, ...] = (
     dataclasses.replace(TINY, name="headless_twin", num_classes=0),
@@ -65,6 +73,12 @@ BACKBONES: tuple[ArchSpec, ...] = (
     dataclasses.replace(HIDDEN, name="hidden_headless_twin", num_classes=0),
     dataclasses.replace(ISOTROPIC, name="isotropic_headless_twin", num_classes=0),
     dataclasses.replace(RESNEXT, name="resnext_headless_twin", num_classes=0),
+    dataclasses.replace(REPLKNET, name="replknet_headless_twin", num_classes=0),
 )
 
-FAMILIES: tuple[ArchSpec, ...] = (TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC, RESNEXT, BLOG, *BACKBONES)
+FAMILIES: tuple[ArchSpec, ...] = (
+    *(TINY, V2, RMS, SIMPLE, HIDDEN, ISOTROPIC),
+    *(RESNEXT, BLOG),
+    *(REPLKNET, REPLKNET_MERGED, REPLKNET_XL),
+    *BACKBONES,
+)

@@ -103,7 +103,10 @@ def _of_strangers(difference: GradientDifference) -> GradientDifference:
 
 def _load(pair: Pair, workers: Mapping[str, Worker], dtype: str, builders: Mapping[str, str] | None) -> None:
     for framework in FRAMEWORKS:
-        workers[framework].load(pair.load_job(framework, dtype=dtype, builder=(builders or {}).get(framework, "")))
+        builder = (builders or {}).get(framework, "")
+        # Parameters are compared by name, so that in float64 both models are the merged one where the target is.
+        job = pair.load_job(framework, dtype=dtype, builder=builder, as_trained=dtype != "float64")
+        workers[framework].load(job)
 
 
 def _differences(

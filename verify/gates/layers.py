@@ -165,7 +165,7 @@ def _largest(report: UnitReport, dtype: str) -> float:
 
 def _hint(pair: Pair, workers: Mapping[str, Worker], seen: Observed) -> str:
     held = workers["paddle"].tensors(TensorsJob(tensors_of(pair.spec, seen.name)))
-    return explain_unit(pair.spec, seen, source=pair.expected, target=held)
+    return explain_unit(pair.spec, seen, source=pair.exact, target=held)
 
 
 def _compare_units(

@@ -68,6 +68,7 @@ def parity_gates(
     logits: dict[tuple[str, str], Array] = {}
     with SharedBatch(inputs.nbytes) as shared:
         unrounded = _unrounded_logits(pair, workers["torch"], shared, inputs) if pair.rounds else None
+        written = _logits_as_written(pair, workers["paddle"], shared, inputs, builders or {}) if pair.trained else None
         for dtype in ("float64", "float32"):
             for framework in FRAMEWORKS:
                 builder = (builders or {}).get(framework, "")
@@ -78,11 +79,18 @@ def parity_gates(
     own_error = compare(logits["torch", "float64"], logits["torch", "float32"])
     rounding = None if unrounded is None else compare(unrounded, logits["torch", "float64"])
     what = "" if pair.spec.num_classes else FEATURES_TEXT
-    return float64_gate(wide, rounding, pair.dtype, what=what), float32_gate(narrow, own_error, what=what)
+    merged = None if written is None else compare(logits["paddle", "float64"], written)
+    oracle = float64_gate(wide, rounding, pair.dtype, what=what, merged=merged)
+    return oracle, float32_gate(narrow, own_error, what=what)
 
 
 def float64_gate(
-    difference: Comparison, rounding: Comparison | None = None, dtype: str = DEFAULT, *, what: str = ""
+    difference: Comparison,
+    rounding: Comparison | None = None,
+    dtype: str = DEFAULT,
+    *,
+    what: str = "",
+    merged: Comparison | None = None,
 ) -> Gate:
     """Holds when the models compute the same function; False for NaN.
 
@@ -92,6 +100,8 @@ def float64_gate(
             and not judged; None where no value was rounded.
         dtype: of the target.
         what: of what the numbers are, for people, where it is not the logits.
+        merged: Paddle's logits with what was merged in float64 against those with it rounded, as the target has it,
+            which is told and not judged; None where nothing was merged.
     """
     measures = [Measure("max rel", difference.max_rel, FLOAT64_MAX_REL), Measure("max abs", difference.max_abs)]
     note = "" if dtype == DEFAULT else f"the target is in {dtype}, which holds every value of the source"
@@ -101,7 +111,14 @@ def float64_gate(
             f"both models hold the source rounded to {dtype}, as the target is; the rounding alone moves "
             f"torch's logits by up to {rounding.max_abs:.1e} (max rel {rounding.max_rel:.1e})"
         )
-    details = ((NOTE, note),) if note else ()
+    notes = [note] if note else []
+    if merged:
+        measures.append(Measure("max abs of the merged tensors' rounding alone", merged.max_abs))
+        notes.append(
+            "torch's model is the source as it was trained and Paddle's the merged one, before its merged tensors are "
+            f"rounded; that rounding alone moves logits by up to {merged.max_abs:.1e} (max rel {merged.max_rel:.1e})"
+        )
+    details = ((NOTE, "; ".join(notes)),) if notes else ()
     measured = f"{what}max rel {difference.max_rel:.1e}"
     return Gate(FLOAT64.name, measured, FLOAT64.limit, tuple(measures), details=details)
 
@@ -125,6 +142,14 @@ def float32_gate(difference: Comparison, own_error: Comparison, *, what: str = "
 
 def _unrounded_logits(pair: Pair, worker: Worker, shared: SharedBatch, inputs: ParityInputs) -> Array:
     worker.load(pair.load_job("torch", dtype="float64", rounding=False))
+    return _forward(worker, shared, inputs.batches, "float64")
+
+
+def _logits_as_written(
+    pair: Pair, worker: Worker, shared: SharedBatch, inputs: ParityInputs, builders: Mapping[str, str]
+) -> Array:
+    """Paddle's float64 logits with the merged tensors rounded, as the target has them."""
+    worker.load(pair.load_job("paddle", dtype="float64", builder=builders.get("paddle", ""), as_written=True))
     return _forward(worker, shared, inputs.batches, "float64")
 
 

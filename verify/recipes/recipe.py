@@ -12,7 +12,7 @@ from convert.checkpoints.containers import split_suffix
 from convert.errors import FerryError, did_you_mean, shown
 from convert.source.pretrained import HUB_FILE, PRETRAINED
 from verify.recipes.protocol import SQUASH, Protocol
-from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, SOURCES, TIMM
+from verify.recipes.table import FILES, LEFT_OUT, NORMALISATIONS, OTHERS, REPLKNET, SOURCES, TIMM
 
 if TYPE_CHECKING:
     from convert.archs import ArchSpec
@@ -107,6 +107,13 @@ def _other_recipes() -> Iterator[Recipe]:
         yield _recipe(name, arch, protocol, top1=top1, top5=top5, source=source)
 
 
+def _replknet_recipes() -> Iterator[Recipe]:
+    for line in REPLKNET.split("\n")[1:-1]:
+        name, size, resize, normalisation, top1, top5, source = line.split()
+        protocol = _protocol(size, resize, "bicubic", normalisation)
+        yield _recipe(name, name.partition(".")[0], protocol, top1=top1, top5=top5, source=source)
+
+
 def _protocol(size: str, resize: str, interpolation: str, normalisation: str) -> Protocol:
     mean, std = NORMALISATIONS[normalisation]
     edge = SQUASH if resize == SQUASH else int(resize)
@@ -138,5 +145,7 @@ def recipe_stems() -> Iterator[tuple[str, str]]:
         yield split_suffix(file)[0], name
 
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_timm_recipes(), *_other_recipes())}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*_timm_recipes(), *_other_recipes(), *_replknet_recipes())
+}
 _NAME_OF_STEM = dict(recipe_stems())

@@ -28,6 +28,8 @@ SOURCES = {
     "torchvision-resnet": "https://github.com/pytorch/vision/blob/07a929e8b851/torchvision/models/resnet.py",
     "fb": "https://github.com/facebookresearch/ConvNeXt/blob/048efcea897d/README.md",
     "mmpretrain": "https://github.com/open-mmlab/mmpretrain/blob/ee7f2e88501f/configs/convnext/metafile.yml",
+    "mmpretrain-replknet": "https://github.com/open-mmlab/mmpretrain/blob/7d11a5ab558b/configs/replknet/metafile.yml",
+    "replknet": "https://github.com/DingXiaoH/RepLKNet-pytorch/blob/b76808a/README.md",
 }
 
 # timm 1.0.31's `license` of them; convnextv2's FCMAE weights are under the same.
@@ -166,6 +168,20 @@ resnext50_32x4d.fb_swsl_ig1b_ft_in1k resnext50_32x4d 224 256 bilinear 82.162 - t
 resnext101_32x4d.fb_swsl_ig1b_ft_in1k resnext101_32x4d 224 256 bilinear 83.268 - timm
 resnext101_32x8d.fb_swsl_ig1b_ft_in1k resnext101_32x8d 224 256 bilinear 84.276 - timm
 resnext101_32x16d.fb_swsl_ig1b_ft_in1k resnext101_32x16d 224 256 bilinear 83.340 - timm
+"""
+
+# Name, input size, short edge or squash, normalisation, top-1, top-5, source. Bicubic, 1000 classes. The authors'
+# files, which bear no name of their own: arch, whose they are, what they were trained on. Files of 224 and of 384 have
+# the same shapes. The authors squash where the training's size is 384 and more, and resize the short edge to
+# floor(size / 0.875) elsewhere (datasets.py at the commit of `replknet`). mmpretrain evaluated the same weights, and
+# states two decimals; its 87.57 of the XL is left out, for it was measured with another mean.
+REPLKNET = """
+replknet_31b.megvii_in1k 224 256 imagenet 83.48 96.57 mmpretrain-replknet
+replknet_31b.megvii_in1k_384 384 squash imagenet 84.84 97.34 mmpretrain-replknet
+replknet_31b.megvii_in22k_ft_in1k 224 256 imagenet 85.20 97.56 mmpretrain-replknet
+replknet_31b.megvii_in22k_ft_in1k_384 384 squash imagenet 85.99 97.75 mmpretrain-replknet
+replknet_31l.megvii_in22k_ft_in1k_384 384 squash imagenet 86.63 98.00 mmpretrain-replknet
+replknet_xl.megvii_m73m_ft_in1k_320 320 365 half 87.8 - replknet
 """
 
 FILES = OTHER_FILES  # published files of those, under the names that their addresses give them

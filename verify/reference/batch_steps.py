@@ -94,3 +94,36 @@ class FirstWindow(Step):
 
     def mistakes(self, weights: Weights) -> Iterator[Mistake]:  # noqa: ARG002 - it has no tensors
         yield f"{self.name}: the mean over the whole map in its place", replace(self, whole=True)
+
+
+@dataclass(frozen=True)
+class Sum(Step):
+    """The sum of what several branches make of the same input.
+
+    Attributes:
+        branches: each a list of steps.
+    """
+
+    branches: tuple[tuple[Step, ...], ...] = ()
+
+    def has(self, tensor: str) -> bool:
+        return any(step.has(tensor) for branch in self.branches for step in branch)
+
+    def run(self, x: Array, weights: Weights) -> Array:
+        first, *others = (_run(branch, x, weights) for branch in self.branches)
+        return sum(others, start=first)
+
+    def mistakes(self, weights: Weights) -> Iterator[Mistake]:
+        for place, branch in enumerate(self.branches):
+            before, after = self.branches[:place], self.branches[place + 1 :]
+            yield f"{self.name}: the branch of {branch[0].name} is left out", replace(self, branches=before + after)
+            for index, step in enumerate(branch):
+                for text, wrong in step.mistakes(weights):
+                    changed = (*branch[:index], *([] if wrong is None else [wrong]), *branch[index + 1 :])
+                    yield text, replace(self, branches=(*before, changed, *after))
+
+
+def _run(steps: tuple[Step, ...], x: Array, weights: Weights) -> Array:
+    for step in steps:
+        x = step.run(x, weights)
+    return x

@@ -10,10 +10,11 @@ from typing import Any
 
 from convert.archs.convnext import ConvNeXtSpec
 from convert.archs.convnext_isotropic import ConvNeXtIsotropicSpec
+from convert.archs.replknet import RepLKNetSpec
 from convert.archs.resnext import ResNeXtSpec
 from convert.archs.resnext_blog import ResNeXtBlogSpec
 from convert.archs.spec import ArchSpec
-from verify.reference import convnext, convnext_isotropic, resnext, resnext_blog
+from verify.reference import convnext, convnext_isotropic, replknet, resnext, resnext_blog
 from verify.reference.unit import Unit
 
 UNITS: Mapping[type[ArchSpec], Callable[[Any], Iterator[Unit]]] = {
@@ -21,6 +22,7 @@ UNITS: Mapping[type[ArchSpec], Callable[[Any], Iterator[Unit]]] = {
     ConvNeXtIsotropicSpec: convnext_isotropic.units,
     ResNeXtSpec: resnext.units,
     ResNeXtBlogSpec: resnext_blog.units,
+    RepLKNetSpec: replknet.units,
 }
 
 

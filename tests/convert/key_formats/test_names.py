@@ -48,14 +48,14 @@ def oddity(arch: str) -> str:
     return next((name for part, name in odd.items() if part in arch), "")
 
 
-CONVNEXTS = [arch for arch in ARCHS if "convnext" in arch]  # test_resnext.py has the others
+CONVNEXTS = [arch for arch in ARCHS if "convnext" in arch]  # test_resnext.py and test_replknet.py have the others
 CASES = [(arch, name) for arch in CONVNEXTS for name in NO_PLACE if name != "openclip"]
 PLACED = [(arch, name) for arch, name in CASES if oddity(arch) not in NO_PLACE[name]]
 REFUSED = [(arch, name) for arch, name in CASES if oddity(arch) in NO_PLACE[name]]
 
 
 def test_the_cases_are_those_that_were_counted_by_hand() -> None:
-    # 34 architectures: 3 isotropic, 5 with overlapping stems, 1 head_norm_first, 1 with a hidden layer, 9 of V2,
+    # 34 ConvNeXts: 3 isotropic, 5 with overlapping stems, 1 head_norm_first, 1 with a hidden layer, 9 of V2,
     # 2 with a norm without a shift that are none of these, 1 of another eps, 2 with a tanh GELU.
     assert len(PLACED) == 34 + 31 + 11 + 19 + 20 + 20
     assert len(REFUSED) == 6 * 34 - len(PLACED)
@@ -235,7 +235,8 @@ def test_keys_of_no_format_are_shown_with_the_formats_known(keys: list[str], sho
     assert str(caught.value) == (
         f"the keys ({shown}, ...) are a network's in no key format known here: "
         "official, timm, torchvision, transformers, transformers DINOv3, mmpretrain, paddleclas, openclip, "
-        "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt; "
+        "official isotropic, mindvision, mindcv, official ResNeXt, paddleclas_wsl, tutorial ResNeXt, "
+        "official RepLKNet, paddlevit; "
         "give the network's own state dict"
     )
 

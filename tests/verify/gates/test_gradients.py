@@ -10,7 +10,6 @@ from pairs import PROTOCOL, forward_gates, write_pair
 from twins import FAMILIES
 
 from convert.archs.spec import ArchSpec
-from convert.params import is_statistic
 from verify.gates.compare import Comparison
 from verify.gates.gradients import GradientDifference, GradientReport, gradients_gate, run_gradients
 from verify.gates.parity import parity_inputs
@@ -47,8 +46,8 @@ def test_every_parameter_of_an_untouched_pair_has_the_same_gradient(
 ) -> None:
     report = gradients_of(write_pair(tmp_path, spec), workers)
 
-    names = [param.torch_name for param in spec.params() if not is_statistic(param.torch_name)]
-    assert [gradient.name for gradient in report.gradients] == names
+    learned = [param.torch_name for param in spec.params() if not param.is_statistic]
+    assert [gradient.name for gradient in report.gradients] == learned
     assert max(gradient.comparison.max_rel for gradient in report.gradients) < 1e-11
     assert gradients_gate(report).verdict.value == "passed"
 

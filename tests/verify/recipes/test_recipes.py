@@ -25,7 +25,7 @@ from convert.source.pretrained import PRETRAINED
 from verify.images.preprocess import preprocess
 from verify.recipes.protocol import SQUASH, Protocol
 from verify.recipes.recipe import RECIPES, Recipe, get_recipe, known_recipes, recipe_stems, recognise_recipe
-from verify.recipes.table import FILES, OTHERS, SOURCES
+from verify.recipes.table import FILES, OTHERS, REPLKNET, SOURCES
 from verify.recipes.table import TIMM as TIMM_TABLE
 
 TIMM = [row.name for row in known_recipes() if row.source == SOURCES["timm"]]
@@ -83,9 +83,9 @@ def weights(name: str) -> Any:
 
 
 def test_there_are_so_many_recipes_and_no_name_twice() -> None:
-    text = TIMM_TABLE + OTHERS
-    assert len(known_recipes()) == len(text.split("\n")) - 3 == 118
+    assert len(known_recipes()) == len((TIMM_TABLE + OTHERS + REPLKNET).split("\n")) - 4 == 124
     counts = {"timm": 97, "mmpretrain": 7, "fb": 5, "torchvision": 4, "torchvision-resnet": 5}
+    counts |= {"mmpretrain-replknet": 5, "replknet": 1}
     assert Counter(row.source for row in known_recipes()) == {SOURCES[key]: count for key, count in counts.items()}
 
 
@@ -275,7 +275,7 @@ def test_no_file_name_stands_for_two_recipes() -> None:
     names = list(recipe_stems())
 
     assert Counter(stem for stem, _ in names).most_common(1)[0][1] == 1
-    assert len(names) == 118 + 51 + 19
+    assert len(names) == 124 + 51 + 31
 
 
 def test_every_recipe_is_recognised_by_its_own_name() -> None:
