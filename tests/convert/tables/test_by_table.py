@@ -112,7 +112,7 @@ def test_the_summary_says_what_is_left_out(tmp_path: Path, capsys: Capture) -> N
 
     assert out[0].endswith("x.pdparams: paddle pickle, table keys")
     assert out[1].startswith(
-        "tiny, nets.py:Tiny in PyTorch, package.nets:Tiny in Paddle: 343 parameters in 17 tensors, "
+        "tiny, nets.py:Tiny in PyTorch, package.nets:Tiny in Paddle: 327 parameters in 17 tensors, "
     )
     assert out[2:4] == [
         "2 tensors made anew: a count of training steps, which Paddle does not keep",
