@@ -184,8 +184,8 @@ def test_an_existing_target_is_replaced_by_force(source: Path) -> None:
         (["--src", "x.pth", "--plan", "--force", "--json"], "--plan writes nothing, so leave --force and --json out"),
         (
             ["--src", "x.pth", "--dst", "x.pdparams", "--to", "timm"],
-            "--to timm is for a PyTorch target, .pth or .safetensors; a .pdparams takes --to official, paddleclas "
-            "or paddlevit, and has the official keys without it",
+            "--to timm is for a PyTorch target, .pth or .safetensors; a .pdparams takes --to official, paddleclas, "
+            "paddleclas_wsl or paddlevit, and has the official keys without it",
         ),
         (
             ["--src", "x.pth", "--dst", "x.pt", "--to", "paddleclas"],
