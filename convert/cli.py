@@ -90,8 +90,14 @@ def main(argv: list[str] | None = None, *, prog: str = "convert") -> int:
     if clash := describe_clash("convert"):
         print_message(f"{prog}: {clash}")
         return 1
-    parser = make_parser(prog)
-    args = USAGE.parse(parser, argv)
+    try:
+        with shortages():
+            parser = make_parser(prog)
+            args = USAGE.parse(parser, argv)
+    except FerryError as error:
+        print_message(f"{prog}: {error}")
+        print_message(f"{prog}: nothing was written")
+        return 1
     if args.to and args.dst and (misuse := _another_frameworks_keys(args.to, args.dst.suffix)):
         parser.error(misuse)
     with terminable():

@@ -32,6 +32,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> str:
 CONVERT = {
     "--src": ["--src", "{path}", "--dst", "{new}.pdparams"],
     "--dst": ["--src", SRC, "--dst", "{path}.pdparams"],
+    "--table": ["--table", "{path}.toml", "--src", SRC, "--dst", "{new}.pdparams"],
 }
 PAIR = ["--src", SRC, "--dst", "{target}"]
 DATA = [*PAIR, "--data", str(sample.IMAGES)]
@@ -44,6 +45,7 @@ VERIFY = {
     "--class-map": [*DATA, "--class-map", "{path}"],
     "--report": [*DATA, "--report", "{path}"],
     "--merge": ["--merge", "{path}"],
+    "--table": [*PAIR, "--table", "{path}.toml"],
 }
 LINES = [("convert", option) for option in CONVERT] + [("verify", option) for option in VERIFY]
 
@@ -149,8 +151,9 @@ def test_a_folder_that_may_not_be_entered_is_one_error(command: str, target: str
 
 AS_NOBODY = """\
 import os, sys
-import convert.job, convert.summary, convert.source.locate, convert.source.cache
+import convert.job, convert.summary, convert.source.locate, convert.source.cache, convert.tables.spec
 import verify.run, verify.report, verify.result, verify.datasets, verify.why.question, verify.workers.compute
+import verify.pairing.stranger, verify.pairing.trust
 from convert.cli import main as convert
 from verify.cli import main as verify
 if os.getuid() == 0:

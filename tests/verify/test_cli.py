@@ -59,6 +59,7 @@ def test_the_report_says_what_was_verified(good: Run) -> None:
         "last_norm": True,
         "channels": 3,
         "recognised": False,
+        "variant": "",
     }
     for side, name in {"source": "x.pth", "target": "x.pdparams"}.items():
         assert (facts[side]["name"], facts[side]["sha256"]) == (name, sha256_of(folder / name))

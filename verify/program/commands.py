@@ -49,7 +49,7 @@ COMMANDS = (
     ),
     Command(
         "pair",
-        help="map any PyTorch model to a Paddle one, prove it, and write the table",
+        help="map any PyTorch model to a Paddle one, and prove it",
         main="verify.pairing.cli:main",
         parser="verify.pairing.cli:make_parser",
     ),
