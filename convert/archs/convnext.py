@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
-from convert.archs.spec import ArchSpec, Norm, Stage
+from convert.archs.spec import Norm, Stage
+from convert.archs.staged import StagedSpec
 from convert.params import Param, Shape, conv, linear, norm
 
 PATCH = 4  # side and stride of the patch stem's convolution, as the authors have it
@@ -33,12 +34,10 @@ class Stem(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvNeXtSpec(ArchSpec):
+class ConvNeXtSpec(StagedSpec):
     """One variant of ConvNeXt or ConvNeXt V2.
 
     Attributes:
-        depths: blocks in each stage.
-        dims: channels in each stage.
         stem_kind: kind of the stem.
         norm: kind of every norm.
         gelu_tanh: whether GELU is its tanh approximation.
@@ -53,8 +52,6 @@ class ConvNeXtSpec(ArchSpec):
 
     stem_key: ClassVar[str] = "downsample_layers.0.0.weight"
 
-    depths: tuple[int, ...]
-    dims: tuple[int, ...]
     stem_kind: Stem = Stem.PATCH
     norm: Norm = Norm.LAYER
     gelu_tanh: bool = False
@@ -70,14 +67,9 @@ class ConvNeXtSpec(ArchSpec):
     def block_names(self) -> tuple[str, ...]:
         return tuple(f"stages.{i}.{j}" for i, depth in enumerate(self.depths) for j in range(depth))
 
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(zip(self.depths, self.dims, strict=True))
-
     def resized(self, stages: Sequence[Stage]) -> ConvNeXtSpec:
-        depths, dims = (tuple(sizes) for sizes in zip(*stages, strict=True))
-        hidden = self.head_hidden * dims[-1] // self.dims[-1]
-        return replace(self, depths=depths, dims=dims, head_hidden=hidden)
+        resized = super().resized(stages)
+        return replace(resized, head_hidden=self.head_hidden * resized.dims[-1] // self.dims[-1])
 
     @property
     def features(self) -> int:

@@ -6,13 +6,14 @@ b76808a, whose names and order these are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from convert.archs.spec import ArchSpec, Made, Merging, Stage
+from convert.archs.spec import Made, Merging
+from convert.archs.staged import StagedSpec
 from convert.params import Param, Row, Shape, batch_norm, linear
 
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepLKNetSpec(ArchSpec):
+class RepLKNetSpec(StagedSpec):
     """One variant of RepLKNet, as it is trained or merged.
 
-    A stage is `depth` pairs of blocks: a large-kernel block and a feed-forward block.
+    A stage of depth n is n pairs of blocks: a large-kernel block and a feed-forward block.
 
     Attributes:
-        depths: pairs of blocks in each stage.
-        dims: channels of each stage.
         kernels: side of each stage's large convolutions, odd.
         small_kernel: side of the convolution beside each large one, odd; 0 for a network without.
         dw_ratio: channels of the large convolutions, in channels of the stage.
@@ -41,8 +40,6 @@ class RepLKNetSpec(ArchSpec):
 
     stem_key: ClassVar[str] = "stem.0.conv.weight"
 
-    depths: tuple[int, ...]
-    dims: tuple[int, ...]
     kernels: tuple[int, ...]
     small_kernel: int = 5
     dw_ratio: float = 1.0
@@ -54,16 +51,8 @@ class RepLKNetSpec(ArchSpec):
         return tuple(f"stages.{i}.blocks.{j}" for i, depth in enumerate(self.depths) for j in range(2 * depth))
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(zip(self.depths, self.dims, strict=True))
-
-    @property
     def form(self) -> str:
         return "merged" if self.merged else ""
-
-    def resized(self, stages: Sequence[Stage]) -> RepLKNetSpec:
-        depths, dims = zip(*stages, strict=True)
-        return replace(self, depths=depths, dims=dims)
 
     def fitted_to(self, shapes: Mapping[str, Shape]) -> RepLKNetSpec:
         return replace(super().fitted_to(shapes), merged=any(name.endswith(MERGED_KEY) for name in shapes))

@@ -6,11 +6,12 @@ https://github.com/pytorch/vision at v0.29.2, which timm and paddle.vision share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
-from convert.archs.spec import ArchSpec, Norm, Stage
+from convert.archs.spec import Norm
+from convert.archs.staged import StagedSpec
 from convert.params import BATCH_NORM_EPS, Param, Row, Shape, batch_norm, linear
 
 STEM = 7  # side of the first convolution, of stride 2
@@ -19,11 +20,10 @@ PLANES = 64  # that a width per group is stated for
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNeXtSpec(ArchSpec):
+class ResNeXtSpec(StagedSpec):
     """One variant of ResNeXt.
 
     Attributes:
-        depths: blocks in each stage.
         dims: channels in each stage.
         groups: of every 3x3 convolution; the paper's cardinality.
         width: channels of a group in the first stage.
@@ -34,7 +34,6 @@ class ResNeXtSpec(ArchSpec):
     head_key: ClassVar[str] = "fc.weight"
     head_bias_key: ClassVar[str] = "fc.bias"
 
-    depths: tuple[int, ...]
     dims: tuple[int, ...] = (256, 512, 1024, 2048)
     groups: int = 32
     width: int = 4
@@ -43,14 +42,6 @@ class ResNeXtSpec(ArchSpec):
     @property
     def block_names(self) -> tuple[str, ...]:
         return tuple(f"layer{i}.{j}" for i, depth in enumerate(self.depths, start=1) for j in range(depth))
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(zip(self.depths, self.dims, strict=True))
-
-    def resized(self, stages: Sequence[Stage]) -> ResNeXtSpec:
-        depths, dims = (tuple(sizes) for sizes in zip(*stages, strict=True))
-        return replace(self, depths=depths, dims=dims)
 
     @property
     def norm(self) -> Norm:

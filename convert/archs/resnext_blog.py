@@ -6,12 +6,13 @@ convolution of each block has a bias, and a softmax stands inside the forward pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from convert.archs.resnext import STEM
-from convert.archs.spec import ArchSpec, Norm, Stage
+from convert.archs.spec import Norm
+from convert.archs.staged import StagedSpec
 from convert.params import BATCH_NORM_EPS, Param, Row, Shape, batch_norm, conv, linear
 
 STRIDE = 32  # of the whole trunk
@@ -19,7 +20,7 @@ NOISE = 32  # pixels by which an image may be wider than its height
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNeXtBlogSpec(ArchSpec):
+class ResNeXtBlogSpec(StagedSpec):
     """The network of the tutorials.
 
     Attributes:
@@ -45,14 +46,6 @@ class ResNeXtBlogSpec(ArchSpec):
     @property
     def block_names(self) -> tuple[str, ...]:
         return tuple(f"conv{i}.{j}" for i, depth in enumerate(self.depths, start=2) for j in range(depth))
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(zip(self.depths, self.dims, strict=True))
-
-    def resized(self, stages: Sequence[Stage]) -> ResNeXtBlogSpec:
-        depths, dims = (tuple(sizes) for sizes in zip(*stages, strict=True))
-        return replace(self, depths=depths, dims=dims)
 
     @property
     def compared(self) -> ResNeXtBlogSpec:
