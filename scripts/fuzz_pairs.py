@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from tqdm import tqdm
@@ -20,9 +20,8 @@ from convert.arrays import Array
 from convert.tables.table import ModelName
 from verify.pairing.model import PairModel
 from verify.pairing.model_options import pythons
-from verify.pairing.proof import PROVEN, differ, drawn, fill
-from verify.pairing.proposals import Pairs, layout_of
-from verify.pairing.search import Finding, Request, search
+from verify.pairing.proof import PROVEN, differ, drawn_for_paddle, fill
+from verify.pairing.search import Request, search
 from verify.pairing.survey import Role, Survey
 
 FAMILIES = (
@@ -45,7 +44,6 @@ PADDLECLAS = {
     "rexnet_100": "arch.backbone.model_zoo.rexnet:ReXNet_1_0",
 }
 
-Values = Mapping[str, Array]
 Fault = Callable[[dict[str, Array], Survey, np.random.Generator], str]
 
 
@@ -91,18 +89,6 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def paddle_values(finding: Finding, pairs: Pairs, seed: int) -> dict[str, Array]:
-    """Paddle's tensors of a proven pair, by Paddle's names."""
-    theirs, ours = finding.surveys
-    weights = dict(drawn({name: theirs.tensors[name] for name in pairs}, seed, finding.temper))
-    values = {}
-    for name, other in pairs.items():
-        layout = layout_of(theirs.tensors[name], ours.tensors[other])
-        assert layout is not None
-        values[other] = np.ascontiguousarray(layout.to_paddle(weights[name]))
-    return values
-
-
 def run_family(
     torch: PairModel, paddle: PairModel, name: str, models: tuple[ModelName, ModelName], seeds: range
 ) -> Iterator[tuple[str, bool]]:
@@ -119,7 +105,7 @@ def run_family(
         fill(torch, paddle, finding.surveys, pairs, temper=finding.temper, seed=seed)
         if seed == seeds.start:
             yield f"{name}: untouched, other weights", differ(torch, paddle, batch) <= PROVEN
-        values = paddle_values(finding, pairs, seed)
+        values = drawn_for_paddle(finding.surveys, pairs, seed, finding.temper)
         text = ""
         while not text:
             changed = dict(values)

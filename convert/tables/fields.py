@@ -109,7 +109,7 @@ class Fields:
 
     def whole(self, name: str, *, least: int = -(1 << 63)) -> int:
         words = WHOLE if least < 0 else f"{WHOLE}, {least} or more"
-        return int(self.take(name, lambda value: is_whole(value) and least <= value, words, 0, needed=True))  # type: ignore[operator]
+        return int(self.take(name, lambda value: is_whole(value) and least <= value, words, 0, needed=True))  # type: ignore[operator]  # is_whole has looked
 
     def measure(self, name: str, *, needed: bool) -> float | None:
         value = self.take(name, is_measure, MEASURE, None, needed=needed)

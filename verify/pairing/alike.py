@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from convert.arrays import Array
 from verify.gates.compare import Comparison, compare, size_of
 from verify.pairing.activations import FUNCTIONS
-from verify.pairing.flow import arranged
+from verify.pairing.flow import forms_of
 
 SAMPLE = 4096  # values by which most functions are ruled out
 ACTIVATIONS = [function for name, function in FUNCTIONS.items() if name != "nothing"]
@@ -36,7 +36,7 @@ def liken(expected: Array, actual: Array, limit: float) -> Likeness:
     One may be the other's after an activation, which timm's norms and Paddle's old ones can have inside; then nothing
     is said against the layer, for what follows gets the same or departs itself.
     """
-    forms = list(_forms(expected, actual.shape))
+    forms = list(forms_of(expected, actual.shape))
     if not forms or not actual.size:
         return Likeness(Comparison(math.inf, math.inf, ()))
     compared = [(compare(form, actual), form) for form in forms]
@@ -48,17 +48,6 @@ def liken(expected: Array, actual: Array, limit: float) -> Likeness:
             if (activated := _activated(form, actual, function, limit)) is not None:
                 return Likeness(activated)
     return Likeness(nearest, form)
-
-
-def _forms(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
-    """The array with its channels where that shape may have them."""
-    first = arranged(array, shape)
-    if first is None:
-        return
-    yield first
-    for source, target in ((1, -1), (-1, 1)):
-        if array.ndim >= 3 and (moved := np.moveaxis(array, source, target)).shape == shape and moved is not first:
-            yield moved
 
 
 def _activated(expected: Array, actual: Array, function: Callable[[Array], Array], limit: float) -> Comparison | None:

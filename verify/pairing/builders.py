@@ -157,7 +157,7 @@ def _first_answer(side: Side, forward: Callable[..., Any]) -> Callable[..., Any]
     def answer(*arguments: Any, **named: Any) -> Any:
         try:
             with user_errors("the model cannot be run"):
-                first = first_tensor(side, forward(*arguments, **named))
+                first = next(side.tensors(forward(*arguments, **named)), None)
         except FerryError as error:
             cause = error.__cause__
             if isinstance(cause, MemoryError) or (cause and "OutOfMemory" in type(cause).__name__):
@@ -168,15 +168,3 @@ def _first_answer(side: Side, forward: Callable[..., Any]) -> Callable[..., Any]
         return first if len(first.shape) == 2 else first.reshape([first.shape[0], -1])
 
     return answer
-
-
-def first_tensor(side: Side, value: Any) -> Any:
-    """The first tensor of an answer of several."""
-    if side.is_tensor(value):
-        return value
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    for part in parts:
-        found = first_tensor(side, part)
-        if found is not None:
-            return found
-    return None

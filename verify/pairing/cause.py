@@ -174,7 +174,7 @@ def _input_lines(before: Sequence[Meeting], meeting: Meeting) -> Iterator[str]:
             f"PyTorch's has the shape {theirs.shape}, Paddle's {ours.shape}: compare stride, padding and ceil_mode of "
             "the pooling before it"
         )
-    elif form := _aligned(theirs, ours):
+    elif (form := arranged(theirs, ours.shape)) is not None:
         yield from _value_lines(before, form, ours)
     if meeting.torch.between != meeting.paddle.between:
         yield f"before it PyTorch runs {_list(meeting.torch)}, and Paddle {_list(meeting.paddle)}"
@@ -182,13 +182,7 @@ def _input_lines(before: Sequence[Meeting], meeting: Meeting) -> Iterator[str]:
         yield f"the layer before it in Paddle, {before[-1].paddle.path}, is right"
 
 
-def _aligned(theirs: Array, ours: Array) -> tuple[Array] | None:
-    form = arranged(theirs, ours.shape)
-    return None if form is None else (form,)
-
-
-def _value_lines(before: Sequence[Meeting], form: tuple[Array], ours: Array) -> Iterator[str]:
-    (theirs,) = form
+def _value_lines(before: Sequence[Meeting], theirs: Array, ours: Array) -> Iterator[str]:
     for meeting in reversed(before[-4:]):
         names = [_function(meeting.torch.output, values) for values in (theirs, ours)]
         if all(names):

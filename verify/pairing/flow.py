@@ -36,14 +36,12 @@ class Meeting:
         paddle: what Paddle's got and gave, each layer before it having answered with PyTorch's output.
         given: max rel of the inputs.
         output: max rel of the outputs; infinite where the shapes differ.
-        rivals: other layers of PyTorch's that got the same.
     """
 
     torch: Passed
     paddle: Passed
     given: float
     output: float
-    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,17 +103,17 @@ def tensor_pairs(theirs: LayerFact, ours: LayerFact) -> dict[str, str]:
 
 def arranged(array: Array, shape: tuple[int, ...]) -> Array | None:
     """The array with its axes as that shape has them: channels first or last, positions in two axes or one."""
-    return next((form for form in _forms(array, shape) if form.shape == shape), None)
+    return next(forms_of(array, shape), None)
 
 
 def apart(one: Array, other: Array) -> float:
     """Max rel of two arrays that may lie in different layouts; infinite where no layout makes them comparable."""
-    forms = [form for form in _forms(one, other.shape) if form.shape == other.shape]
-    differences = [compare(form, other).max_rel for form in forms if form.size]
+    differences = [compare(form, other).max_rel for form in forms_of(one, other.shape) if form.size]
     return min(differences, default=math.inf)
 
 
-def _forms(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+def forms_of(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """The array in that shape in every way in which a layout may have made it; the likeliest first."""
     if array.shape == shape:
         yield array
     if array.size != math.prod(shape):
@@ -150,14 +148,9 @@ def _meet(passed: Passed, waiting: Sequence[Passed], surveys: tuple[Survey, Surv
         return None
     nearest = min(range(len(fitting)), key=lambda place: (_rank(distances[place]), place))
     record = fitting[nearest]
-    rivals = tuple(
-        other.path
-        for other, distance in zip(fitting, distances, strict=True)
-        if other is not record and distance <= SAME
-    )
     if function := FUNCTIONS.get(FUSED.get(str(ours.by_path[passed.path].settings.get("act", "")), "")):
         record = replace(record, output=function(record.output))
-    return Meeting(record, passed, distances[nearest], apart(record.output, passed.output), rivals)
+    return Meeting(record, passed, distances[nearest], apart(record.output, passed.output))
 
 
 def _without_activation(record: Passed, layer: LayerFact, temper: float) -> Array:

@@ -154,9 +154,8 @@ def _hint(pair: Pair, workers: Mapping[str, Worker], unit: UnitPair | None) -> s
     if unit is None:
         return "every layer that could be compared is right: compare what runs after the last of them"
     held = workers[PADDLE].tensors(TensorsJob(unit.tensors))
-    source = {name: pair.expected[name] for name in pair.expected}
     owners = {param.torch_name: param.torch_name.rpartition(".")[0] for param in pair.spec.params()}
-    if faults := tensor_faults(source, held, units=owners):
+    if faults := tensor_faults(pair.expected, held, units=owners):
         return "; ".join(faults)
     paths = {TORCH: unit.torch, PADDLE: unit.paddle}
     settings = {framework: workers[framework].ask(SETTINGS, framework, path) for framework, path in paths.items()}

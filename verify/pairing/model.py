@@ -22,7 +22,7 @@ from verify.pairing.messages import (
     SurveyJob,
     WalkJob,
 )
-from verify.pairing.side import serve
+from verify.pairing.serving import serve
 from verify.pairing.survey import Survey
 from verify.workers.child import Child
 from verify.workers.messages import GoOn, QuestionJob

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.pairing.messages import SetTensor
-from verify.pairing.side import Handle, Side
+from verify.pairing.side import Side
 from verify.pairing.survey import LayerFact, Role, TensorFact
 from verify.workers.settings import no_folder_needed
 
@@ -49,14 +48,10 @@ class PaddleSide(Side):
         "act": ("_act",),
     }
 
-    def versions(self) -> dict[str, str]:
-        from importlib.metadata import PackageNotFoundError, version
+    after_hook = "register_forward_post_hook"
 
-        found = {"paddle": str(paddle.__version__)}
-        if self.library not in ("", "paddle"):
-            with contextlib.suppress(PackageNotFoundError):
-                found[self.library] = version(self.library)
-        return found
+    def version(self) -> str:
+        return str(paddle.__version__)
 
     def library_model(self, library: str, name: str, arguments: dict[str, Any]) -> Any:
         if library != "paddle.vision":
@@ -66,7 +61,7 @@ class PaddleSide(Side):
             raise FerryError(f"paddle {paddle.__version__} has no paddle.vision.models.{name}")
         return factory(**arguments)
 
-    def settle(self, dtype: str = "float64") -> None:
+    def cast(self, dtype: str) -> None:
         if not isinstance(self.model, nn.Layer):
             raise FerryError(f"it is of type {type(self.model).__name__}, and no paddle.nn.Layer")
         # Layer.to casts integers too, and an index of floating-point numbers is none.
@@ -83,13 +78,13 @@ class PaddleSide(Side):
         self.model.eval()
 
     def state_arrays(self) -> dict[str, Array]:
-        return {name: tensor.numpy() for name, tensor in self.model.state_dict().items()}
+        return {name: tensor.numpy() for name, tensor in self.state().items()}
 
     def layers(self) -> list[tuple[str, Any]]:
         return list(self.model.named_sublayers(include_self=True))
 
     def fact(self, path: str, layer: Any) -> LayerFact:
-        prefix, persistent = f"{path}." if path else "", self.model.state_dict().keys()
+        prefix, persistent = f"{path}." if path else "", self.state().keys()
         own = {name: tensor for name, tensor in {**layer._parameters, **layer._buffers}.items() if tensor is not None}
         tensors = tuple(
             TensorFact(
@@ -117,17 +112,7 @@ class PaddleSide(Side):
 
     def set_tensor(self, job: SetTensor) -> None:
         with paddle.no_grad():
-            self.model.state_dict()[job.name].set_value(job.values)
-
-    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
-        handle: Handle = layer.register_forward_pre_hook(lambda *_: note())
-        return handle
-
-    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
-        handle: Handle = layer.register_forward_post_hook(
-            lambda _, given, output: exchange(given[0] if given else None, output)
-        )
-        return handle
+            self.state()[job.name].set_value(job.values)
 
     def set_training(self, training: bool) -> None:
         self.model.train() if training else self.model.eval()

@@ -57,15 +57,20 @@ def fill(
     seed: int = SEED,
 ) -> None:
     """Gives both models the same random tensors; what has no counterpart keeps what it has in Paddle's."""
-    theirs, ours = surveys
+    theirs, _ = surveys
     torch.set_tensors(dict(drawn(theirs.tensors, seed, temper)))
-    weights = dict(drawn({name: theirs.tensors[name] for name in pairs}, seed, temper))
+    paddle.set_tensors(drawn_for_paddle(surveys, pairs, seed, temper))
+
+
+def drawn_for_paddle(surveys: tuple[Survey, Survey], pairs: Pairs, seed: int, temper: float) -> dict[str, Array]:
+    """The values of PyTorch's tensors under the names, and in the layout, of their counterparts."""
+    theirs, ours = surveys
     turned = {}
-    for name, other in pairs.items():
-        layout = layout_of(theirs.tensors[name], ours.tensors[other])
+    for name, values in drawn({name: theirs.tensors[name] for name in pairs}, seed, temper):
+        layout = layout_of(theirs.tensors[name], ours.tensors[pairs[name]])
         assert layout is not None
-        turned[other] = np.ascontiguousarray(layout.to_paddle(weights[name]))
-    paddle.set_tensors(turned)
+        turned[pairs[name]] = np.ascontiguousarray(layout.to_paddle(values))
+    return turned
 
 
 def drawn(tensors: Mapping[str, TensorFact], seed: int, temper: float) -> Iterator[tuple[str, Array]]:
@@ -73,10 +78,10 @@ def drawn(tensors: Mapping[str, TensorFact], seed: int, temper: float) -> Iterat
     for name, fact in tensors.items():
         if fact.role in (Role.COUNTER, Role.INTEGER):
             continue
-        yield name, values(fact, np.random.default_rng([seed, zlib.crc32(name.encode())]), temper)
+        yield name, random_values(fact, np.random.default_rng([seed, zlib.crc32(name.encode())]), temper)
 
 
-def values(fact: TensorFact, generator: np.random.Generator, temper: float = 1.0) -> Array:
+def random_values(fact: TensorFact, generator: np.random.Generator, temper: float = 1.0) -> Array:
     """Random values that keep a network's signal at its size; matrices are scaled by `temper`."""
     noise = generator.standard_normal(fact.shape)
     if fact.role in (Role.MATRIX, Role.KERNEL):

@@ -99,7 +99,7 @@ UNCALLED = "no forward pass in evaluation mode calls its layer"
 def search(
     torch: PairModel, paddle: PairModel, request: Request, *, say: Callable[[str], None] = lambda _: None
 ) -> Finding:
-    """Takes both models down, proposes, and stops at the first proposal that is proven and the others that are too.
+    """Takes both models down, proposes, and stops at the first proposal that is proven.
 
     Args:
         torch: PyTorch's model, built.

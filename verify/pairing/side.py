@@ -6,10 +6,10 @@ import abc
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing.connection import Connection
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,9 +30,6 @@ from verify.pairing.messages import (
     WalkJob,
 )
 from verify.pairing.survey import LayerFact, Survey, is_in
-from verify.workers.child import answer
-from verify.workers.messages import GoOn, QuestionJob
-from verify.workers.settings import keep_out_of_the_output
 
 SEED = 7  # of the noise by which a model's calls are taken down; no value of it is compared
 
@@ -48,22 +45,24 @@ class Side(abc.ABC):
 
     framework: str
     settings: dict[str, tuple[str, ...]]  # PyTorch's word for a setting to the attributes that hold it here
+    after_hook: str  # name of the method by which a layer takes a hook on its output
 
     def __init__(self) -> None:
         self.model: Any = None
         self.library = ""
         self.refusal = ""
+        self._state: tuple[Any, dict[str, Any]] = (None, {})
 
     @abc.abstractmethod
-    def versions(self) -> dict[str, str]:
-        """Of the framework and of what the model came from."""
+    def version(self) -> str:
+        """Of the framework."""
 
     @abc.abstractmethod
     def library_model(self, library: str, name: str, arguments: dict[str, Any]) -> Any:
         """A model that a library knows by name. Raises FerryError where the library is not this framework's."""
 
     @abc.abstractmethod
-    def settle(self, dtype: str = "float64") -> None:
+    def cast(self, dtype: str) -> None:
         """Has the model in evaluation mode and its floating-point tensors in that dtype."""
 
     @abc.abstractmethod
@@ -95,16 +94,39 @@ class Side(abc.ABC):
         """Copies values into a tensor of the state dict."""
 
     @abc.abstractmethod
-    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
-        """Has that called before each of the layer's calls."""
-
-    @abc.abstractmethod
-    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
-        """Has that called with the first input and the output of each call; what it returns goes on."""
-
-    @abc.abstractmethod
     def set_training(self, training: bool) -> None:
         """Evaluation mode, or training mode but for norms that keep statistics."""
+
+    def versions(self) -> dict[str, str]:
+        """Of the framework and, where that has one, of the package that the model came from."""
+        found = {self.framework: self.version()}
+        if self.library not in ("", self.framework):
+            with suppress(PackageNotFoundError):
+                found[self.library] = version(self.library)
+        return found
+
+    def settle(self, dtype: str = "float64") -> None:
+        """Has the model in evaluation mode and its floating-point tensors in that dtype."""
+        self.cast(dtype)
+        self._state = (None, {})
+
+    def state(self) -> dict[str, Any]:
+        """The model's state dict, made once: a framework makes it anew whenever it is asked."""
+        if self._state[0] is not self.model:
+            self._state = (self.model, dict(self.model.state_dict()))
+        return self._state[1]
+
+    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
+        """Has that called before each of the layer's calls."""
+        handle: Handle = layer.register_forward_pre_hook(lambda *_: note())
+        return handle
+
+    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
+        """Has that called with the first input and the output of each call; what it returns goes on."""
+        handle: Handle = getattr(layer, self.after_hook)(
+            lambda _, given, output: exchange(given[0] if given else None, output)
+        )
+        return handle
 
     def build(self, job: BuildJob) -> Built:
         """The model, settled."""
@@ -146,15 +168,16 @@ class Side(abc.ABC):
         return answers
 
     def arrays(self, answer: Any) -> Iterator[Array]:
+        """The values of every tensor of an answer."""
+        return (np.array(tensor.detach().numpy()) for tensor in self.tensors(answer))
+
+    def tensors(self, answer: Any) -> Iterator[Any]:
         """Every tensor of an answer, in the order of its parts."""
         if self.is_tensor(answer):
-            yield np.array(answer.detach().numpy())
-        elif isinstance(answer, dict):
-            for key in answer:
-                yield from self.arrays(answer[key])
-        elif isinstance(answer, (list, tuple)):
-            for part in answer:
-                yield from self.arrays(part)
+            yield answer
+        elif isinstance(answer, (Mapping, list, tuple)):
+            for part in answer.values() if isinstance(answer, Mapping) else answer:
+                yield from self.tensors(part)
 
     def round_constants(self, _job: RoundConstants) -> None:
         """Rounds every eps to float32, as Paddle keeps it."""
@@ -249,43 +272,3 @@ def plain(value: Any) -> object:
     if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
         return tuple(value)
     return None
-
-
-def serve(connection: Connection, framework: str, threads: int) -> None:
-    """Answers a parent's messages about one framework's model until it is done."""
-    from verify.workers.settings import settle_process
-
-    keep_out_of_the_output()
-    settle_process(framework, threads)
-    try:
-        module = importlib.import_module(f"verify.pairing.{framework}_side")
-        side: Side = module.make_side()
-    except ModuleNotFoundError as error:
-        connection.send(_failed(f"{error.name} is not installed for {sys.executable}"))
-        return
-    connection.send(side.framework)
-
-    def exchange(passed: Passed) -> Array | None:
-        connection.send(passed)
-        reply: GoOn = connection.recv()
-        return reply.replacement
-
-    answer(
-        connection,
-        {
-            BuildJob: side.build,
-            SurveyJob: lambda job: side.survey(job) or side.refusal,
-            SetTensor: side.set_tensor,
-            RoundConstants: side.round_constants,
-            RunJob: side.run,
-            ChangeSetting: side.change_setting,
-            WalkJob: lambda job: side.walk(job, exchange),
-            QuestionJob: lambda job: job.answer(side.model),
-        },
-    )
-
-
-def _failed(text: str) -> Any:
-    from verify.workers.messages import Failed
-
-    return Failed(text)

@@ -19,14 +19,13 @@ from convert.frameworks import FRAMEWORKS, TORCH
 from convert.tables.reading import read_table
 from convert.tables.spec import TableSpec
 from convert.tables.table import ModelName, Table
+from verify.gates.parity import EXTRA_WIDTH
 from verify.pairing.builder_text import Definition
 from verify.pairing.evaluation import SAID_BY, Evaluation
 from verify.pairing.model import PairModel
 from verify.pairing.trust import stated_model
 from verify.recipes.protocol import Protocol
 from verify.workers.compute import Compute
-
-EXTRA_WIDTH = 32  # pixels
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -16,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from convert.arrays import Array
 from convert.errors import FerryError
 from verify.pairing.messages import RoundConstants, SetTensor
-from verify.pairing.side import Handle, Side
+from verify.pairing.side import Side
 from verify.pairing.survey import LayerFact, Role, TensorFact
 
 NORM_ROLES = {
@@ -42,8 +40,10 @@ class TorchSide(Side):
         "kernel_size": ("kernel_size",),
     }
 
-    def versions(self) -> dict[str, str]:
-        return {"torch": str(torch.__version__), **library_version(self.library, "torch")}
+    after_hook = "register_forward_hook"
+
+    def version(self) -> str:
+        return str(torch.__version__)
 
     def library_model(self, library: str, name: str, arguments: dict[str, Any]) -> Any:
         if library == "timm":
@@ -58,19 +58,19 @@ class TorchSide(Side):
             f"{library}:{name} is a model of Paddle; --torch takes timm:NAME, torchvision:NAME or CODE:NAME"
         )
 
-    def settle(self, dtype: str = "float64") -> None:
+    def cast(self, dtype: str) -> None:
         if not isinstance(self.model, nn.Module):
             raise FerryError(f"it is of type {type(self.model).__name__}, and no torch.nn.Module")
         self.model.to(getattr(torch, dtype)).eval()
 
     def state_arrays(self) -> dict[str, Array]:
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state().items()}
 
     def layers(self) -> list[tuple[str, Any]]:
         return list(self.model.named_modules())
 
     def fact(self, path: str, layer: Any) -> LayerFact:
-        prefix, persistent = f"{path}." if path else "", self.model.state_dict().keys()
+        prefix, persistent = f"{path}." if path else "", self.state().keys()
         own = {**dict(layer.named_parameters(recurse=False)), **dict(layer.named_buffers(recurse=False))}
         tensors = tuple(
             TensorFact(
@@ -97,17 +97,7 @@ class TorchSide(Side):
 
     def set_tensor(self, job: SetTensor) -> None:
         with torch.no_grad():
-            self.model.state_dict()[job.name].copy_(torch.from_numpy(job.values.copy()))
-
-    def before(self, layer: Any, note: Callable[[], None]) -> Handle:
-        handle: Handle = layer.register_forward_pre_hook(lambda *_: note())
-        return handle
-
-    def after(self, layer: Any, exchange: Callable[[Any, Any], Any]) -> Handle:
-        handle: Handle = layer.register_forward_hook(
-            lambda _, given, output: exchange(given[0] if given else None, output)
-        )
-        return handle
+            self.state()[job.name].copy_(torch.from_numpy(job.values.copy()))
 
     def round_constants(self, job: RoundConstants) -> None:
         super().round_constants(job)
@@ -148,16 +138,6 @@ def role_of(layer: Any, leaf: str, tensor: Any) -> Role:
     if isinstance(layer, nn.MultiheadAttention):
         return {"in_proj_weight": Role.MATRIX, "in_proj_bias": Role.BIAS}.get(leaf, Role.OTHER)
     return Role.OTHER
-
-
-def library_version(library: str, framework: str) -> dict[str, str]:
-    """The version of the package that a model came from, where it has one."""
-    if library in ("", framework):
-        return {}
-    try:
-        return {library: version(library)}
-    except PackageNotFoundError:
-        return {}
 
 
 def make_side() -> TorchSide:

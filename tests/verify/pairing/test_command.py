@@ -41,7 +41,7 @@ def test_a_proven_table_carries_weights_over(tmp_path: Path, capsys: pytest.Capt
     table = read_table(tmp_path / "net.table.toml")
     assert table.proof is not None
     assert table.proof.max_rel <= 1e-9
-    net = module_of(tmp_path / "net.py")["build"]()  # type: ignore[operator]
+    net = module_of(tmp_path / "net.py")["build"]()  # type: ignore[operator]  # a module is a dict of objects
     torch.manual_seed(1)
     for tensor in net.state_dict().values():
         if tensor.is_floating_point():
@@ -49,7 +49,7 @@ def test_a_proven_table_carries_weights_over(tmp_path: Path, capsys: pytest.Capt
     torch.save(net.state_dict(), tmp_path / "x.pth")
     source, target = str(tmp_path / "x.pth"), str(tmp_path / "x.pdparams")
     assert convert(["--table", str(tmp_path / "net.table.toml"), "--src", source, "--dst", target]) == 0
-    theirs = module_of(tmp_path / "net_paddle.py")["build"]()  # type: ignore[operator]
+    theirs = module_of(tmp_path / "net_paddle.py")["build"]()  # type: ignore[operator]  # a module is a dict of objects
     missing, unexpected = theirs.set_state_dict(paddle.load(target))
     assert (missing, unexpected) == ([], [])
     image = np.random.default_rng(0).standard_normal((1, 3, 24, 40), np.float32)
