@@ -48,6 +48,7 @@ class PairModel(Child):
         )
         self.framework = framework
         self.ready = False
+        self.is_rounded = False  # whether the model's constants are as Paddle keeps them
 
     def __enter__(self) -> PairModel:
         return self
@@ -58,6 +59,7 @@ class PairModel(Child):
             self.receive()
             self.ready = True
         here = (os.fspath(Path.cwd()),)
+        self.is_rounded = False
         built: Built = self.call(BuildJob(model, here if folders is None else folders))
         return built
 
@@ -76,7 +78,9 @@ class PairModel(Child):
             self.call(SetTensor(name, values))
 
     def round_constants(self) -> None:
+        """Rounds every constant as Paddle keeps it, for as long as the model is there."""
         self.call(RoundConstants())
+        self.is_rounded = True
 
     def change_setting(self, path: str, name: str, value: object) -> object:
         """Sets a layer's setting; gives the former value."""

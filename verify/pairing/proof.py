@@ -122,8 +122,8 @@ def temper_for(torch: PairModel, survey: Survey, batch: Array) -> float:
 
 def judge(torch: PairModel, paddle: PairModel, batch: Array, *, training: bool) -> Outcome:
     """Runs both; PyTorch's constants are rounded as Paddle keeps them where that is what parts the two."""
-    outcome = Outcome(differ(torch, paddle, batch))
-    if not outcome.proven and outcome.max_rel < 1e-5:
+    outcome = Outcome(differ(torch, paddle, batch), as_paddle_keeps=torch.is_rounded)
+    if not outcome.proven and not torch.is_rounded and outcome.max_rel < 1e-5:
         torch.round_constants()
         rounded = Outcome(differ(torch, paddle, batch), as_paddle_keeps=True)
         outcome = rounded if rounded.proven else outcome

@@ -12,7 +12,7 @@ from convert.errors import FerryError
 from convert.tables.table import ModelName
 from verify.pairing.cause import explain
 from verify.pairing.model import PairModel
-from verify.pairing.proof import PROVEN, Outcome
+from verify.pairing.proof import PROVEN, Outcome, fill, judge
 from verify.pairing.proposals import describe_surpluses
 from verify.pairing.search import Finding, Request, search
 
@@ -97,6 +97,14 @@ def test_rules_come_before_every_proposal(models: Models, tmp_path: Path) -> Non
 def test_a_statement_about_nothing_is_refused(request_: Request, said: str, models: Models, tmp_path: Path) -> None:
     with pytest.raises(FerryError, match=said.replace("{", r"\{").replace("(", r"\(")):
         find(models, tmp_path, request=request_)
+
+
+def test_constants_that_were_rounded_for_one_proposal_are_told_of_the_next(models: Models, tmp_path: Path) -> None:
+    finding = find(models, tmp_path)
+    models[0].round_constants()
+    fill(*models, finding.surveys, finding.proven[0].proposal.pairs, temper=finding.temper)
+    assert judge(*models, finding.batch, training=False).as_paddle_keeps
+    assert not find(models, tmp_path).proven[0].outcome.as_paddle_keeps  # a model that is built anew has its own
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2 * PROVEN])
