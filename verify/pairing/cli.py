@@ -99,8 +99,8 @@ def _refuse(lines: Sequence[str], torch: Any, paddle: Any, finding: Finding) -> 
     reasons += explain(torch, paddle, finding)
     print_result(joined([*lines, *reasons]))
     raise FerryError(
-        "no mapping is proven; what is named above is to be mended in one of the models; --leave-out 'NAME = why' leaves "
-        "out a tensor that only one of them has, which proves where no answer depends on it"
+        "no mapping is proven; what is named above is to be mended in one of the models; --leave-out 'NAME = why' "
+        "leaves out a tensor that only one of them has, which proves where no answer depends on it"
     )
 
 
